@@ -1,0 +1,138 @@
+"""The layout of a job: its tasks, their addresses, TF_CONFIG and the environment of each program. Pure.
+
+A job is the dictionary in job.json (the ConfigMap <fullname>-job), which the chart and `tfconfig` make alike. It
+holds replicas per role and never a list of tasks, so its size does not grow with the job. Runs on Python 3.6.
+"""
+
+import json
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+
+ROLES = ("chief", "worker", "ps", "evaluator")
+
+# Linux refuses to exec a program with one environment string over 128 KiB (MAX_ARG_STRLEN), "TF_CONFIG=" and the
+# closing NUL included.
+MAX_TF_CONFIG_BYTES = 131072 - len("TF_CONFIG=") - 1
+
+# Without these pings a node that vanishes freezes its peers until TCP gives up, about 15 minutes later.
+GRPC_KEEPALIVE = (
+    "grpc.keepalive_time_ms=10000,grpc.keepalive_timeout_ms=10000,grpc.http2.max_pings_without_data=0"
+)
+
+Job = Mapping[str, Any]
+Task = NamedTuple("Task", [("role", str), ("index", int)])
+
+_REFERENCE = re.compile(r"\$(\$|\([A-Za-z_.\-][A-Za-z0-9_.\-]*\))")
+
+
+def tasks(job):
+    # type: (Job) -> List[Task]
+    """Every task of the job, in the order chief, workers, parameter servers, evaluator."""
+    return [Task(role, index) for role in ROLES for index in range(job["replicas"].get(role, 0))]
+
+
+def name(task):
+    # type: (Task) -> str
+    """How messages call a task: `worker-1`."""
+    return "%s-%d" % task
+
+
+def address(job, task):
+    # type: (Job, Task) -> str
+    """`host:port` at which the other tasks find this one's TensorFlow server.
+
+    In a cluster `<pod>.<service>:<port>`: resolved by the first search domain of the pod's resolver, whatever the
+    cluster's own domain is called. A local job lists its addresses.
+    """
+    if "addresses" in job:
+        return str(job["addresses"][task.role][task.index])
+    return "%s-%s-%d.%s:%d" % (job["name"], task.role, task.index, job["service"], job["port"])
+
+
+def addresses(job, role):
+    # type: (Job, str) -> List[str]
+    """The addresses of all tasks of a role, in the order of their indexes."""
+    return [address(job, Task(role, index)) for index in range(job["replicas"].get(role, 0))]
+
+
+def tf_config(job, task):
+    # type: (Job, Task) -> Dict[str, Any]
+    """What TF_CONFIG says to this task.
+
+    An evaluator stands in its own TF_CONFIG only. Everyone else waits for every server in the cluster spec, and an
+    evaluator has none; older TensorFlow refuses a task that its own cluster spec does not name.
+    """
+    roles = [role for role in ROLES if role != "evaluator" or task.role == "evaluator"]
+    spec = {role: addresses(job, role) for role in roles if job["replicas"].get(role, 0)}
+    return {"cluster": spec, "task": {"type": task.role, "index": task.index}}
+
+
+def dumps(config):
+    # type: (Mapping[str, Any]) -> str
+    """JSON without blanks: TF_CONFIG has a size limit (MAX_TF_CONFIG_BYTES)."""
+    return json.dumps(config, separators=(",", ":"), sort_keys=True)
+
+
+def environment(job, task):
+    # type: (Job, Task) -> Dict[str, str]
+    """Variables that a program or server finds set, unless the user's own environment sets them."""
+    variables = {
+        "TF_CONFIG": dumps(tf_config(job, task)),
+        "TASK_TYPE": task.role,
+        "TASK_INDEX": str(task.index),
+        "PS_HOSTS": ",".join(addresses(job, "ps")),
+        "WORKER_HOSTS": ",".join(addresses(job, "worker")),
+        # Wait for peers that are not up yet, but fail at once when one that was up is gone.
+        "GRPC_FAIL_FAST": "use_caller",
+        "TF_GRPC_DEFAULT_OPTIONS": GRPC_KEEPALIVE,
+    }
+    if job["checkpointDir"]:
+        variables["CHECKPOINT_DIR"] = job["checkpointDir"]
+    if not job["gpus"].get(task.role, 0):
+        variables["CUDA_VISIBLE_DEVICES"] = "-1"
+    return variables
+
+
+def expand(text, environ):
+    # type: (str, Mapping[str, str]) -> str
+    """Replace $(NAME) by the variable's value as Kubernetes does in `command` and `args`.
+
+    A name that is not set stays as it is, and $$ is a dollar sign:
+    https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+    """
+
+    def value(match):
+        # type: (Any) -> str
+        reference = match.group(1)
+        return "$" if reference == "$" else environ.get(reference[1:-1], match.group(0))
+
+    return _REFERENCE.sub(value, text)
+
+
+def program(job, environ):
+    # type: (Job, Mapping[str, str]) -> List[str]
+    """The user's command line with every $(NAME) replaced."""
+    return [expand(word, environ) for word in list(job["program"]["command"]) + list(job["program"]["args"])]
+
+
+def runs_server(job, role):
+    # type: (Job, str) -> bool
+    """Whether tasks of this role run the built-in TensorFlow server instead of the user's program."""
+    return role in job["servers"]
+
+
+def awaited(job, task):
+    # type: (Job, Task) -> Tuple[List[Task], List[Task]]
+    """The peers a program waits for before it starts: (servers that must accept, tasks whose name must resolve).
+
+    Built-in servers start by themselves, so their ports can be waited for. Programs that serve (workers of
+    MultiWorkerMirrored, say) open their port only after they started: TensorFlow waits for those, and here only
+    the task that leads is looked up, which keeps the name queries of a large job in proportion to its size.
+    An evaluator reads checkpoints only.
+    """
+    if task.role == "evaluator":
+        return [], []
+    leader = Task("chief" if job["replicas"].get("chief", 0) else "worker", 0)
+    servers = [peer for peer in tasks(job) if runs_server(job, peer.role)]
+    known = leader in tasks(job) and leader != task and leader not in servers
+    return servers, [leader] if known else []
