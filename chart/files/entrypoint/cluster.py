@@ -15,30 +15,30 @@ ROLES = ("chief", "worker", "ps", "evaluator")
 MAX_TF_CONFIG_BYTES = 131072 - len("TF_CONFIG=") - 1
 
 # Without these pings a node that vanishes freezes its peers until TCP gives up, about 15 minutes later.
-GRPC_KEEPALIVE = (
-    "grpc.keepalive_time_ms=10000,grpc.keepalive_timeout_ms=10000,grpc.http2.max_pings_without_data=0"
-)
+GRPC_KEEPALIVE = "grpc.keepalive_time_ms=10000,grpc.keepalive_timeout_ms=10000,grpc.http2.max_pings_without_data=0"
 
 Job = Mapping[str, Any]
-Task = NamedTuple("Task", [("role", str), ("index", int)])
-
 _REFERENCE = re.compile(r"\$(\$|\([A-Za-z_.\-][A-Za-z0-9_.\-]*\))")
 
 
-def tasks(job):
-    # type: (Job) -> List[Task]
+class Task(NamedTuple):
+    """One task in TensorFlow's sense: a role and an index within it."""
+
+    role: str
+    index: int
+
+
+def tasks(job: Job) -> List[Task]:
     """Every task of the job, in the order chief, workers, parameter servers, evaluator."""
     return [Task(role, index) for role in ROLES for index in range(job["replicas"].get(role, 0))]
 
 
-def name(task):
-    # type: (Task) -> str
+def name(task: Task) -> str:
     """How messages call a task: `worker-1`."""
     return "%s-%d" % task
 
 
-def address(job, task):
-    # type: (Job, Task) -> str
+def address(job: Job, task: Task) -> str:
     """`host:port` at which the other tasks find this one's TensorFlow server.
 
     In a cluster `<pod>.<service>:<port>`: resolved by the first search domain of the pod's resolver, whatever the
@@ -49,14 +49,12 @@ def address(job, task):
     return "%s-%s-%d.%s:%d" % (job["name"], task.role, task.index, job["service"], job["port"])
 
 
-def addresses(job, role):
-    # type: (Job, str) -> List[str]
+def addresses(job: Job, role: str) -> List[str]:
     """The addresses of all tasks of a role, in the order of their indexes."""
     return [address(job, Task(role, index)) for index in range(job["replicas"].get(role, 0))]
 
 
-def tf_config(job, task):
-    # type: (Job, Task) -> Dict[str, Any]
+def tf_config(job: Job, task: Task) -> Dict[str, Any]:
     """What TF_CONFIG says to this task.
 
     An evaluator stands in its own TF_CONFIG only. Everyone else waits for every server in the cluster spec, and an
@@ -67,14 +65,12 @@ def tf_config(job, task):
     return {"cluster": spec, "task": {"type": task.role, "index": task.index}}
 
 
-def dumps(config):
-    # type: (Mapping[str, Any]) -> str
+def dumps(config: Mapping[str, Any]) -> str:
     """JSON without blanks: TF_CONFIG has a size limit (MAX_TF_CONFIG_BYTES)."""
     return json.dumps(config, separators=(",", ":"), sort_keys=True)
 
 
-def environment(job, task):
-    # type: (Job, Task) -> Dict[str, str]
+def environment(job: Job, task: Task) -> Dict[str, str]:
     """Variables that a program or server finds set, unless the user's own environment sets them."""
     variables = {
         "TF_CONFIG": dumps(tf_config(job, task)),
@@ -93,36 +89,48 @@ def environment(job, task):
     return variables
 
 
-def expand(text, environ):
-    # type: (str, Mapping[str, str]) -> str
+def expand(text: str, environ: Mapping[str, str]) -> str:
     """Replace $(NAME) by the variable's value as Kubernetes does in `command` and `args`.
 
     A name that is not set stays as it is, and $$ is a dollar sign:
     https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
     """
 
-    def value(match):
-        # type: (Any) -> str
+    def value(match: Any) -> str:
         reference = match.group(1)
         return "$" if reference == "$" else environ.get(reference[1:-1], match.group(0))
 
     return _REFERENCE.sub(value, text)
 
 
-def program(job, environ):
-    # type: (Job, Mapping[str, str]) -> List[str]
+def program(job: Job, environ: Mapping[str, str]) -> List[str]:
     """The user's command line with every $(NAME) replaced."""
     return [expand(word, environ) for word in list(job["program"]["command"]) + list(job["program"]["args"])]
 
 
-def runs_server(job, role):
-    # type: (Job, str) -> bool
+def runs_server(job: Job, role: str) -> bool:
     """Whether tasks of this role run the built-in TensorFlow server instead of the user's program."""
     return role in job["servers"]
 
 
-def awaited(job, task):
-    # type: (Job, Task) -> Tuple[List[Task], List[Task]]
+def may_restart(job: Job, code: int) -> bool:
+    """Whether restart.policy runs a program again that ended with this exit status.
+
+    ExitCode follows TFJob 1.8: 128 and more (killed by a signal) is worth another try, an error of the program is not.
+    `retryableExitCodes` replaces that rule.
+    """
+    restart = job["restart"]
+    if code == 0:
+        return False
+    if code in restart["uncountedExitCodes"] or restart["policy"] == "OnFailure":
+        return True
+    if restart["policy"] == "Never":
+        return False
+    retryable = restart["retryableExitCodes"]
+    return code >= 128 if retryable is None else code in retryable
+
+
+def awaited(job: Job, task: Task) -> Tuple[List[Task], List[Task]]:
     """The peers a program waits for before it starts: (servers that must accept, tasks whose name must resolve).
 
     Built-in servers start by themselves, so their ports can be waited for. Programs that serve (workers of
