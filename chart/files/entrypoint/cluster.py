@@ -6,7 +6,7 @@ holds replicas per role and never a list of tasks, so its size does not grow wit
 
 import json
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Tuple
 
 ROLES = ("chief", "worker", "ps", "evaluator")
 
@@ -25,7 +25,7 @@ class Task(NamedTuple):
     """One task in TensorFlow's sense: a role and an index within it."""
 
     role: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index(), which nobody calls on a task
 
 
 def tasks(job: Job) -> List[Task]:
@@ -128,6 +128,26 @@ def may_restart(job: Job, code: int) -> bool:
         return False
     retryable = restart["retryableExitCodes"]
     return code >= 128 if retryable is None else code in retryable
+
+
+def format_ranges(indexes: Iterable[int]) -> str:
+    """`0-3,7` for 0, 1, 2, 3 and 7: how status.json tells thousands of finished tasks in a few bytes."""
+    runs: List[List[int]] = []
+    for index in sorted(indexes):
+        if runs and index == runs[-1][1] + 1:
+            runs[-1][1] = index
+        else:
+            runs.append([index, index])
+    return ",".join(str(low) if low == high else "%d-%d" % (low, high) for low, high in runs)
+
+
+def parse_ranges(text: str) -> List[int]:
+    """The indexes that format_ranges wrote."""
+    indexes: List[int] = []
+    for part in text.split(",") if text else []:
+        low, _, high = part.partition("-")
+        indexes.extend(range(int(low), int(high or low) + 1))
+    return indexes
 
 
 def awaited(job: Job, task: Task) -> Tuple[List[Task], List[Task]]:

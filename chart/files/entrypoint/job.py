@@ -1,0 +1,620 @@
+"""The job's state machine: (job, state, observation) -> (state, actions). Pure: no clock, no input or output.
+
+The lifecycle Job and `tfconfig run` are two adapters around `decide`. They bring an observation of the whole job,
+store the new state, and only then carry out the actions; both may happen again, late, or after a restart of the
+adapter, since every action names the state of things to reach and not a step towards it.
+
+What is seen                              | what it means
+------------------------------------------|-------------------------------------------------------------------------
+program exits 0                           | its task succeeded in this run, for good: later exits of it do not count
+every deciding task succeeded             | Succeeded, once an evaluator ended or `evaluatorGraceSeconds` are over
+program exits with an uncounted exit code | restarts, not counted
+program exits with another status         | Never, or ExitCode and not retryable: Failed. Else restarts and counts
+built-in server exits before it was ready | as a program that failed: it would never become ready
+built-in server exits after it was ready  | restarts, not counted (a disruption)
+pod deleted, evicted or replaced          | whatever exit that causes is not counted (a disruption), exit 0 included
+more than `backoffLimit` counted failures | Failed
+`activeSeconds` over                      | Failed
+`startSeconds` over, tasks that never ran | Failed, naming them
+a pod `unstartableSeconds` not startable  | Failed, with Kubernetes' reason
+back-off longer than BACKOFF_SECONDS      | that pod is deleted, which starts it afresh
+pod of a lost node                        | nodeLoss Wait: said in the message. Replace: deleted by force after a grace
+suspend                                   | Suspended: all freed, failures on the way not counted; later it goes on
+another run is wanted                     | every pod of the old run goes before the new run's tasks start
+a run that ended is wanted (rollback)     | it has ended: its outcome stands
+Succeeded or Failed                       | never changes; cleanup Release: sets at 0 and no pod left. Then: finish
+
+Failures count once per wave: a task that falls brings its peers down, and a chief may fail again while it reconnects.
+A wave opens with a failure or disruption of one task and takes in what the others do for WAVE_SECONDS, at most
+ABSORBED failures of each. It counts one failure as soon as one of its failures is a program's. The task that opened
+the wave is not excused by it, so a program that keeps failing ends its job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from .cluster import Job, Task, may_restart, name, runs_server, tasks
+
+PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED = (
+    "Pending",
+    "Running",
+    "Restarting",
+    "Suspended",
+    "Succeeded",
+    "Failed",
+)
+
+WAVE_SECONDS = 30.0
+ABSORBED = 2
+BACKOFF_SECONDS = 20.0
+LOST_SECONDS = 15.0
+HISTORY = 10
+
+# First words of a termination message: `task` asked to stop by SIGTERM; a built-in server that had been ready.
+STOPPED = "stopped:"
+SERVED = "served:"
+
+# Exit statuses of a server that was killed from outside: SIGKILL (memory, node) and SIGTERM.
+KILLED = (137, 143)
+
+# Waiting reasons that do not go away by waiting, as the kubelet writes them (kubernetes/pkg/kubelet/images/types.go,
+# kuberuntime/kuberuntime_container.go).
+UNSTARTABLE = frozenset(
+    (
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ImageInspectError",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "RegistryUnavailable",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "CreatePodSandboxError",
+        "InitContainerFailed",
+    )
+)
+
+TAKING_OVER = "TakingOver"
+DRAINING = "EvaluatorDraining"
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a container ended; `finished` in seconds since the epoch, `reason` in Kubernetes' words."""
+
+    code: int
+    reason: str = ""
+    message: str = ""
+    finished: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One task's pod, or local process, as it was last seen."""
+
+    task: Task
+    uid: str
+    run: str
+    created: float
+    status: str = "Waiting"  # Waiting | Running | Terminated
+    reason: str = ""  # why it waits, in Kubernetes' words
+    message: str = ""
+    restarts: int = 0
+    last: Exit | None = None  # how container number `restarts - 1` ended
+    current: Exit | None = None  # how container number `restarts` ended, if it has
+    backoff: float = 0.0  # seconds the kubelet lets pass before the next start
+    deleted: float | None = None  # the time by which a deleted pod has to be gone
+    disrupted: str = ""  # why Kubernetes ended the whole pod: Evicted, Preempted, ...
+    node: str = ""
+
+
+@dataclass(frozen=True)
+class Set:
+    """The size of a role's StatefulSet: asked for, reached, and whether its controller has seen the last change."""
+
+    desired: int
+    current: int
+    observed: bool = True
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Everything the decision needs, at one time (`now`, seconds since the epoch).
+
+    `missing` tells per role why pods cannot be made (quota, admission).
+    """
+
+    now: float
+    pods: Mapping[Task, Pod]
+    sets: Mapping[str, Set]
+    suspend: bool = False
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Failures that belong together; `start` is the time of the first one, `absorbed` counts those of the others."""
+
+    start: float
+    origin: Task
+    counted: bool
+    absorbed: Mapping[Task, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an earlier run ended."""
+
+    run: str
+    phase: str
+    reason: str
+    message: str
+    finished: float
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of the run. The adapter stores it, and a new adapter goes on from it."""
+
+    run: str = ""
+    phase: str = PENDING
+    reason: str = ""
+    message: str = ""
+    started: float = 0.0  # start of the run or of its last resumption
+    running: float | None = None  # when all tasks ran for the first time since `started`
+    decided: float | None = None  # when the deciding tasks had succeeded
+    drained: bool = False  # whether the evaluator ended after that
+    finished: float | None = None
+    released: bool = False
+    decider: Task | None = None  # the task whose exit ended the run
+    exit_code: int | None = None  # and its exit status
+    failures: int = 0  # counted against backoffLimit
+    restarts: int = 0  # all exits that led to a restart
+    succeeded: frozenset[Task] = frozenset()
+    seen: Mapping[Task, tuple[str, int]] = field(default_factory=dict)  # uid, number of its exits dealt with
+    wave: Wave | None = None
+    stuck: tuple[Task, float] | None = None  # a pod that cannot start, and since when
+    history: tuple[Outcome, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the phase is terminal."""
+        return self.phase in (SUCCEEDED, FAILED)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Bring a role's set to this size."""
+
+    role: str
+    replicas: int
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete this very pod; `force` also where its node does not answer."""
+
+    task: Task
+    uid: str
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Event:
+    """Tell the user: `kind` is Normal or Warning."""
+
+    kind: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Everything is done: end as the training ended."""
+
+    success: bool
+
+
+Action = Scale | Delete | Event | Finish
+
+
+def decide(job: Job, state: State, seen: Observation) -> tuple[State, list[Action]]:
+    """The next state of the job and what to do now; see the table above.
+
+    Total: every combination of arguments has an answer, and the same observation again changes nothing.
+    """
+    if state.run != job["run"] or state.reason == TAKING_OVER:
+        state, actions = _take_over(job, state, seen)
+        if state.run != job["run"] or state.reason == TAKING_OVER:
+            return state, actions
+    else:
+        actions = []
+    before = state
+    if not state.ended:
+        mine = {task: pod for task, pod in seen.pods.items() if pod.run == job["run"]}
+        state = _judge(job, state, seen, mine, actions)
+    if state.ended:
+        state = _end(job, state, seen, actions)
+    elif seen.suspend:
+        state = _suspend(job, state, seen, actions)
+    else:
+        state = _drive(job, state, seen, mine, actions)
+    if (state.phase, state.reason) != (before.phase, before.reason):
+        kind = "Warning" if state.phase in (FAILED, RESTARTING) else "Normal"
+        told = f"{state.reason}: {state.message}" if state.reason else state.message
+        actions.insert(0, Event(kind, state.phase, told))
+    return state, actions
+
+
+# --- runs ---------------------------------------------------------------------------------------------------------
+
+
+def _take_over(job: Job, state: State, seen: Observation) -> tuple[State, list[Action]]:
+    """Take down whatever belongs to another run, then begin this one."""
+    history = state.history
+    if state.ended and state.run != job["run"]:
+        outcome = Outcome(state.run, state.phase, state.reason, state.message, state.finished or seen.now)
+        history = (*(past for past in history if past.run != state.run), outcome)[-HISTORY:]
+    old = [pod for pod in seen.pods.values() if pod.run != job["run"]]
+    if not old and all(role.observed for role in seen.sets.values()):
+        return _begin(job, history, seen), []
+    actions: list[Action] = [Scale(role, 0) for role, size in seen.sets.items() if size.desired]
+    actions += _deletions(job, old)
+    actions += _replacements(job, old, seen.now)
+    message = f"waiting for {len(old)} pods of run {old[0].run} to go" if old else "waiting for the StatefulSets"
+    lost = _lost(old, seen.now)
+    if lost:
+        message += f"; {_lost_message(job, lost)}"
+    waiting = replace(
+        state, phase=PENDING, reason=TAKING_OVER, message=message, released=False, finished=None, history=history
+    )
+    return waiting, actions
+
+
+def _begin(job: Job, history: tuple[Outcome, ...], seen: Observation) -> State:
+    for past in history:
+        if past.run == job["run"]:
+            return State(
+                run=past.run,
+                phase=past.phase,
+                reason=past.reason,
+                message=past.message,
+                started=past.finished,
+                finished=past.finished,
+                history=history,
+            )
+    return State(run=job["run"], started=seen.now, history=history, message=f"starting {len(tasks(job))} tasks")
+
+
+# --- what happened ------------------------------------------------------------------------------------------------
+
+
+def _judge(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
+    """Deal with every exit not dealt with yet, then with deadlines."""
+    state = _note_replacements(state, mine)
+    undecided = set(deciding_tasks(job)) - state.succeeded
+    for pod, exit_ in _new_exits(state, mine):
+        over = DRAINING if not undecided else SUSPENDED if seen.suspend else ""
+        state = _judge_exit(job, state, pod, exit_, over, actions)
+        undecided -= state.succeeded
+        if state.ended:
+            return replace(state, finished=seen.now)
+    state = replace(state, seen=_forget(state.seen, mine))
+    if not undecided:
+        return _drain(job, state, seen.now)
+    return state if seen.suspend else _judge_time(job, state, seen, mine)
+
+
+def _new_exits(state: State, pods: Mapping[Task, Pod]) -> list[tuple[Pod, Exit]]:
+    """Exits not dealt with yet, oldest first. Kubernetes keeps the last two of a pod; others that its restart count
+    proves are taken to have ended as the oldest one kept."""
+    found = []
+    for task, pod in pods.items():
+        if task in state.succeeded:
+            continue
+        uid, done = state.seen.get(task, ("", 0))
+        if uid != pod.uid:
+            done = 0
+        kept = [exit_ for exit_ in (pod.last if pod.restarts else None, pod.current) if exit_]
+        total = pod.restarts + (1 if pod.current else 0)
+        if not kept or total <= done:
+            continue
+        exits = [kept[0]] * (total - len(kept)) + kept
+        found += [(pod, exit_) for exit_ in exits[done:]]
+    return sorted(found, key=lambda item: item[1].finished)
+
+
+def _judge_exit(job: Job, state: State, pod: Pod, exit_: Exit, over: str, actions: list[Action]) -> State:
+    """What one exit means. `over` is "" while training goes on, else why failures do not count any more."""
+    task = pod.task
+    uid, done = state.seen.get(task, ("", 0))
+    done = done + 1 if uid == pod.uid else 1
+    state = replace(state, seen={**state.seen, task: (pod.uid, done)})
+    if task in state.succeeded:
+        return state
+    said = f"{name(task)} {_words(exit_)}"
+    disrupted = exit_.message.startswith(STOPPED) or pod.disrupted or (pod.deleted is not None and exit_.code != 0)
+    if runs_server(job, task.role) and (exit_.message.startswith(SERVED) or exit_.code in KILLED):
+        disrupted = disrupted or "server"
+    if disrupted:
+        if not over:
+            actions.append(Event("Normal", "TaskDisrupted", f"{said}; not counted"))
+        return _disruption(replace(state, restarts=state.restarts + 1), task, exit_.finished)
+    if exit_.code == 0 and not runs_server(job, task.role):
+        return replace(state, succeeded=state.succeeded | {task})
+    if over:
+        # Training is over or suspended: peers that fall now say nothing. An evaluator that fails is not waited for.
+        return replace(state, drained=state.drained or (over == DRAINING and task.role == "evaluator"))
+    state = replace(state, restarts=state.restarts + 1)
+    if exit_.code in job["restart"]["uncountedExitCodes"]:
+        actions.append(Event("Normal", "TaskRestarts", f"{said}; not counted (uncountedExitCodes)"))
+        return _disruption(state, task, exit_.finished)
+    if exit_.code != 0 and not may_restart(job, exit_.code):
+        policy = job["restart"]["policy"]
+        return _fail(state, task, exit_.code, "TaskFailed", f"{said}; restart.policy {policy} does not restart it")
+    state, counted = _count(state, task, exit_.finished)
+    limit = job["restart"]["backoffLimit"]
+    if state.failures > limit:
+        message = f"{said}; {state.failures} failures, restart.backoffLimit is {limit}"
+        return _fail(state, task, exit_.code, "BackoffLimitExceeded", message)
+    note = f"failure {state.failures} of {limit} allowed" if counted else "part of the same wave, not counted again"
+    actions.append(Event("Warning", "TaskFailed", f"{said}; {note}"))
+    return state
+
+
+def _words(exit_: Exit) -> str:
+    """How an exit is told: its status, Kubernetes' reason, and the signal it stands for."""
+    reason = "" if exit_.reason in ("", "Error", "Completed") else f" ({exit_.reason})"
+    signal = f", killed by signal {exit_.code - 128}" if 128 < exit_.code < 160 else ""
+    return f"exited {exit_.code}{reason}{signal}"
+
+
+def _fail(state: State, task: Task | None, code: int | None, reason: str, message: str) -> State:
+    return replace(state, phase=FAILED, reason=reason, message=message, decider=task, exit_code=code)
+
+
+def _count(state: State, task: Task, when: float) -> tuple[State, bool]:
+    """Count a failure, unless the wave it belongs to has counted."""
+    wave = state.wave
+    if wave and abs(when - wave.start) <= WAVE_SECONDS and task != wave.origin:
+        absorbed = wave.absorbed.get(task, 0)
+        if absorbed < ABSORBED:
+            counted = not wave.counted
+            wave = replace(wave, counted=True, absorbed={**wave.absorbed, task: absorbed + 1})
+            return replace(state, wave=wave, failures=state.failures + counted), counted
+    return replace(state, wave=Wave(when, task, True), failures=state.failures + 1), True
+
+
+def _disruption(state: State, task: Task, when: float) -> State:
+    """Open a wave with this task, or name it as the cause of the wave that is open."""
+    wave = state.wave
+    if wave is None or abs(when - wave.start) > WAVE_SECONDS:
+        return replace(state, wave=Wave(when, task, False))
+    if wave.origin == task:
+        return state
+    absorbed = {**wave.absorbed, wave.origin: wave.absorbed.get(wave.origin, 0) + wave.counted}
+    return replace(state, wave=replace(wave, origin=task, absorbed=absorbed))
+
+
+def _note_replacements(state: State, pods: Mapping[Task, Pod]) -> State:
+    """A pod made after all tasks ran stands in for one that was lost: a disruption, told by its new uid."""
+    if state.running is None:
+        return state
+    for task, pod in pods.items():
+        if pod.created > state.running and state.seen.get(task, ("", 0))[0] != pod.uid and task not in state.succeeded:
+            state = _disruption(replace(state, seen={**state.seen, task: (pod.uid, 0)}), task, pod.created)
+    return state
+
+
+def _forget(seen: Mapping[Task, tuple[str, int]], pods: Mapping[Task, Pod]) -> Mapping[Task, tuple[str, int]]:
+    """Drop what was noted of pods that another pod has replaced; an absent pod may only be late in being seen."""
+    return {task: note for task, note in seen.items() if task not in pods or pods[task].uid == note[0]}
+
+
+def deciding_tasks(job: Job) -> list[Task]:
+    """The tasks that decide success: all must have exited 0. AllWorkers counts the chief, a worker in TensorFlow."""
+    policy = job["completion"]["successPolicy"]
+    if policy == "Chief":
+        return [Task("chief", 0)]
+    if policy == "Worker0":
+        return [Task("worker", 0)]
+    return [task for task in tasks(job) if task.role in ("chief", "worker")]
+
+
+def _drain(job: Job, state: State, now: float) -> State:
+    """The deciding tasks have succeeded: wait for the evaluator, within its grace, then the run has succeeded."""
+    decided = now if state.decided is None else state.decided
+    evaluator = Task("evaluator", 0)
+    grace = job["completion"]["evaluatorGraceSeconds"]
+    waiting = evaluator in tasks(job) and evaluator not in state.succeeded and not state.drained
+    if waiting and now < decided + grace:
+        return replace(state, decided=decided)
+    deciding = deciding_tasks(job)
+    message = f"{_names(deciding)} exited 0"
+    if waiting and grace:
+        message += f"; {name(evaluator)} still ran {grace} s later and is ended"
+    return replace(
+        state,
+        phase=SUCCEEDED,
+        reason="Completed",
+        message=message,
+        decided=decided,
+        finished=now,
+        decider=deciding[0],
+        exit_code=0,
+    )
+
+
+def _judge_time(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod]) -> State:
+    """Deadlines, and pods that will never start."""
+    deadlines = job["deadlines"]
+    active, start = deadlines["activeSeconds"], deadlines["startSeconds"]
+    if active is not None and seen.now - state.started >= active:
+        message = f"the run was still active after deadlines.activeSeconds ({active} s)"
+        return replace(_fail(state, None, None, "DeadlineExceeded", message), finished=seen.now)
+    absent = _not_running(job, state, mine)
+    if not absent and state.running is None:
+        state = replace(state, running=seen.now)
+    if start is not None and state.running is None and seen.now - state.started >= start:
+        message = f"not all tasks ran within deadlines.startSeconds ({start} s): {_waiting(job, absent, seen, mine)}"
+        return replace(_fail(state, absent[0], None, "StartDeadlineExceeded", message), finished=seen.now)
+    stuck = [task for task in absent if task in mine and mine[task].reason in UNSTARTABLE]
+    if not stuck:
+        return replace(state, stuck=None)
+    if state.stuck is None or state.stuck[0] not in stuck:
+        return replace(state, stuck=(stuck[0], seen.now))
+    task, since = state.stuck
+    limit = deadlines["unstartableSeconds"]
+    if limit is not None and seen.now - since >= limit:
+        message = f"{_waiting(job, [task], seen, mine)} (for {limit} s, deadlines.unstartableSeconds)"
+        return replace(_fail(state, task, None, "PodsCannotStart", message), finished=seen.now)
+    return state
+
+
+# --- what to do ---------------------------------------------------------------------------------------------------
+
+
+def _drive(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
+    """The run goes on: every set at its size, restarts that would take long done at once."""
+    if state.phase == SUSPENDED:
+        state = replace(state, started=seen.now, running=None, stuck=None)
+    draining = state.decided is not None
+    for role, size in seen.sets.items():
+        if draining and role != "evaluator":
+            actions += _release(job, seen, [role])
+        elif size.desired != job["replicas"].get(role, 0):
+            actions.append(Scale(role, job["replicas"].get(role, 0)))
+    if draining:
+        return replace(state, phase=RUNNING, reason=DRAINING, message="training has succeeded; the evaluator finishes")
+    for pod in mine.values():
+        if pod.backoff >= BACKOFF_SECONDS and pod.deleted is None and pod.task not in state.succeeded:
+            actions.append(Event("Normal", "TaskRecreated", f"{name(pod.task)}: not waiting {pod.backoff:.0f} s"))
+            actions.append(Delete(pod.task, pod.uid))
+    actions += _replacements(job, mine.values(), seen.now)
+    absent = _not_running(job, state, mine)
+    if not absent:
+        return replace(state, phase=RUNNING, reason="", message=f"all {len(tasks(job))} tasks run or are done")
+    phase = PENDING if state.running is None else RESTARTING
+    return replace(state, phase=phase, reason="WaitingForTasks", message=_waiting(job, absent, seen, mine))
+
+
+def _suspend(job: Job, state: State, seen: Observation, actions: list[Action]) -> State:
+    actions += _release(job, seen, seen.sets)
+    left = len(seen.pods)
+    message = f"suspended; {left} pods are still ending" if left else "suspended; nothing is held"
+    return replace(state, phase=SUSPENDED, reason="Suspended", message=message)
+
+
+def _end(job: Job, state: State, seen: Observation, actions: list[Action]) -> State:
+    """Free everything, then finish; or keep everything, if the user wants to look at it."""
+    success = state.phase == SUCCEEDED
+    keep = job["cleanup"]["onSuccess" if success else "onFailure"] == "Keep"
+    if not state.released and not keep:
+        actions += _release(job, seen, seen.sets)
+        if _held(seen):
+            return state
+    actions.append(Finish(success))
+    return replace(state, released=True)
+
+
+def _release(job: Job, seen: Observation, roles: Iterable[str]) -> list[Action]:
+    """Sets to 0, and their pods deleted by name as well: 0 alone frees 20 tasks a second."""
+    roles = set(roles)
+    actions: list[Action] = [Scale(role, 0) for role, size in seen.sets.items() if role in roles and size.desired]
+    return actions + _deletions(job, (pod for pod in seen.pods.values() if pod.task.role in roles))
+
+
+def _held(seen: Observation) -> bool:
+    """Whether anything is left to free. A pod on a lost node is not waited for: nobody else can use what it holds."""
+    lost = _lost(seen.pods.values(), seen.now)
+    if len(seen.pods) > len(lost):
+        return True
+    return any(
+        size.desired or not size.observed or size.current > sum(pod.task.role == role for pod in lost)
+        for role, size in seen.sets.items()
+    )
+
+
+def _deletions(job: Job, pods: Iterable[Pod]) -> list[Action]:
+    """Pods that hold GPUs first."""
+    todo = sorted((pod for pod in pods if pod.deleted is None), key=lambda pod: -job["gpus"].get(pod.task.role, 0))
+    return [Delete(pod.task, pod.uid) for pod in todo]
+
+
+def _lost(pods: Iterable[Pod], now: float) -> list[Pod]:
+    """Pods still there after the time they had to be gone by: their node does not answer."""
+    return [pod for pod in pods if pod.deleted is not None and now > pod.deleted + LOST_SECONDS]
+
+
+def _replacements(job: Job, pods: Iterable[Pod], now: float) -> list[Action]:
+    if job["restart"]["nodeLoss"] != "Replace":
+        return []
+    grace = job["restart"]["nodeLossGraceSeconds"]
+    return [
+        Delete(pod.task, pod.uid, force=True)
+        for pod in pods
+        if pod.deleted is not None and now > pod.deleted + max(grace, LOST_SECONDS)
+    ]
+
+
+# --- how it is told -----------------------------------------------------------------------------------------------
+
+
+def _not_running(job: Job, state: State, mine: Mapping[Task, Pod]) -> list[Task]:
+    """Tasks that neither run nor are done."""
+    return [
+        task
+        for task in tasks(job)
+        if task not in state.succeeded
+        and (task not in mine or mine[task].status != "Running" or mine[task].deleted is not None)
+    ]
+
+
+def _waiting(job: Job, absent: list[Task], seen: Observation, mine: Mapping[Task, Pod]) -> str:
+    """What is waited for: the first few tasks, each with its reason."""
+    total = len(tasks(job))
+    told = [f"{name(task)}: {_why(job, task, seen, mine.get(task))}" for task in absent[:3]]
+    more = f" (and {len(absent) - 3} more of {total})" if len(absent) > 3 else ""
+    return "; ".join(told) + more
+
+
+def _why(job: Job, task: Task, seen: Observation, pod: Pod | None) -> str:
+    if pod is None:
+        return seen.missing.get(task.role) or "no pod yet"
+    if _lost([pod], seen.now):
+        return _lost_message(job, [pod])
+    if pod.deleted is not None:
+        return "its pod is being deleted"
+    words = ": ".join(word for word in (pod.reason, pod.message) if word)
+    if pod.backoff:
+        words = f"restarts after a back-off of {pod.backoff:.0f} s"
+    return words or pod.status.lower()
+
+
+def _lost_message(job: Job, lost: list[Pod]) -> str:
+    nodes = ", ".join(sorted({pod.node for pod in lost})[:3])
+    wait = "" if job["restart"]["nodeLoss"] == "Replace" else "; restart.nodeLoss Wait: its pod is not replaced"
+    return f"node {nodes} does not answer{wait}"
+
+
+def _names(some: list[Task]) -> str:
+    more = f" and {len(some) - 3} more" if len(some) > 3 else ""
+    return ", ".join(name(task) for task in some[:3]) + more
+
+
+def counts(job: Job, state: State, pods: Mapping[Task, Pod]) -> dict[str, dict[str, int]]:
+    """Per role how many tasks there are, run and have succeeded, and the restarts of the pods there are."""
+    table = {role: {"replicas": size, "running": 0, "succeeded": 0, "restarts": 0} for role, size in _sizes(job)}
+    for task in state.succeeded:
+        table[task.role]["succeeded"] += 1
+    for task, pod in pods.items():
+        if task.role in table and pod.run == job["run"]:
+            table[task.role]["restarts"] += pod.restarts
+            table[task.role]["running"] += pod.status == "Running" and task not in state.succeeded
+    return table
+
+
+def _sizes(job: Job) -> list[tuple[str, int]]:
+    return [(role, size) for role, size in job["replicas"].items() if size]
