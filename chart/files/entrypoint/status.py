@@ -11,7 +11,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .cluster import Job, Task, format_ranges, name, parse_ranges
-from .job import Outcome, Pod, State, Wave, counts
+from .job import counts
+from .state import Outcome, Pod, State, Wave
 
 VERSION = 1
 
