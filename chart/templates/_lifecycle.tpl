@@ -1,0 +1,121 @@
+{{/* Files of the in-pod program, name -> text as JSON: those of every pod, and the others, which only the lifecycle needs. */}}
+{{- define "tensorflow-job.entrypointFiles" -}}
+{{- $files := dict -}}
+{{- range $name := list "__init__.py" "__main__.py" "cluster.py" "process.py" "server.py" "task.py" -}}
+{{-   $_ := set $files $name ($.Files.Get (printf "files/entrypoint/%s" $name)) -}}
+{{- end -}}
+{{- toJson $files -}}
+{{- end -}}
+
+{{- define "tensorflow-job.lifecycleFiles" -}}
+{{- $shared := include "tensorflow-job.entrypointFiles" . | fromJson -}}
+{{- $files := dict -}}
+{{- range $path, $text := .Files.Glob "files/entrypoint/*.py" -}}
+{{-   if not (hasKey $shared (base $path)) -}}
+{{-     $_ := set $files (base $path) (toString $text) -}}
+{{-   end -}}
+{{- end -}}
+{{- toJson $files -}}
+{{- end -}}
+
+{{/*
+A Job's template is immutable, so its name carries a hash of all that the lifecycle runs with: when that changes, Helm makes a
+new Job, which takes the run over, and removes the old one.
+*/}}
+{{- define "tensorflow-job.lifecycleJobName" -}}
+{{- $pod := include "tensorflow-job.lifecyclePod" (dict "root" . "jobName" "") -}}
+{{- $all := list $pod (include "tensorflow-job.layout" .) (include "tensorflow-job.entrypointFiles" .)
+      (include "tensorflow-job.lifecycleFiles" .) -}}
+{{- printf "%s-%s" (include "tensorflow-job.lifecycleName" .) (join "\n" $all | sha256sum | trunc 8) -}}
+{{- end -}}
+
+{{/* Takes (dict "root" $ "jobName" name). */}}
+{{- define "tensorflow-job.lifecyclePod" -}}
+{{- $lifecycle := .root.Values.lifecycle -}}
+metadata:
+  labels:
+    {{- include "tensorflow-job.podLabels" (dict "root" .root "component" "lifecycle") | nindent 4 }}
+    {{- with $lifecycle.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $lifecycle.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  serviceAccountName: {{ include "tensorflow-job.serviceAccountName" .root | quote }}
+  automountServiceAccountToken: true
+  enableServiceLinks: false
+  restartPolicy: Never
+  {{- with .root.Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $lifecycle.podSecurityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $lifecycle.priorityClassName }}
+  priorityClassName: {{ . | quote }}
+  {{- end }}
+  {{- with $lifecycle.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $lifecycle.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $lifecycle.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: lifecycle
+      image: {{ include "tensorflow-job.image" (dict "image" $lifecycle.image "defaultTag" "3.13-slim") | quote }}
+      imagePullPolicy: {{ $lifecycle.image.pullPolicy }}
+      command:
+        - python3
+        - -B
+        - /tensorflow-job/entrypoint
+        - lifecycle
+        - --config=/tensorflow-job
+        - --job={{ .jobName }}
+        - --run={{ include "tensorflow-job.run" .root }}
+      {{- with $lifecycle.resources }}
+      resources:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $lifecycle.securityContext }}
+      securityContext:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      terminationMessagePolicy: FallbackToLogsOnError
+      volumeMounts:
+        - name: tensorflow-job
+          mountPath: /tensorflow-job
+          readOnly: true
+  volumes:
+    - name: tensorflow-job
+      projected:
+        sources:
+          - configMap:
+              name: {{ include "tensorflow-job.entrypointName" .root | quote }}
+              items:
+                {{- range $file := include "tensorflow-job.entrypointFiles" .root | fromJson | keys | sortAlpha }}
+                - key: {{ $file }}
+                  path: entrypoint/{{ $file }}
+                {{- end }}
+          - configMap:
+              name: {{ include "tensorflow-job.lifecycleName" .root | quote }}
+              items:
+                {{- range $file := include "tensorflow-job.lifecycleFiles" .root | fromJson | keys | sortAlpha }}
+                - key: {{ $file }}
+                  path: entrypoint/{{ $file }}
+                {{- end }}
+          - configMap:
+              name: {{ include "tensorflow-job.jobConfigName" .root | quote }}
+              items:
+                - key: job.json
+                  path: job.json
+{{- end -}}

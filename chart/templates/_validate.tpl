@@ -1,0 +1,3 @@
+{{/* To come: cross-field rules. */}}
+{{- define "tensorflow-job.validate" -}}
+{{- end -}}
