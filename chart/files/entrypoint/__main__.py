@@ -1,0 +1,22 @@
+"""`python3 <this folder> task | server | lifecycle`. Python 3.6."""
+
+import importlib
+import os
+import sys
+
+
+def main() -> int:
+    """Run the mode named first, imported as a module of a package although Python was given a folder."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    mode = sys.argv[1] if len(sys.argv) > 1 else ""
+    if mode not in ("task", "server", "lifecycle"):
+        print("usage: python3 %s task|server|lifecycle OPTIONS" % here, file=sys.stderr)
+        return 2
+    sys.path[0] = os.path.dirname(here)
+    module = importlib.import_module("%s.%s" % (os.path.basename(here), mode))
+    del sys.path[0]
+    return int(module.main(sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
