@@ -1,0 +1,3 @@
+"""tfconfig: check, predict and run distributed TensorFlow jobs that the Helm chart `tensorflow-job` installs."""
+
+__version__ = "0.1.0"

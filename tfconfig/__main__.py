@@ -1,0 +1,5 @@
+"""`python -m tfconfig`."""
+
+from tfconfig.cli import main
+
+main(prog_name="tfconfig")

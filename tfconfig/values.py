@@ -1,0 +1,104 @@
+"""The values of one job: files and --set arguments over the chart's defaults, each leaf with the place that set it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tfconfig.chart import Chart, bundled
+from tfconfig.diagnostics import Diagnostic, Origin
+from tfconfig.document import Node, plain, read
+from tfconfig.merge import over_defaults
+from tfconfig.setflags import SetFlags, merge_maps
+
+
+class Unreadable(Exception):
+    """A values file that cannot be opened: a wrong call, not a finding. Says why and what to do."""
+
+
+@dataclass
+class Values:
+    """Effective values of one job."""
+
+    root: Node
+    files: tuple[str, ...]  # as the user named them
+    chart: Chart
+    diagnostics: list[Diagnostic] = field(default_factory=list)  # what is wrong with the files themselves
+    sources: dict[str, str] = field(default_factory=dict)  # file -> its text
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """What the chart's templates see as .Values."""
+        data: dict[str, Any] = plain(self.root)
+        return data
+
+    def origin(self, path: Sequence[str | int], key: bool = False) -> Origin:
+        """Who set the value at a path. With `key`, the place of its key.
+
+        The nearest map around it that the user wrote, when the value is not set or is a default of the chart.
+        """
+        best = self.root.origin
+        node = self.root
+        for part in path:
+            child: Node | None = None
+            if isinstance(node.value, dict) and isinstance(part, str):
+                child = node.value.get(part)
+            elif isinstance(node.value, list) and isinstance(part, int) and 0 <= part < len(node.value):
+                child = node.value[part]
+            if child is None:
+                return best
+            node = child
+            if not node.origin.default:
+                best = _inside(node)
+        if node.origin.default:
+            return best
+        return node.key_origin or node.origin if key else node.origin
+
+    def is_set(self, path: Sequence[str | int]) -> bool:
+        """Whether the user set the value at a path (rather than the chart, or nobody)."""
+        node = self.root
+        for part in path:
+            try:
+                node = node.value[part]
+            except (KeyError, IndexError, TypeError):
+                return False
+        return not node.origin.default
+
+
+def _inside(node: Node) -> Origin:
+    """How a message points at a map that lacks something: by its key, not by all of its text."""
+    return node.key_origin or node.origin if isinstance(node.value, dict) else node.origin
+
+
+def load(files: Sequence[str], sets: SetFlags | None = None, chart: Chart | None = None) -> Values:
+    """Read and merge a job's values as `helm install -f FILE … --set …` does.
+
+    Files that are not YAML count as empty and leave a diagnostic; `-` is standard input. Raises Unreadable for a file
+    that cannot be opened and SetError for a --set argument that Helm refuses.
+    """
+    chart = chart or bundled()
+    root = Node({}, Origin(files[-1], 1, 1, 1, 1) if files else Origin("the --set arguments"))
+    values = Values(root, tuple(files), chart)
+    for file in files:
+        document = read(_bytes(file), file)
+        values.sources[file] = document.text
+        values.diagnostics += document.diagnostics
+        merge_maps(root, document.root)
+    (sets or SetFlags()).apply(root)
+    over_defaults(root, chart.defaults)
+    return values
+
+
+def _bytes(file: str) -> bytes:
+    if file.strip() == "-":
+        return sys.stdin.buffer.read()
+    if "://" in file:
+        raise Unreadable(f"{file}: values are not read over the network; download the file and give its path")
+    try:
+        return Path(file).read_bytes()
+    except (OSError, ValueError) as e:
+        raise Unreadable(f"{file}: {getattr(e, 'strerror', None) or e}; give the path of a values file") from None
