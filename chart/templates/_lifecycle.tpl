@@ -1,7 +1,7 @@
 {{/* Files of the in-pod program, name -> text as JSON: those of every pod, and the others, which only the lifecycle needs. */}}
 {{- define "tensorflow-job.entrypointFiles" -}}
 {{- $files := dict -}}
-{{- range $name := list "__init__.py" "__main__.py" "cluster.py" "process.py" "server.py" "task.py" -}}
+{{- range $name := list "__init__.py" "__main__.py" "cluster.py" "peers.py" "process.py" "server.py" "task.py" -}}
 {{-   $_ := set $files $name ($.Files.Get (printf "files/entrypoint/%s" $name)) -}}
 {{- end -}}
 {{- toJson $files -}}

@@ -141,7 +141,9 @@ NVIDIA_VISIBLE_DEVICES: void
   persistentVolumeClaim:
     claimName: {{ $volume.existingClaim | quote }}
   {{- else }}
-  {{- toYaml $volume.volume | nindent 2 }}
+  {{- with $volume.volume }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
   {{- end }}
 {{- end }}
 {{- with .settings.shmSize }}
@@ -216,6 +218,7 @@ spec:
       imagePullPolicy: {{ $settings.image.pullPolicy }}
       command:
         {{- toYaml $settings.python | nindent 8 }}
+        - -S  # no site-packages for the entrypoint itself: less time and memory before the program starts
         - /tensorflow-job/entrypoint
         - task
         - --role={{ .role }}
