@@ -1,21 +1,18 @@
-{{/* Files of the in-pod program, name -> text as JSON: those of every pod, and the others, which only the lifecycle needs. */}}
+{{/* Files of the in-pod program, name -> text as JSON: those of every pod, and those that only the lifecycle needs. */}}
 {{- define "tensorflow-job.entrypointFiles" -}}
 {{- $files := dict -}}
-{{- range $name := list "__init__.py" "__main__.py" "cluster.py" "peers.py" "process.py" "server.py" "task.py" -}}
-{{-   $_ := set $files $name ($.Files.Get (printf "files/entrypoint/%s" $name)) -}}
+{{- range $path, $text := .Files.Glob "files/entrypoint/*.py" -}}
+{{-   $_ := set $files (base $path) (toString $text) -}}
 {{- end -}}
-{{- toJson $files -}}
+{{- omit $files "job.py" "kubernetes.py" "lifecycle.py" "state.py" "status.py" | toJson -}}
 {{- end -}}
 
 {{- define "tensorflow-job.lifecycleFiles" -}}
-{{- $shared := include "tensorflow-job.entrypointFiles" . | fromJson -}}
 {{- $files := dict -}}
 {{- range $path, $text := .Files.Glob "files/entrypoint/*.py" -}}
-{{-   if not (hasKey $shared (base $path)) -}}
-{{-     $_ := set $files (base $path) (toString $text) -}}
-{{-   end -}}
+{{-   $_ := set $files (base $path) (toString $text) -}}
 {{- end -}}
-{{- toJson $files -}}
+{{- pick $files "job.py" "kubernetes.py" "lifecycle.py" "state.py" "status.py" | toJson -}}
 {{- end -}}
 
 {{/*
@@ -79,7 +76,7 @@ spec:
         - -B
         - /tensorflow-job/entrypoint
         - lifecycle
-        - --config=/tensorflow-job
+        - --config=/tensorflow-job/config
         - --job={{ .jobName }}
         - --run={{ include "tensorflow-job.run" .root }}
       {{- with $lifecycle.resources }}
@@ -92,30 +89,21 @@ spec:
       {{- end }}
       terminationMessagePolicy: FallbackToLogsOnError
       volumeMounts:
-        - name: tensorflow-job
-          mountPath: /tensorflow-job
+        - name: entrypoint
+          mountPath: /tensorflow-job/entrypoint
+          readOnly: true
+        - name: config
+          mountPath: /tensorflow-job/config
           readOnly: true
   volumes:
-    - name: tensorflow-job
+    - name: entrypoint
       projected:
         sources:
           - configMap:
               name: {{ include "tensorflow-job.entrypointName" .root | quote }}
-              items:
-                {{- range $file := include "tensorflow-job.entrypointFiles" .root | fromJson | keys | sortAlpha }}
-                - key: {{ $file }}
-                  path: entrypoint/{{ $file }}
-                {{- end }}
           - configMap:
               name: {{ include "tensorflow-job.lifecycleName" .root | quote }}
-              items:
-                {{- range $file := include "tensorflow-job.lifecycleFiles" .root | fromJson | keys | sortAlpha }}
-                - key: {{ $file }}
-                  path: entrypoint/{{ $file }}
-                {{- end }}
-          - configMap:
-              name: {{ include "tensorflow-job.jobConfigName" .root | quote }}
-              items:
-                - key: job.json
-                  path: job.json
+    - name: config
+      configMap:
+        name: {{ include "tensorflow-job.jobConfigName" .root | quote }}
 {{- end -}}

@@ -69,8 +69,11 @@ NVIDIA_VISIBLE_DEVICES: void
 {{- end -}}
 
 {{- define "tensorflow-job.volumeMounts" -}}
-- name: tensorflow-job
-  mountPath: /tensorflow-job
+- name: entrypoint
+  mountPath: /tensorflow-job/entrypoint
+  readOnly: true
+- name: config
+  mountPath: /tensorflow-job/config
   readOnly: true
 - name: state
   mountPath: /tensorflow-job-state
@@ -101,27 +104,18 @@ NVIDIA_VISIBLE_DEVICES: void
 {{- end -}}
 
 {{- define "tensorflow-job.volumes" -}}
-- name: tensorflow-job
+# Whole ConfigMaps, without a list of files: a running pod follows a chart upgrade that adds one.
+- name: entrypoint
+  configMap:
+    name: {{ include "tensorflow-job.entrypointName" .root | quote }}
+- name: config
   projected:
     sources:
       - configMap:
-          name: {{ include "tensorflow-job.entrypointName" .root | quote }}
-          items:
-            {{- range $file := include "tensorflow-job.entrypointFiles" .root | fromJson | keys | sortAlpha }}
-            - key: {{ $file }}
-              path: entrypoint/{{ $file }}
-            {{- end }}
-      - configMap:
           name: {{ include "tensorflow-job.jobConfigName" .root | quote }}
-          items:
-            - key: job.json
-              path: job.json
       - configMap:
           name: {{ include "tensorflow-job.statusName" .root | quote }}
           optional: true
-          items:
-            - key: status.json
-              path: status.json
 - name: state
   emptyDir: {}
 {{- with include "tensorflow-job.programName" .root }}
@@ -224,7 +218,7 @@ spec:
         - --role={{ .role }}
         - --run={{ include "tensorflow-job.run" .root }}
         - --grace={{ int64 $settings.terminationGracePeriodSeconds }}
-        - --config=/tensorflow-job
+        - --config=/tensorflow-job/config
         - --state=/tensorflow-job-state
       {{- if .root.Values.program.workingDir }}
       workingDir: {{ .root.Values.program.workingDir | quote }}

@@ -1,3 +1,232 @@
-{{/* To come: cross-field rules. */}}
+{{/*
+What a schema cannot say: rules across fields. Each rule prints one line per mistake, "<path>: <what was found>; <what to do>",
+and all of them are reported at once. `tfconfig validate` has the same rules.
+*/}}
 {{- define "tensorflow-job.validate" -}}
+{{- $mistakes := list -}}
+{{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "gpus" "checkpoint" "mounts" "labels"
+      "serviceAccount" -}}
+{{-   range $line := include (printf "tensorflow-job.validate.%s" $rule) $ | splitList "\n" -}}
+{{-     with trim $line -}}
+{{-       $mistakes = append $mistakes (printf "  - %s" .) -}}
+{{-     end -}}
+{{-   end -}}
+{{- end -}}
+{{- if $mistakes -}}
+{{-   printf "\n\nThis job cannot run as its values stand:\n%s\n" (join "\n" $mistakes) | fail -}}
+{{- end -}}
+{{- end -}}
+
+{{/* StatefulSet names have room for 52 characters and "-evaluator" takes 10; a Service's name starts with a letter. */}}
+{{- define "tensorflow-job.validate.names" -}}
+{{- $name := include "tensorflow-job.fullname" . -}}
+{{- $path := ternary "fullnameOverride" "release name" (not (empty .Values.fullnameOverride)) -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+{{ $path }}: {{ quote $name }} cannot be the name of a Service, which takes lower-case letters, digits and "-", and starts with a letter; set fullnameOverride, or choose another release name
+{{- end }}
+{{- if gt (len $name) 42 }}
+{{ $path }}: {{ quote $name }} has {{ len $name }} characters and the job's objects have room for 42; set fullnameOverride, or choose a shorter release name
+{{- end }}
+{{- end -}}
+
+{{- define "tensorflow-job.validate.program" -}}
+{{- $program := .Values.program -}}
+{{- $files := include "tensorflow-job.programFiles" . | fromJson -}}
+{{- if not $program.command }}
+program.command: missing; give the command that trains, for example program.command: [python3, train.py]
+{{- end }}
+{{- if and $files $program.existingConfigMap }}
+program.existingConfigMap: given together with program.files, and both would be mounted at /app; keep one of them
+{{- end }}
+{{- $bytes := 0 -}}
+{{- range $files -}}
+{{-   $bytes = add $bytes (len .) -}}
+{{- end -}}
+{{- if gt (int64 $bytes) 921600 }}
+program.files: {{ div $bytes 1024 }} KiB in all, and a release has room for 900; put the program into the image
+{{- end }}
+{{- end -}}
+
+{{/* Who must be there for the strategy to work. */}}
+{{- define "tensorflow-job.validate.strategy" -}}
+{{- $replicas := include "tensorflow-job.replicas" . | fromJson -}}
+{{- $chief := int $replicas.chief -}}
+{{- $worker := int $replicas.worker -}}
+{{- $ps := int $replicas.ps -}}
+{{- $strategy := .Values.strategy -}}
+{{- if and (has $strategy (list "ParameterServer" "InGraph")) (not $chief) }}
+chief.replicas: 0, but with strategy {{ $strategy }} the chief runs the program; set chief.replicas: 1, or leave it out
+{{- end }}
+{{- if and (eq $strategy "ParameterServer") (not $worker) }}
+worker.replicas: 0, but with strategy ParameterServer the workers do the chief's steps; set worker.replicas to at least 1
+{{- end }}
+{{- if and (has $strategy (list "ParameterServer" "BetweenGraph")) (not $ps) }}
+ps.replicas: 0, but with strategy {{ $strategy }} the variables are on parameter servers; set ps.replicas to at least 1, or take strategy MultiWorkerMirrored
+{{- end }}
+{{- if and (eq $strategy "InGraph") (not $worker) (not $ps) }}
+worker.replicas: 0 and no parameter servers, but with strategy InGraph the chief's graph runs on them; set worker.replicas or ps.replicas to at least 1
+{{- end }}
+{{- if and (eq $strategy "MultiWorkerMirrored") $ps }}
+ps.replicas: {{ $ps }} parameter servers, but strategy MultiWorkerMirrored has no use for them; set ps.replicas: 0, or take strategy ParameterServer
+{{- end }}
+{{- if and $ps (not $worker) (not $chief) (ne $strategy "MultiWorkerMirrored") }}
+ps.replicas: {{ $ps }} parameter servers but no chief and no worker uses them; set worker.replicas or chief.replicas to at least 1, or ps.replicas to 0
+{{- else if and (has $strategy (list "BetweenGraph" "MultiWorkerMirrored" "Custom")) (not $worker) (not $chief) }}
+worker.replicas: 0 and no chief, so no task trains; set worker.replicas or chief.replicas to at least 1
+{{- end }}
+{{- end -}}
+
+{{- define "tensorflow-job.validate.successPolicy" -}}
+{{- $replicas := include "tensorflow-job.replicas" . | fromJson -}}
+{{- $policy := .Values.completion.successPolicy -}}
+{{- if and (eq (toString $policy) "Chief") (not $replicas.chief) }}
+completion.successPolicy: Chief, but there is no chief; set chief.replicas: 1, or leave the policy out
+{{- end }}
+{{- if has $policy (list "Worker0" "AllWorkers") }}
+{{- if not $replicas.worker }}
+completion.successPolicy: {{ $policy }}, but there is no worker; set worker.replicas to at least 1, or leave the policy out
+{{- else if not (has "worker" (include "tensorflow-job.strategy" . | fromJson).program) }}
+completion.successPolicy: {{ $policy }}, but with strategy {{ .Values.strategy }} the workers only serve and never end; leave the policy out (the chief decides)
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The longest TF_CONFIG of any task, in the form of files/entrypoint/cluster.py: {"cluster":{"ps":["h:2222"]},"task":{…}}. */}}
+{{- define "tensorflow-job.validate.size" -}}
+{{- $name := len (include "tensorflow-job.fullname" .) -}}
+{{- $replicas := include "tensorflow-job.replicas" . | fromJson -}}
+{{- $cluster := list -}}
+{{- $task := 0 -}}
+{{- range $role := (include "tensorflow-job.roles" . | fromJson).roles -}}
+{{-   $count := int (index $replicas $role) -}}
+{{-   $digits := 0 -}}{{/* of all indexes together */}}
+{{-   range $power := list 0 10 100 1000 10000 -}}
+{{-     $digits = add $digits (max 0 (sub $count $power)) -}}
+{{-   end -}}
+{{-   $address := add (len "\"--.:2222\",") (len $role) $name $name -}}
+{{-   $cluster = append $cluster (add (mul $count $address) $digits (len "\"\":[],") (len $role) -1) -}}
+{{-   $task = max $task (add (len $role) (len (toString (sub $count 1)))) -}}
+{{- end -}}
+{{- $bytes := add (len "{\"cluster\":{},\"task\":{\"index\":,\"type\":\"\"}}") $task -1 -}}
+{{- range $cluster -}}
+{{-   $bytes = add $bytes . -}}
+{{- end -}}
+{{- if gt (int64 $bytes) 131061 }}
+worker.replicas: the addresses of all tasks make a TF_CONFIG of {{ $bytes }} bytes, and Linux starts no program with more than 131061; set fewer replicas, or a shorter fullnameOverride
+{{- end }}
+{{- end -}}
+
+{{- define "tensorflow-job.validate.env" -}}
+{{- $made := list "TF_CONFIG" "TASK_TYPE" "TASK_INDEX" "PS_HOSTS" "WORKER_HOSTS" "CHECKPOINT_DIR" -}}
+{{- range $where := list "" "chief" "worker" "ps" "evaluator" -}}
+{{-   $values := ternary $.Values (index $.Values $where | default dict) (eq $where "") -}}
+{{-   range $name, $value := $values.env -}}
+{{-     if and (has $name $made) (not (kindIs "invalid" $value)) }}
+{{ with $where }}{{ . }}.{{ end }}env.{{ $name }}: made by the chart for every task; remove it, or give the program's variable another name
+{{-     end }}
+{{-   end -}}
+{{- end -}}
+{{- $seen := dict -}}
+{{- range $volume, $data := include "tensorflow-job.data" . | fromJson -}}
+{{-   with $data.env -}}
+{{-     if has . $made }}
+data.{{ $volume }}.env: {{ . }} is made by the chart for every task; choose another name
+{{-     else if hasKey $.Values.env . }}
+data.{{ $volume }}.env: {{ . }} is in env too; remove one of them
+{{-     else if hasKey $seen . }}
+data.{{ $volume }}.env: {{ . }} is the variable of data.{{ index $seen . }} too; choose another name
+{{-     end }}
+{{-     $_ := set $seen . $volume -}}
+{{-   end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* GPUs are hidden from tasks without `gpus`, so that a limit given another way would be held for nothing. */}}
+{{- define "tensorflow-job.validate.gpus" -}}
+{{- range $role := (include "tensorflow-job.roles" . | fromJson).roles -}}
+{{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
+{{-   $gpus := int $settings.gpus -}}
+{{-   range $kind := list "limits" "requests" -}}
+{{-     range $name, $amount := index ($settings.resources | default dict) $kind -}}
+{{-       if eq $name $settings.gpuResource -}}
+{{-         if ne (toString $amount) (toString $gpus) }}
+{{ $role }}.gpus: {{ $gpus }}, but its resources.{{ $kind }} have {{ $amount }} of {{ $name }}; set {{ $role }}.gpus alone
+{{-         end -}}
+{{-       else if and (not $gpus) (regexMatch "^nvidia\\.com/|/gpu$" $name) }}
+{{ $role }}.gpus: 0, but its resources.{{ $kind }} have {{ $amount }} of {{ $name }}; set gpuResource: {{ $name }} and {{ $role }}.gpus: {{ $amount }} instead
+{{-       end }}
+{{-     end -}}
+{{-   end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "tensorflow-job.validate.checkpoint" -}}
+{{- if and .Values.checkpoint.existingClaim (not .Values.checkpoint.enabled) }}
+checkpoint.existingClaim: {{ quote .Values.checkpoint.existingClaim }}, but checkpoint.enabled is false; set checkpoint.enabled: true, or remove the claim
+{{- end }}
+{{- end -}}
+
+{{/* Volumes and containers of one pod: names and mount paths occur once. */}}
+{{- define "tensorflow-job.validate.mounts" -}}
+{{- range $name, $data := include "tensorflow-job.data" . | fromJson -}}
+{{-   if and $data.existingClaim $data.volume }}
+data.{{ $name }}: both existingClaim and volume; keep one of them
+{{-   else if not (or $data.existingClaim $data.volume) }}
+data.{{ $name }}: neither existingClaim nor volume; name a claim, or give a Kubernetes volume source such as volume: {nfs: {server: …, path: …}}
+{{-   end }}
+{{- end -}}
+{{- $lines := list -}}
+{{- range $role := (include "tensorflow-job.roles" . | fromJson).roles -}}
+{{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
+{{-   $arguments := dict "root" $ "role" $role "settings" $settings -}}
+{{-   $paths := dict -}}
+{{-   range $mount := include "tensorflow-job.volumeMounts" $arguments | fromYamlArray -}}
+{{-     $path := trimSuffix "/" $mount.mountPath -}}
+{{-     if hasKey $paths $path -}}
+{{-       $lines = append $lines (printf "mountPath: %s is used by two volumes, %s and %s; give one of them another path" $path
+            (index $paths $path) $mount.name) -}}
+{{-     end -}}
+{{-     $_ := set $paths $path $mount.name -}}
+{{-   end -}}
+{{-   $volumes := dict -}}
+{{-   range $volume := include "tensorflow-job.volumes" $arguments | fromYamlArray -}}
+{{-     if hasKey $volumes $volume.name -}}
+{{-       $lines = append $lines (printf "extraVolumes: two volumes are called %s; give yours another name" $volume.name) -}}
+{{-     end -}}
+{{-     $_ := set $volumes $volume.name true -}}
+{{-   end -}}
+{{-   range $path, $volume := $paths -}}
+{{-     if not (hasKey $volumes $volume) -}}
+{{-       $lines = append $lines (printf "extraVolumeMounts: %s is mounted at %s but is no volume; add it to extraVolumes" $volume
+            $path) -}}
+{{-     end -}}
+{{-   end -}}
+{{-   range $container := concat ($settings.initContainers | default list) ($settings.extraContainers | default list) -}}
+{{-     if eq $container.name "tensorflow" -}}
+{{-       $lines = append $lines "extraContainers: \"tensorflow\" is the name of the training container; give yours another name" -}}
+{{-     end -}}
+{{-   end -}}
+{{- end }}
+{{ $lines | uniq | join "\n" }}
+{{- end -}}
+
+{{/* Labels by which the chart finds its pods. */}}
+{{- define "tensorflow-job.validate.labels" -}}
+{{- $lines := list -}}
+{{- range $where := list "" "chief" "worker" "ps" "evaluator" "lifecycle" -}}
+{{-   $values := ternary $.Values (index $.Values $where | default dict) (eq $where "") -}}
+{{-   range $name, $value := $values.podLabels -}}
+{{-     if regexMatch "^(tensorflow-job/.*|app\\.kubernetes\\.io/(name|instance|component))$" $name -}}
+{{-       $path := ternary "podLabels" (printf "%s.podLabels" $where) (eq $where "") -}}
+{{-       $lines = append $lines (printf "%s: %s is set by the chart, which finds its pods by it; remove it" $path $name) -}}
+{{-     end -}}
+{{-   end -}}
+{{- end }}
+{{ join "\n" $lines }}
+{{- end -}}
+
+{{- define "tensorflow-job.validate.serviceAccount" -}}
+{{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}
+serviceAccount.name: missing, and serviceAccount.create is false; name an account with the rights of the lifecycle (`tfconfig role` prints them), or set create: true
+{{- end }}
 {{- end -}}
