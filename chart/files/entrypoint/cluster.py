@@ -86,6 +86,8 @@ def environment(job: Job, task: Task) -> Dict[str, str]:
         # Wait for peers that are not up yet, but fail at once when one that was up is gone.
         "GRPC_FAIL_FAST": "use_caller",
         "TF_GRPC_DEFAULT_OPTIONS": GRPC_KEEPALIVE,
+        # What a program prints is seen when it prints it, and not lost when it is killed.
+        "PYTHONUNBUFFERED": "1",
     }
     if job["checkpointDir"]:
         variables["CHECKPOINT_DIR"] = job["checkpointDir"]

@@ -93,6 +93,7 @@ def run(
                 return Ended(_code(status), stopped)
         elif taken in _ENDS:
             stopped = True
+            parent = None  # its end is told for ever, and would hide every signal after it
             if kill_at is None:
                 kill_at = time.monotonic() + grace
             if grace > 0:

@@ -1,0 +1,308 @@
+"""The calls of the Kubernetes API that the lifecycle makes, with the standard library alone.
+
+Rules of the API: https://kubernetes.io/docs/reference/using-api/api-concepts/ (watch, bookmarks, 410 Gone, paging)
+and https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ (the service account's folder).
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
+MANAGER = "tensorflow-job"
+GROUPS = {"statefulsets": "/apis/apps/v1", "jobs": "/apis/batch/v1"}  # the others are in the core group
+
+PAGE = 200  # objects per page of a list: a page of pods is what most memory goes to
+WATCH_SECONDS = 300  # the server ends a watch after this time
+SILENCE_SECONDS = 90.0  # it sends a bookmark each minute: a watch that is silent for longer is dead
+MAX_PAUSE = 5.0
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+
+class ApiError(Exception):
+    """The server's refusal, in its words; status 0 when there was no answer."""
+
+    def __init__(self, status: int, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(f"{status or 'no answer'}: {message}")
+        self.status, self.message, self.retry_after = status, message, retry_after
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the same request may well succeed a little later."""
+        return self.status in (0, 408, 429) or self.status >= 500
+
+
+class Sink(Protocol):
+    """Who wants to know what a watch tells."""
+
+    def put(self, document: Document) -> None:
+        """This object is new or has changed."""
+
+    def drop(self, document: Document) -> None:
+        """This object is gone."""
+
+    def keep(self, names: set[str]) -> None:
+        """A list is complete: nothing else exists."""
+
+    def live(self, yes: bool, why: str = "") -> None:
+        """What was told is up to date, or, until this is called again, it may not be."""
+
+
+class Client:
+    """A client of one namespace; each thread that uses it keeps one connection open.
+
+    `server`, `folder` and `namespace` are the pod's own unless given. Back-off starts at `pause` seconds, and a refusal
+    is believed after 60 pauses (a new Role takes a moment to work).
+    """
+
+    def __init__(
+        self, server: str = "", folder: str = FOLDER, namespace: str = "", timeout: float = 10.0, pause: float = 0.5
+    ) -> None:
+        if not server:
+            host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+            server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+        self._server, self._folder = urlsplit(server), folder
+        self.namespace = namespace or self._secret("namespace")
+        self._timeout, self._pause, self._patience = timeout, pause, 60 * pause
+        self._own = threading.local()
+        self._open: set[http.client.HTTPConnection] = set()
+        self.closed = threading.Event()
+
+    # --- calls ---
+
+    def get(self, resource: str, name: str = "", sub: str = "", **query: Any) -> Document:
+        """One object, or a page of a list."""
+        return self._json("GET", self._path(resource, name, sub), query)
+
+    def patch(self, resource: str, name: str, body: Mapping[str, Any], sub: str = "") -> Document:
+        """JSON merge patch (RFC 7386); conditional when it holds metadata.resourceVersion."""
+        path = self._path(resource, name, sub)
+        return self._json("PATCH", path, {"fieldManager": MANAGER}, body, "application/merge-patch+json")
+
+    def create(self, resource: str, body: Mapping[str, Any]) -> Document:
+        """A new object."""
+        return self._json("POST", self._path(resource), {"fieldManager": MANAGER}, body)
+
+    def delete_pod(self, name: str, uid: str, force: bool = False) -> None:
+        """Delete this very pod (409 when the name is another's by now); by force also from a node that is silent."""
+        body: Document = {"preconditions": {"uid": uid}}
+        if force:
+            body["gracePeriodSeconds"] = 0
+        self._call("DELETE", self._path("pods", name), {}, body)
+
+    def log_tail(self, pod: str, container: str, lines: int, previous: bool) -> str:
+        """The last lines that a container of a pod, or the one before it, printed."""
+        query = {"container": container, "tailLines": lines, "limitBytes": 16384, "previous": previous}
+        return self._call("GET", self._path("pods", pod, "log"), query, timeout=2.0).decode(errors="replace")
+
+    def insist(self, call: Callable[[], T], say: Callable[[str], None]) -> T:
+        """Repeat a call until it is done: as long as the server is out of reach, half a minute while it refuses.
+
+        A conflict (409) is the caller's to solve.
+        """
+        begun, tries = time.monotonic(), 0
+        while True:
+            try:
+                return call()
+            except ApiError as error:
+                refused = not error.temporary and time.monotonic() - begun > self._patience
+                if error.status in (409, 422) or refused or self.closed.is_set():
+                    raise
+                if tries == 0:
+                    say(f"the API server does not do it, trying again: {error}")
+                tries += 1
+                self.rest(tries, error)
+
+    def rest(self, tries: int, error: ApiError | None = None) -> None:
+        """Back-off with jitter: controllers that lost the same server do not come back as one."""
+        longest = min(self._pause * 2 ** min(tries - 1, 8), MAX_PAUSE)
+        self.closed.wait(max(longest * random.uniform(0.5, 1.0), error.retry_after if error else 0.0))
+
+    # --- watching ---
+
+    def follow(self, resource: str, sink: Sink, **query: str) -> None:
+        """Keep a sink up to date until the client is closed: list, watch, resume; list anew only after 410 Gone.
+
+        Raises ApiError when the server refuses for half a minute.
+        """
+        version, tries, refused = "", 0, 0.0
+        while not self.closed.is_set():
+            begun = time.monotonic()
+            try:
+                if not version:
+                    version = self._list(resource, sink, query)
+                    sink.live(True)
+                for kind, document in self._watch(resource, query, version):
+                    tries, refused = 0, 0.0
+                    if kind == "ERROR":
+                        raise ApiError(document.get("code", 500), document.get("message", ""))
+                    if kind == "OPEN":
+                        sink.live(True)
+                        continue
+                    if kind != "BOOKMARK":
+                        (sink.drop if kind == "DELETED" else sink.put)(document)
+                    version = document["metadata"]["resourceVersion"]
+                if time.monotonic() - begun < 1.0:  # a server that ends watches at once is not asked in a tight loop
+                    self.rest(1)
+            except ApiError as error:
+                if error.status == 410:
+                    version = ""
+                elif not error.temporary:
+                    refused = refused or begun
+                    if begun - refused > self._patience:
+                        raise
+                sink.live(False, str(error))
+                tries += 1
+                self.rest(tries, error)
+
+    def _list(self, resource: str, sink: Sink, query: Mapping[str, str]) -> str:
+        names: set[str] = set()
+        more = ""
+        while True:
+            page = self.get(resource, **query, limit=PAGE, **{"continue": more} if more else {})
+            for document in page["items"]:
+                names.add(document["metadata"]["name"])
+                sink.put(document)
+            more = page["metadata"].get("continue", "")
+            if not more:
+                sink.keep(names)
+                return str(page["metadata"]["resourceVersion"])
+
+    def _watch(self, resource: str, query: Mapping[str, str], version: str) -> Iterator[tuple[str, Document]]:
+        seconds = int(WATCH_SECONDS * random.uniform(0.8, 1.2))
+        options = {"watch": 1, "allowWatchBookmarks": True, "resourceVersion": version, "timeoutSeconds": seconds}
+        connection = None
+        try:
+            connection = self._connect(self._timeout)
+            response = self._send(connection, "GET", self._path(resource), {**query, **options})
+            connection.sock.settimeout(SILENCE_SECONDS)
+            yield "OPEN", {}
+            rest = b""
+            while piece := response.read1(65536):
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    event = json.loads(line)
+                    yield event["type"], event["object"]
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ApiError(0, _words(error)) from error
+        finally:
+            if connection:
+                self._drop(connection)
+
+    # --- HTTP ---
+
+    def _path(self, resource: str, name: str = "", sub: str = "") -> str:
+        parts = [GROUPS.get(resource, "/api/v1"), "namespaces", self.namespace, resource, name, sub]
+        return "/".join(part for part in parts if part)
+
+    def _json(self, *request: Any) -> Document:
+        document: Document = json.loads(self._call(*request))
+        return document
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any],
+        body: Mapping[str, Any] | None = None,
+        content: str = "application/json",
+        timeout: float = 0.0,
+    ) -> bytes:
+        """One request over this thread's connection; a new one when the server has closed that in the meantime."""
+        while True:
+            connection = getattr(self._own, "connection", None)
+            used = connection is not None
+            try:
+                connection = self._own.connection = connection or self._connect(self._timeout)
+                connection.sock.settimeout(timeout or self._timeout)
+                return self._send(connection, method, path, query, body, content).read()
+            except (OSError, http.client.HTTPException) as error:
+                self._own.connection = None
+                if connection:
+                    self._drop(connection)
+                if not used or isinstance(error, TimeoutError) or self.closed.is_set():
+                    raise ApiError(0, _words(error)) from error
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        query: Mapping[str, Any],
+        body: Mapping[str, Any] | None = None,
+        content: str = "application/json",
+    ) -> http.client.HTTPResponse:
+        headers = {"Accept": "application/json", "User-Agent": MANAGER}
+        token = self._secret("token")  # read each time: the kubelet renews it
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            headers["Content-Type"] = content
+        query = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
+        target = f"{path}?{urlencode(query)}" if query else path
+        connection.request(method, target, None if body is None else json.dumps(body).encode(), headers)
+        response = connection.getresponse()
+        if response.status < 400:
+            return response
+        text = response.read()
+        try:
+            message = str(json.loads(text)["message"])
+        except (ValueError, KeyError, TypeError):
+            message = text[:200].decode(errors="replace") or response.reason
+        after = response.headers.get("Retry-After", "")
+        raise ApiError(response.status, message, float(after) if after.isdigit() else 0.0)
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        host, port = self._server.hostname or "", self._server.port
+        connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        if self._server.scheme == "https":
+            # Not ssl.create_default_context(): its VERIFY_X509_STRICT (Python 3.13) refuses the CAs of many clusters.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(os.path.join(self._folder, "ca.crt"))
+            connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+        connection.connect()
+        self._open.add(connection)
+        # A server or node that vanished is noticed within 25 s instead of at the read time-out.
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, option):
+                connection.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        return connection
+
+    def _drop(self, connection: http.client.HTTPConnection) -> None:
+        self._open.discard(connection)
+        connection.close()
+
+    def close(self) -> None:
+        """End every watch and connection, in whatever thread."""
+        self.closed.set()
+        for connection in list(self._open):
+            if connection.sock:
+                try:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # it was closed already
+            self._drop(connection)
+
+    def _secret(self, name: str) -> str:
+        try:
+            with open(os.path.join(self._folder, name), encoding="utf-8") as file:
+                return file.read().strip()
+        except FileNotFoundError:
+            return ""
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,413 @@
+"""What is seen of a job in the cluster, reduced to what decisions need.
+
+`pod` and `size` turn the API's objects into the words of state.py. `Bell`, `Pods` and `Wanted` hold what the watches
+tell, shared between threads. `Explainer` asks why tasks are waiting where their pods do not say it.
+How the kubelet tells exits and waiting: kubernetes/pkg/kubelet/kubelet_pods.go, convertToAPIContainerStatuses.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from sys import intern
+from typing import Any
+
+from .cluster import ROLES, Job, Task
+from .kubernetes import ApiError, Client, Document
+from .state import Exit, Pod, Set
+
+CONTAINER = "tensorflow"
+ROLE_LABEL, RUN_LABEL, JOB_LABEL = "tensorflow-job/role", "tensorflow-job/run", "tensorflow-job/job"
+RUN, CONTROLLER, SUSPEND = "tensorflow-job/run", "tensorflow-job/controller", "tensorflow-job/suspend"
+STATUS_KEY, HOLDER_KEY = "status.json", "holder"
+
+MESSAGE = 400  # characters kept of a message: a thousand pods times two exits times 4 KiB would be a lot
+INIT_ATTEMPTS = 3
+NOT_TOLD = ("", "ContainerCreating", "PodInitializing")
+PUZZLING_SECONDS = 10.0
+_BACKOFF = re.compile(r"back-off (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)? restarting failed container", re.IGNORECASE)
+
+
+# --- objects of the API -------------------------------------------------------------------------------------------
+
+
+def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
+    """A training pod as the state machine sees it; None for other pods. `now` stands in for times that are not told."""
+    metadata, spec, status = document["metadata"], document.get("spec", {}), document.get("status", {})
+    labels = metadata.get("labels", {})
+    task = task_of(job_name, metadata["name"], labels.get(ROLE_LABEL, ""))
+    if task is None:
+        return None
+    main = _container(status.get("containerStatuses"))
+    state, before = main.get("state", {}), _exit(main.get("lastState", {}).get("terminated"), now)
+    last, current = before, _exit(state.get("terminated"), now)
+    waiting = state.get("waiting")
+    if waiting is not None and _describes_last_start(main):
+        last, current = None, before
+    conditions = {item["type"]: item for item in status.get("conditions") or () if item["type"] in _TELLING}
+    over = status.get("phase") in ("Failed", "Succeeded")
+    if state.get("running") is not None and not over:
+        told = "Running", "", ""
+    elif over or (current and waiting is None):
+        told = "Terminated", status.get("reason", ""), status.get("message", "")
+    else:
+        told = "Waiting", *_why_waiting(status, waiting or {}, conditions)
+    disruption = conditions.get("DisruptionTarget", {})
+    disrupted = disruption.get("reason", "Disrupted") if disruption.get("status") == "True" else ""
+    back_off = _BACKOFF.search(told[2]) if told[1] == "CrashLoopBackOff" else None
+    return Pod(
+        task=task,
+        uid=metadata["uid"],
+        run=intern(labels.get(RUN_LABEL, "")),
+        created=seconds(metadata.get("creationTimestamp")) or now,
+        status=told[0],
+        reason=intern(told[1]),
+        message=told[2][:MESSAGE],
+        restarts=main.get("restartCount", 0),
+        last=last,
+        current=current,
+        backoff=sum(int(n or 0) * unit for n, unit in zip(back_off.groups(), (3600, 60, 1))) if back_off else 0.0,
+        deleted=seconds(metadata.get("deletionTimestamp")),
+        # A kubelet that rejects or evicts a whole pod writes Failed and its reason, with or without the condition.
+        disrupted=intern(disrupted or (status.get("reason", "") if over else "")),
+        node=intern(spec.get("nodeName", "")),
+    )
+
+
+_TELLING = ("PodScheduled", "DisruptionTarget")
+
+
+def task_of(job_name: str, pod_name: str, role: str) -> Task | None:
+    """The task whose pod has this name: `<job>-<role>-<index>`, as a StatefulSet makes it."""
+    prefix = f"{job_name}-{role}-"
+    index = pod_name[len(prefix) :]
+    if role not in ROLES or not pod_name.startswith(prefix) or not index.isdecimal():
+        return None
+    return Task(intern(role), int(index))
+
+
+def size(document: Mapping[str, Any]) -> Set:
+    """A StatefulSet's size."""
+    status = document.get("status", {})
+    return Set(
+        desired=document["spec"].get("replicas", 1),
+        current=status.get("replicas", 0),
+        observed=status.get("observedGeneration", 0) >= document["metadata"].get("generation", 0),
+    )
+
+
+def seconds(text: str | None) -> float | None:
+    """An RFC 3339 time of Kubernetes, always in UTC, in seconds since the epoch."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else None
+
+
+def _container(statuses: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any]:
+    return next((one for one in statuses or () if one["name"] == CONTAINER), {})
+
+
+def _exit(terminated: Mapping[str, Any] | None, now: float) -> Exit | None:
+    if terminated is None:
+        return None
+    return Exit(
+        terminated["exitCode"],
+        intern(terminated.get("reason", "")),
+        terminated.get("message", "")[:MESSAGE],
+        seconds(terminated.get("finishedAt")) or now,
+    )
+
+
+def _describes_last_start(main: Mapping[str, Any]) -> bool:
+    """Whether `lastState` of a waiting container tells the end of container number restartCount, not of the one before.
+
+    The kubelet moves `state` into `lastState` when it writes why it does not start the next one yet; then both are of
+    the same container.
+    """
+    container = main.get("lastState", {}).get("terminated", {}).get("containerID", "")
+    if container:
+        return bool(container == main.get("containerID", ""))
+    return main.get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff"
+
+
+def _why_waiting(
+    status: Mapping[str, Any], waiting: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, str]:
+    """Reason and message, in Kubernetes' words."""
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return scheduled.get("reason", ""), scheduled.get("message", "")
+    reason, message = waiting.get("reason", ""), waiting.get("message", "")
+    if reason in NOT_TOLD:
+        for init in status.get("initContainerStatuses") or ():
+            state = init.get("state", {})
+            done = state.get("terminated", {}).get("exitCode") == 0
+            if not done and not (init.get("ready") and state.get("running") is not None):
+                return _why_init(init, state)
+    return (reason, message) if reason or message else (status.get("reason", ""), status.get("message", ""))
+
+
+def _why_init(init: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str, str]:
+    """Why the first init container that is not done holds the pod up."""
+    name, waiting = f"init container {init['name']}", state.get("waiting", {})
+    ended = state.get("terminated") or init.get("lastState", {}).get("terminated") or {}
+    failed = ended.get("exitCode", 0) != 0
+    if failed:
+        name += f" exited {ended['exitCode']}"
+    # One that fails again and again runs for a moment in between, which is no progress.
+    if failed and (waiting.get("reason") == "CrashLoopBackOff" or init.get("restartCount", 0) >= INIT_ATTEMPTS):
+        return "InitContainerFailed", ": ".join(filter(None, (name, waiting.get("message") or ended.get("message"))))
+    if waiting.get("reason", "") not in NOT_TOLD:
+        return waiting["reason"], f"{name}: {waiting.get('message', '')}"
+    return "PodInitializing", name if failed else f"{name} {'runs' if 'running' in state else 'starts'}"
+
+
+# --- what the watches tell ----------------------------------------------------------------------------------------
+
+
+class Bell:
+    """Wakes the main loop. `urgent` when a program ended; `error` when a watch can't go on."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Condition()
+        self.changed, self.urgent = False, False
+        self.error: BaseException | None = None
+        self.lost: dict[str, str] = {}  # what is not up to date, and why
+
+    def ring(self, urgent: bool = False) -> None:
+        """Something changed."""
+        with self.lock:
+            self.changed, self.urgent = True, self.urgent or urgent
+            self.lock.notify_all()
+
+    def fail(self, error: BaseException) -> None:
+        """A thread ended by this error."""
+        with self.lock:
+            self.error = error
+            self.lock.notify_all()
+
+    def live(self, what: str, yes: bool, why: str) -> None:
+        """`what` is up to date, or why it is not."""
+        with self.lock:
+            if yes:
+                self.lost.pop(what, None)
+            else:
+                self.lost[what] = why
+            self.lock.notify_all()
+
+    def wait(self, soonest: float, urgently: float, latest: float) -> bool:
+        """Sleep until a change may be looked at, by time.monotonic(); at `latest` in any case. True when urgent."""
+        with self.lock:
+            while self.error is None:
+                now = time.monotonic()
+                due = urgently if self.urgent else soonest if self.changed else latest
+                if now >= min(due, latest) and not self.lost:
+                    break
+                self.lock.wait(None if self.lost else min(due, latest) - now)
+            urgent, self.changed, self.urgent = self.urgent, False, False
+            if self.error is not None:
+                raise self.error
+            return urgent
+
+
+class Pods:
+    """The job's pods, as the watch tells them (a kubernetes.Sink)."""
+
+    def __init__(self, job_name: str, bell: Bell) -> None:
+        self._job_name, self._bell = job_name, bell
+        self._pods: dict[Task, Pod] = {}
+        bell.lost["pods"] = "not listed yet"
+
+    def snapshot(self) -> dict[Task, Pod]:
+        """All of them now."""
+        with self._bell.lock:
+            return dict(self._pods)
+
+    def put(self, document: Document) -> None:
+        """See kubernetes.Sink."""
+        new = pod(self._job_name, document, time.time())
+        if new is None:
+            return
+        old = self._pods.get(new.task)
+        if old == new:
+            return
+        with self._bell.lock:
+            self._pods[old.task if old else new.task] = new  # the same key as before: no second Task in memory
+        exited = (new.last, new.current) != ((old.last, old.current) if old and old.uid == new.uid else (None, None))
+        self._bell.ring(urgent=exited and new.deleted is None)
+
+    def drop(self, document: Document) -> None:
+        """See kubernetes.Sink."""
+        metadata = document["metadata"]
+        task = task_of(self._job_name, metadata["name"], metadata.get("labels", {}).get(ROLE_LABEL, ""))
+        with self._bell.lock:
+            if task and task in self._pods and self._pods[task].uid == metadata["uid"]:
+                del self._pods[task]
+        self._bell.ring()
+
+    def keep(self, names: set[str]) -> None:
+        """See kubernetes.Sink."""
+        with self._bell.lock:
+            for task in [task for task in self._pods if f"{self._job_name}-{task.role}-{task.index}" not in names]:
+                del self._pods[task]
+        self._bell.ring()
+
+    def live(self, yes: bool, why: str = "") -> None:
+        """See kubernetes.Sink."""
+        self._bell.live("pods", yes, why)
+
+
+@dataclass(frozen=True)
+class Status:
+    """The status ConfigMap: what is wanted (annotations), and who wrote what last (data)."""
+
+    version: str
+    run: str
+    controller: str
+    suspend: bool
+    holder: str
+    text: str
+
+    @classmethod
+    def read(cls, document: Document) -> Status:
+        """From the API's object."""
+        metadata, data = document["metadata"], document.get("data") or {}
+        notes = metadata.get("annotations") or {}
+        return cls(
+            metadata["resourceVersion"],
+            notes.get(RUN, ""),
+            notes.get(CONTROLLER, ""),
+            notes.get(SUSPEND) == "true",
+            data.get(HOLDER_KEY, ""),
+            data.get(STATUS_KEY, ""),
+        )
+
+
+class Wanted:
+    """The status ConfigMap, as the watch tells it (a kubernetes.Sink); None when there is none."""
+
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
+        self.status: Status | None = None
+        bell.lost["status"] = "not read yet"
+
+    def put(self, document: Document) -> None:
+        """See kubernetes.Sink."""
+        old, self.status = self.status, Status.read(document)
+        if old is None or replace(old, version="", text="") != replace(self.status, version="", text=""):
+            self._bell.ring(urgent=True)
+        elif not self.status.text:
+            self._bell.ring()
+
+    def drop(self, document: Document) -> None:  # noqa: ARG002
+        """See kubernetes.Sink."""
+        self.status = None
+        self._bell.ring(urgent=True)
+
+    def keep(self, names: set[str]) -> None:
+        """See kubernetes.Sink."""
+        if not names:
+            self.drop({})
+
+    def live(self, yes: bool, why: str = "") -> None:
+        """See kubernetes.Sink."""
+        self._bell.live("status", yes, why)
+
+
+# --- why tasks wait -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Question:
+    """A task that waits without saying why: its pod is missing, mute, or waits for a volume claim."""
+
+    kind: str  # "missing", "mute" or "claim"
+    role: str
+    pod: str
+    uid: str = ""
+
+
+class Explainer:
+    """Looks up, in a thread of its own, why tasks wait whose pods do not say it: Events and the claim's own state."""
+
+    def __init__(self, client: Client, job: Job, bell: Bell, pause: float) -> None:
+        self._client, self._job, self._bell, self._pause = client, job, bell, pause
+        self.questions: tuple[Question, ...] = ()
+        self.since = 0.0  # Events before this time are of another run
+        self._answers: dict[Question, tuple[str, str]] = {}
+
+    def work(self) -> None:
+        """Answer the questions there are every `pause` seconds; those that answer themselves sooner cost nothing."""
+        while not self._client.closed.wait(self._pause):
+            old = self._answers
+            answers = {}
+            for question in self.questions:
+                try:
+                    answers[question] = self._answer(question)
+                except ApiError:
+                    answers[question] = old.get(question, ("", ""))
+            self._answers = answers
+            if answers != old:
+                self._bell.ring()
+
+    def ask(self, tasks: Iterable[Task], pods: Mapping[Task, Pod], now: float) -> None:
+        """What to find out: of these tasks, those whose pods do not say why they wait."""
+        questions = []
+        for task in tasks:
+            seen, pod_name = pods.get(task), "{}-{}-{}".format(self._job["name"], *task)
+            if seen is None:
+                questions.append(Question("missing", task.role, ""))
+            elif seen.status == "Waiting" and seen.deleted is None:
+                if "PersistentVolumeClaim" in seen.message:
+                    questions.append(Question("claim", task.role, pod_name, seen.uid))
+                elif seen.reason in NOT_TOLD and now - seen.created > PUZZLING_SECONDS:
+                    questions.append(Question("mute", task.role, pod_name, seen.uid))
+        self.questions = tuple(dict.fromkeys(questions))
+
+    def missing(self) -> dict[str, str]:
+        """Per role why pods cannot be made."""
+        return {q.role: text for q, (_, text) in self._answers.items() if q.kind == "missing" and text}
+
+    def explain(self, pods: dict[Task, Pod]) -> None:
+        """Put the answers into the pods that wait."""
+        for question, (reason, text) in self._answers.items():
+            task = task_of(self._job["name"], question.pod, question.role)
+            seen = pods.get(task) if task else None
+            if task is None or seen is None or seen.uid != question.uid or seen.status != "Waiting" or not text:
+                continue
+            if question.kind == "claim" and "PersistentVolumeClaim" in seen.message:
+                pods[task] = replace(seen, message=f"{seen.message} {text}"[: 2 * MESSAGE])
+            elif question.kind == "mute" and seen.reason in NOT_TOLD:
+                pods[task] = replace(seen, reason=reason, message=text[:MESSAGE])
+
+    def _answer(self, question: Question) -> tuple[str, str]:
+        if question.kind == "missing":
+            return self._event("StatefulSet", f"{self._job['name']}-{question.role}", self.since, reason="FailedCreate")
+        if question.kind == "mute":
+            return self._event("Pod", question.pod, 0.0)
+        name = self._job["checkpointClaim"]
+        if not name:
+            return "", ""
+        claim = self._client.get("persistentvolumeclaims", name)
+        phase, wanted = claim["status"].get("phase", "Pending"), claim["spec"].get("storageClassName") or "none"
+        if phase == "Bound":
+            return "", ""
+        event = self._event("PersistentVolumeClaim", name, 0.0, kind="")[1]
+        return "", f"claim {name} is {phase} (storage class {wanted})" + (f": {event}" if event else "")
+
+    def _event(self, of: str, name: str, since: float, reason: str = "", kind: str = "Warning") -> tuple[str, str]:
+        """The newest Event of an object: reason and message."""
+        fields = {"involvedObject.kind": of, "involvedObject.name": name, "reason": reason, "type": kind}
+        selector = ",".join(f"{key}={value}" for key, value in fields.items() if value)
+        events = self._client.get("events", fieldSelector=selector)["items"]
+        newest = max(events, key=_event_time, default=None)
+        if newest is None or _event_time(newest) < since - 1.0:
+            return "", ""
+        return newest.get("reason", ""), newest.get("message", "")
+
+
+def _event_time(event: Mapping[str, Any]) -> float:
+    series = (event.get("series") or {}).get("lastObservedTime")
+    return seconds(series or event.get("lastTimestamp") or event.get("eventTime")) or 0.0
