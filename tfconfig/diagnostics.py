@@ -49,9 +49,7 @@ class Diagnostic:
     path: str = ""  # the value concerned: worker.replicas, program.command[0]
 
 
-def finding(
-    rule: str, origin: Origin, message: str, fix: str, path: str = "", severity: str = ERROR
-) -> Diagnostic:
+def finding(rule: str, origin: Origin, message: str, fix: str, path: str = "", severity: str = ERROR) -> Diagnostic:
     """A Diagnostic at an origin."""
     return Diagnostic(
         rule, severity, message, fix,
@@ -113,7 +111,7 @@ def text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
     return "".join(line + "\n" for line in out)
 
 
-def as_json(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
+def as_json(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:  # noqa: ARG001
     """For programs; `version` changes when a field changes its meaning or goes."""
     keys = {"end_line": "endLine", "end_column": "endColumn"}
     entries = [{keys.get(k, k): v for k, v in vars(replace(d)).items()} for d in diagnostics]

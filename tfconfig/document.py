@@ -28,8 +28,8 @@ _TAG = "tag:yaml.org,2002:"
 _WORDS: dict[str, tuple[str, Any]] = {
     **{w: ("bool", True) for t in ("y", "yes", "true", "on") for w in (t, t.capitalize(), t.upper())},
     **{w: ("bool", False) for t in ("n", "no", "false", "off") for w in (t, t.capitalize(), t.upper())},
-    **{w: ("null", None) for w in ("", "~", "null", "Null", "NULL")},
-    **{w: ("float", math.nan) for w in (".nan", ".NaN", ".NAN")},
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), ("null", None)),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), ("float", math.nan)),
     **{s + w: ("float", math.inf) for w in (".inf", ".Inf", ".INF") for s in ("", "+")},
     **{"-" + w: ("float", -math.inf) for w in (".inf", ".Inf", ".INF")},
     "<<": ("merge", "<<"),
@@ -46,6 +46,7 @@ class Node:
     value: Any
     origin: Origin
     key_origin: Origin | None = None  # where the key stands, for an entry of a dict
+    removed: dict[str, Node] = field(default_factory=dict)  # entries whose null took a default away
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Document:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Helm refuses this document; carries the finding's message, fix and place."""
 
     def __init__(self, message: str, fix: str, origin: Origin) -> None:
@@ -88,14 +89,16 @@ def read(data: bytes, file: str) -> Document:
     document = Document(file, text, Node({}, origin))
     try:
         if len(data) > MAX_BYTES:
-            raise _Refused(f"the file has {len(data) >> 20} MiB", "a values file is at most 1 MiB; give the right file", origin)
+            raise _RefusedError(
+                f"a file of {len(data) >> 20} MiB", "give a values file; they have at most 1 MiB", origin
+            )
         root = _Reader(document, file).read(data)
         if isinstance(root.value, dict):
             document.root = root
         elif root.value is not None:
             found = f"expected keys and values, found {kind(root.value)}"
-            raise _Refused(found, "write `key: value` lines at the top of the file", root.origin)
-    except _Refused as e:
+            raise _RefusedError(found, "write `key: value` lines at the top of the file", root.origin)
+    except _RefusedError as e:
         document.diagnostics.append(finding("TFC001", e.origin, e.message, e.fix))
     except yaml.YAMLError as e:
         document.diagnostics.append(finding("TFC001", *_yaml_error(e, file)))
@@ -128,7 +131,7 @@ def _yaml_error(error: yaml.YAMLError, file: str) -> tuple[Origin, str, str]:
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     fix = "correct the line, or the one above it"
     if "cannot start any token" in problem:
-        fix = 'indent with spaces, not tabs; put a text that starts with % @ ` or a tab in quotes'
+        fix = "indent with spaces, not tabs; put a text that starts with % @ ` or a tab in quotes"
     elif isinstance(error, yaml.reader.ReaderError):
         fix = "save the file as UTF-8 text"
     elif "mapping values are not allowed" in problem:
@@ -168,7 +171,7 @@ class _Reader:
                     self._report_second_document(event)
                     break
                 if event.version and tuple(event.version) != (1, 1):
-                    raise _Refused("%YAML is not 1.1", "remove the %YAML line", self._origin(event))
+                    raise _RefusedError("%YAML is not 1.1", "remove the %YAML line", self._origin(event))
                 root = self._compose(next(events), events, 1)
         return self._decode(root) if root else Node(None, Origin(self.file, 1, 1, 1, 1))
 
@@ -187,14 +190,16 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
                 fix = f"write &{event.anchor} before the value that it stands for"
-                raise _Refused(f"*{event.anchor} refers to nothing", fix, self._origin(event))
+                raise _RefusedError(f"*{event.anchor} refers to nothing", fix, self._origin(event))
             return _Raw(event, self.anchors[event.anchor])
         raw = _Raw(event)
         if event.anchor:
             self.anchors[event.anchor] = raw
         if isinstance(event, yaml.CollectionStartEvent):
             if depth > MAX_DEPTH:
-                raise _Refused(f"more than {MAX_DEPTH} levels of nesting", "flatten the values", self._origin(event))
+                raise _RefusedError(
+                    f"more than {MAX_DEPTH} levels of nesting", "flatten the values", self._origin(event)
+                )
             child = next(events)
             while not isinstance(child, yaml.CollectionEndEvent):
                 raw.children.append(self._compose(child, events, depth + 1))
@@ -207,7 +212,7 @@ class _Reader:
         if raw.alias is not None:
             if id(raw.alias) in self.open:
                 name = raw.start.anchor
-                raise _Refused(f"*{name} contains itself", f"remove *{name} here", self._origin(raw.start))
+                raise _RefusedError(f"*{name} contains itself", f"remove *{name} here", self._origin(raw.start))
             self.alias_depth += 1
             node = self._decode(raw.alias)
             self.alias_depth -= 1
@@ -230,7 +235,7 @@ class _Reader:
         self.aliased += self.alias_depth > 0
         allowed = 0.99 - 0.89 * min(max(self.decoded - 400_000, 0) / 3_600_000, 1)
         if self.aliased > 100 and self.decoded > 1000 and self.aliased / self.decoded > allowed:
-            raise _Refused("aliases repeat too much of the file", "use fewer * aliases", self._origin(raw.start))
+            raise _RefusedError("aliases repeat too much of the file", "use fewer * aliases", self._origin(raw.start))
 
     def _mapping(self, raw: _Raw, into: dict[str, Node]) -> None:
         written: dict[str, Origin] = {}
@@ -241,9 +246,9 @@ class _Reader:
             name = self._key(key)
             origin = self._origin(key.start)
             if name in written:
-                message = f"{dotted([name])} stands twice in this map, first at line {written[name].line}; Helm takes the last"
-                fix = "keep one of the two"
-                self.document.diagnostics.append(finding("TFC003", origin, message, fix, dotted([name])))
+                first = f"first at line {written[name].line}, column {written[name].column}"
+                message = f"the key {dotted([name])} stands twice in this map, {first}; Helm takes the last"
+                self.document.diagnostics.append(finding("TFC003", origin, message, "keep one of the two"))
             written[name] = origin
             node = self._finite(self._decode(value))
             # A node read through an alias keeps its own place and gets this key's.
@@ -264,10 +269,12 @@ class _Reader:
         elif target is raw and isinstance(raw.start, yaml.SequenceStartEvent):
             for child in reversed(raw.children):
                 if not isinstance((child.alias or child).start, yaml.MappingStartEvent):
-                    raise _Refused("<<: takes maps only", "give it a map or a list of maps", self._origin(child.start))
+                    raise _RefusedError(
+                        "<<: takes maps only", "give it a map or a list of maps", self._origin(child.start)
+                    )
                 into.update(self._decode(child).value)
         else:
-            raise _Refused("<<: takes maps only", "give it a map or a list of maps", self._origin(raw.start))
+            raise _RefusedError("<<: takes maps only", "give it a map or a list of maps", self._origin(raw.start))
 
     def _key(self, raw: _Raw) -> str:
         origin = self._origin(raw.start)
@@ -281,13 +288,13 @@ class _Reader:
             return str(value)
         if isinstance(value, str):
             return value
-        raise _Refused(f"a key cannot be {kind(value)}", "write the key as text, in quotes if need be", origin)
+        raise _RefusedError(f"a key cannot be {kind(value)}", "write the key as text, in quotes if need be", origin)
 
     def _finite(self, node: Node) -> Node:
         """JSON, which Helm turns values into, has neither infinity nor NaN, and only 64-bit floats."""
         if isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
             if not math.isfinite(node.value):
-                raise _Refused("not a finite number", "give a number, or put the text in quotes", node.origin)
+                raise _RefusedError("not a finite number", "give a number, or put the text in quotes", node.origin)
             node.value = number(node.value)
         return node
 
@@ -298,9 +305,10 @@ class _Reader:
         short = tag.removeprefix(_TAG) if tag.startswith(_TAG) else ""
         if short == "binary":
             try:
-                return base64.b64decode("".join(event.value.split("\n")), validate=True).decode("utf-8", errors="replace")
+                decoded = base64.b64decode(event.value.replace("\n", ""), validate=True)
+                return decoded.decode("utf-8", errors="replace")
             except (binascii.Error, ValueError):
-                raise _Refused("!!binary is not base64", "correct or remove it", self._origin(event)) from None
+                raise _RefusedError("!!binary is not base64", "correct or remove it", self._origin(event)) from None
         if tag and short not in ("str", "bool", "int", "float", "null", "timestamp"):
             return event.value
         if short in ("str", "timestamp"):
@@ -309,7 +317,9 @@ class _Reader:
         if short == "float" and found == "int":
             return float(value)
         if short and short != found:
-            raise _Refused(f"{event.value!r} is not a !!{short}", "correct the value or remove the tag", self._origin(event))
+            raise _RefusedError(
+                f"{event.value!r} is not a !!{short}", "correct the value or remove the tag", self._origin(event)
+            )
         return value
 
 

@@ -14,7 +14,7 @@ def over_defaults(user: Node, defaults: Node) -> Node:
     """
     _coalesce(user, defaults)
     for key in [k for k, node in user.value.items() if node.value is None and k in defaults.value]:
-        del user.value[key]
+        user.removed[key] = user.value.pop(key)
     return user
 
 
@@ -26,7 +26,7 @@ def _coalesce(user: Node, defaults: Node) -> None:
         if mine is None:
             user.value[key] = _copy(default)
         elif mine.value is None:
-            del user.value[key]
+            user.removed[key] = user.value.pop(key)
         elif isinstance(mine.value, dict) and isinstance(default.value, dict):
             _coalesce(mine, default)
 

@@ -89,7 +89,7 @@ class _Parser:
             raise SetError("too deeply nested") from None
 
     def _until(self, stops: str) -> tuple[str, str]:
-        """The text up to one of `stops`, and that character ("" at the end). A backslash takes the next one as it is."""
+        """The text up to one of `stops`, and that character ("" at the end). A backslash quotes the next one."""
         taken: list[str] = []
         while self.position < len(self.text):
             character = self.text[self.position]

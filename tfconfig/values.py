@@ -16,7 +16,7 @@ from tfconfig.merge import over_defaults
 from tfconfig.setflags import SetFlags, merge_maps
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A values file that cannot be opened: a wrong call, not a finding. Says why and what to do."""
 
 
@@ -46,7 +46,7 @@ class Values:
         for part in path:
             child: Node | None = None
             if isinstance(node.value, dict) and isinstance(part, str):
-                child = node.value.get(part)
+                child = node.value.get(part) or node.removed.get(part)
             elif isinstance(node.value, list) and isinstance(part, int) and 0 <= part < len(node.value):
                 child = node.value[part]
             if child is None:
@@ -63,7 +63,7 @@ class Values:
         node = self.root
         for part in path:
             try:
-                node = node.value[part]
+                node = node.value[part] if part not in node.removed else node.removed[part]
             except (KeyError, IndexError, TypeError):
                 return False
         return not node.origin.default
@@ -77,8 +77,8 @@ def _inside(node: Node) -> Origin:
 def load(files: Sequence[str], sets: SetFlags | None = None, chart: Chart | None = None) -> Values:
     """Read and merge a job's values as `helm install -f FILE … --set …` does.
 
-    Files that are not YAML count as empty and leave a diagnostic; `-` is standard input. Raises Unreadable for a file
-    that cannot be opened and SetError for a --set argument that Helm refuses.
+    Files that are not YAML count as empty and leave a diagnostic; `-` is standard input. Raises UnreadableError for a
+    file that cannot be opened and SetError for a --set argument that Helm refuses.
     """
     chart = chart or bundled()
     root = Node({}, Origin(files[-1], 1, 1, 1, 1) if files else Origin("the --set arguments"))
@@ -97,8 +97,8 @@ def _bytes(file: str) -> bytes:
     if file.strip() == "-":
         return sys.stdin.buffer.read()
     if "://" in file:
-        raise Unreadable(f"{file}: values are not read over the network; download the file and give its path")
+        raise UnreadableError(f"{file}: values are not read over the network; download the file and give its path")
     try:
         return Path(file).read_bytes()
     except (OSError, ValueError) as e:
-        raise Unreadable(f"{file}: {getattr(e, 'strerror', None) or e}; give the path of a values file") from None
+        raise UnreadableError(f"{file}: {getattr(e, 'strerror', None) or e}; give the path of a values file") from None

@@ -1,0 +1,38 @@
+"""The command line. Each command lives in its own module, which is imported only when the command is used."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from tfconfig import __version__
+
+# name -> (module:object of a click command, what the list of commands says about it)
+COMMANDS = {
+    "validate": ("tfconfig.validate:command", "Find the mistakes in values files, without a cluster."),
+    "generate": ("tfconfig.generate:command", "Print the TF_CONFIG of each task."),
+    "chart": ("tfconfig.chart:command", "Tell where the Helm chart is, or export it."),
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Distributed TensorFlow jobs from one values file: check it, predict it, run it."""

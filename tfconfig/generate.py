@@ -1,0 +1,51 @@
+"""`tfconfig generate`: the TF_CONFIG of a job's tasks, made by the code that makes it in the pods."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import click
+
+from tfconfig import layout, options
+from tfconfig.diagnostics import text
+from tfconfig.entrypoint import cluster
+from tfconfig.setflags import SetFlags
+from tfconfig.validate import findings
+from tfconfig.values import load
+
+
+@click.command("generate", short_help="Print the TF_CONFIG of each task.")
+@options.values
+@options.release
+@click.option("--task", "only", metavar="TASK", help="Of this task alone: worker-1.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "env"]), default="text", show_default=True,
+    help="text: a line for each task; json: one object; env: a line for a shell.",
+)  # fmt: skip
+def command(files: tuple[str, ...], sets: SetFlags, release: str, only: str | None, form: str) -> None:
+    """Print the TF_CONFIG that each task will find in its environment, exactly as its pod computes it."""
+    values = load(files, sets)
+    found = findings(values, release)
+    if found:
+        click.echo(text(found, values.sources), err=True, nl=False)
+        raise click.ClickException("the values have mistakes; correct them first")
+    job = layout.job(values.data, release, values.chart.strategies)
+    configs = {cluster.name(task): cluster.tf_config(job, task) for task in cluster.tasks(job)}
+    if only is not None:
+        if only not in configs:
+            raise click.UsageError(f"--task {only}: no such task; this job has {_some(list(configs))}")
+        configs = {only: configs[only]}
+    if form == "env":
+        if only is None and len(configs) > 1:
+            raise click.UsageError("--format env is for one task; choose it with --task")
+        click.echo("".join(f"TF_CONFIG={shlex.quote(cluster.dumps(c))}" for c in configs.values()))
+    elif form == "json":
+        click.echo(json.dumps(configs if only is None else configs[only], indent=2))
+    else:
+        for name, config in configs.items():
+            click.echo(cluster.dumps(config) if only else f"{name} {cluster.dumps(config)}")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:4])}, … {names[-1]}"

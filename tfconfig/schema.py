@@ -1,0 +1,204 @@
+"""The chart's JSON Schema over the effective values, told in words at the place that set the value."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from tfconfig.chart import Chart
+from tfconfig.diagnostics import Diagnostic, dotted, finding
+from tfconfig.document import kind, resolve
+from tfconfig.values import Values
+
+UNKNOWN_KEY, WRONG_TYPE, BAD_VALUE, MISSING = "TFC010", "TFC011", "TFC012", "TFC013"
+
+_EXPECTED = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a map",
+    "null": "null",
+}
+Path = tuple[str | int, ...]
+
+
+def check(values: Values) -> list[Diagnostic]:
+    """Everything the chart's schema, and so Helm itself, refuses in these values."""
+    found: list[Diagnostic] = []
+    for error in _validator(values.chart).iter_errors(values.data):
+        found.extend(_explain(error, values))
+    return found
+
+
+@lru_cache(maxsize=8)
+def _validator(chart: Chart) -> Any:
+    from jsonschema import Draft7Validator  # here, because its import takes 0.1 s
+    from jsonschema.validators import extend
+
+    make: Any = extend  # untyped in types-jsonschema
+    return make(Draft7Validator, {"pattern": _pattern})(chart.schema)
+
+
+def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
+    """JSON Schema's `pattern` as Helm's Go reads it: ASCII classes, and $ does not match before a last line break."""
+    from jsonschema import ValidationError
+
+    strict = re.sub(r"(?<!\\)\$", r"\\Z", pattern)
+    if isinstance(instance, str) and not re.search(strict, instance, re.ASCII):
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _explain(error: Any, values: Values) -> Iterator[Diagnostic]:
+    path: Path = tuple(error.absolute_path)
+    if error.validator in ("anyOf", "oneOf") and error.context:
+        for branch in _best_branch(error):
+            yield from _explain(branch, values)
+    elif error.validator == "additionalProperties" and error.schema[error.validator] is False:
+        yield from _unknown_keys(error, path, values)
+    elif error.validator == "required":
+        for key in error.validator_value:
+            if key not in error.instance:
+                yield _missing((*path, key), values)
+    elif "propertyNames" in error.relative_schema_path:
+        path = (*path, error.instance)
+        found, fix = _value(error)
+        yield _at(values, BAD_VALUE, path, found.replace("the text", "the name", 1), fix, key=True)
+    elif error.validator == "type":
+        found, fix = _type(error, str(values.origin(path)))
+        yield _at(values, WRONG_TYPE, path, found, fix)
+    else:
+        found, fix = _value(error)
+        yield _at(values, BAD_VALUE, path, found, fix)
+
+
+def _at(values: Values, rule: str, path: Path, found: str, fix: str, key: bool = False) -> Diagnostic:
+    shown = dotted(path) or "values"
+    return finding(rule, values.origin(path, key), f"{shown}: {found}", fix, shown)
+
+
+def _best_branch(error: Any) -> list[Any]:
+    """Of the alternatives of a oneOf or anyOf, the errors of the one that was probably meant."""
+    branches: dict[Any, list[Any]] = {}
+    for sub in error.context:
+        branches.setdefault(sub.relative_schema_path[0], []).append(sub)
+
+    def distance(errors: list[Any]) -> tuple[bool, int, int]:
+        wrong_type = any(e.validator == "type" and not e.relative_path for e in errors)
+        return wrong_type, -max(len(e.relative_path) for e in errors), len(errors)
+
+    best = min(branches.values(), key=distance)
+    if distance(best)[0]:  # no alternative has even the right type: name all types
+        names: list[str] = []
+        for sub in error.context:
+            if sub.validator == "type" and not sub.relative_path:
+                names += [sub.validator_value] if isinstance(sub.validator_value, str) else sub.validator_value
+        first = next(e for e in best if e.validator == "type" and not e.relative_path)
+        first.validator_value = list(dict.fromkeys(names))
+        return [first]
+    return best
+
+
+def _unknown_keys(error: Any, path: Path, values: Values) -> Iterator[Diagnostic]:
+    known = list(error.schema.get("properties", {}))
+    patterns = error.schema.get("patternProperties", {})
+    for key in error.instance:
+        if key in known or any(re.search(p, key) for p in patterns):
+            continue
+        close = _close(key, known, 0.75)
+        elsewhere = [p for p in _places(values.chart.schema) if p[-1] == key and p[:-1] != path]
+        if close:
+            fix = f"did you mean {close}?"
+        elif elsewhere:
+            fix = f"write it as {' or '.join(dotted(p) for p in elsewhere[:3])}"
+        elif maybe := _close(key, known):
+            fix = f"did you mean {maybe}?"
+        elif known:
+            fix = f"remove it; the keys here are {', '.join(known)}"
+        else:
+            fix = "remove it"
+        if not values.is_set((*path, key)):
+            fix += " (the chart's own default; report this)"
+        yield _at(values, UNKNOWN_KEY, (*path, key), "unknown key", fix, key=True)
+
+
+def _places(schema: Mapping[str, Any], prefix: Path = ()) -> Iterator[Path]:
+    """The paths of all keys that the schema names outright."""
+    for key, sub in schema.get("properties", {}).items():
+        yield (*prefix, key)
+        yield from _places(sub, (*prefix, key))
+
+
+def _close(word: str, known: Sequence[Any], cutoff: float = 0.6) -> str | None:
+    """The known word that was probably meant."""
+    texts = {str(k).lower(): str(k) for k in known if k is not None}
+    near = difflib.get_close_matches(word.lower(), texts, n=1, cutoff=cutoff)
+    return texts[near[0]] if near else None
+
+
+def _missing(path: Path, values: Values) -> Diagnostic:
+    default: Any = values.chart.defaults
+    for part in path:
+        default = default.value.get(part) if default is not None and isinstance(default.value, dict) else None
+    if default is not None:  # the chart has one, so a null in the user's values took it away
+        return _at(values, MISSING, path, "null, but it is needed", "give a value, or leave the key out")
+    return _at(values, MISSING, path, "missing", f"add {path[-1]}")
+
+
+def _type(error: Any, origin: str) -> tuple[str, str]:
+    wanted = error.validator_value
+    types = [wanted] if isinstance(wanted, str) else list(wanted)
+    names = [_EXPECTED.get(t, t) for t in types if t != "null"] or ["null"]
+    expected = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
+    value = error.instance
+    return f"expected {expected}, found {kind(value)}", _type_fix(value, types, expected, origin)
+
+
+def _type_fix(value: Any, types: list[str], expected: str, origin: str) -> str:
+    numeric = {"integer", "number"} & set(types)
+    if isinstance(value, str) and not origin.startswith("--set"):
+        meaning = resolve(value)[0]
+        if (meaning in ("int", "float") and numeric) or (meaning == "bool" and "boolean" in types):
+            return "remove the quotes"
+    if isinstance(value, str) and "array" in types:
+        return "write a list: [one, two]"
+    if "string" in types and isinstance(value, (bool, int, float)):
+        return "use --set-string" if origin.startswith("--set ") else "put the value in quotes"
+    if isinstance(value, float) and "integer" in types:
+        return "give a whole number"
+    if value is None:
+        return f"give {expected}, or leave the key out"
+    return f"give {expected}"
+
+
+def _value(error: Any) -> tuple[str, str]:
+    """What is wrong with a value of the right type, and what to do."""
+    value, limit, schema = error.instance, error.validator_value, error.schema
+    if error.validator in ("enum", "const"):
+        allowed = [a for a in (limit if error.validator == "enum" else [limit]) if a is not None]
+        close = _close(value, allowed) if isinstance(value, str) else None
+        words = ", ".join(map(str, allowed))
+        return f"{kind(value)} is not one of {words}", f"did you mean {close}?" if close else f"give one of {words}"
+    if error.validator in ("minimum", "maximum"):
+        low, high = schema.get("minimum"), schema.get("maximum")
+        side = "less than" if error.validator == "minimum" else "more than"
+        if low is None or high is None:
+            return f"{value} is {side} {limit}", f"give {limit} or {'more' if high is None else 'less'}"
+        return f"{value} is {side} {limit}", f"give {low} or {high}" if high - low == 1 else f"give {low} to {high}"
+    if error.validator in ("minItems", "minProperties", "minLength"):
+        return f"{kind(value)} is too short", f"give at least {limit}"
+    if error.validator in ("maxItems", "maxProperties"):
+        return f"{len(value)} entries, and at most {limit} fit", "remove some"
+    if error.validator == "maxLength":
+        return f"{kind(value)} has {len(value)} characters", f"give at most {limit}"
+    if error.validator == "uniqueItems":
+        return "the same entry twice", "remove one of them"
+    if error.validator == "pattern":
+        meaning = schema.get("description")
+        hint = f"give {meaning[:1].lower()}{meaning[1:]}" if meaning else f"give text of the form {limit}"
+        return f"{kind(value)} does not have the right form", hint
+    return f"{kind(value)} is not allowed here ({error.validator})", "see the comments in the chart's values.yaml"
