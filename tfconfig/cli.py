@@ -11,6 +11,7 @@ from tfconfig import __version__
 # name -> (module:object of a click command, what the list of commands says about it)
 COMMANDS = {
     "validate": ("tfconfig.validate:command", "Find the mistakes in values files, without a cluster."),
+    "run": ("tfconfig.run:command", "Run the job here, as local processes."),
     "generate": ("tfconfig.generate:command", "Print the TF_CONFIG of each task."),
     "chart": ("tfconfig.chart:command", "Tell where the Helm chart is, or export it."),
 }
