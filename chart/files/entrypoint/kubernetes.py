@@ -6,6 +6,7 @@ and https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ (the s
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -290,10 +291,8 @@ class Client:
         self.closed.set()
         for connection in list(self._open):
             if connection.sock:
-                try:
+                with contextlib.suppress(OSError):  # it was closed already
                     connection.sock.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass  # it was closed already
             self._drop(connection)
 
     def _secret(self, name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from sys import intern
@@ -29,6 +29,7 @@ MESSAGE = 400  # characters kept of a message: a thousand pods times two exits t
 INIT_ATTEMPTS = 3
 NOT_TOLD = ("", "ContainerCreating", "PodInitializing")
 PUZZLING_SECONDS = 10.0
+_TELLING = ("PodScheduled", "DisruptionTarget")
 _BACKOFF = re.compile(r"back-off (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)? restarting failed container", re.IGNORECASE)
 
 
@@ -70,15 +71,12 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
         restarts=main.get("restartCount", 0),
         last=last,
         current=current,
-        backoff=sum(int(n or 0) * unit for n, unit in zip(back_off.groups(), (3600, 60, 1))) if back_off else 0.0,
+        backoff=_duration(*back_off.groups("0")) if back_off else 0.0,
         deleted=seconds(metadata.get("deletionTimestamp")),
         # A kubelet that rejects or evicts a whole pod writes Failed and its reason, with or without the condition.
         disrupted=intern(disrupted or (status.get("reason", "") if over else "")),
         node=intern(spec.get("nodeName", "")),
     )
-
-
-_TELLING = ("PodScheduled", "DisruptionTarget")
 
 
 def task_of(job_name: str, pod_name: str, role: str) -> Task | None:
@@ -105,6 +103,10 @@ def seconds(text: str | None) -> float | None:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else None
 
 
+def _duration(hours: str, minutes: str, secs: str) -> float:
+    return int(hours) * 3600.0 + int(minutes) * 60 + int(secs)
+
+
 def _container(statuses: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any]:
     return next((one for one in statuses or () if one["name"] == CONTAINER), {})
 
@@ -129,7 +131,8 @@ def _describes_last_start(main: Mapping[str, Any]) -> bool:
     container = main.get("lastState", {}).get("terminated", {}).get("containerID", "")
     if container:
         return bool(container == main.get("containerID", ""))
-    return main.get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff"
+    waiting: Mapping[str, Any] = main.get("state", {}).get("waiting", {})
+    return waiting.get("reason") == "CrashLoopBackOff"
 
 
 def _why_waiting(
@@ -174,7 +177,7 @@ class Bell:
         self.lock = threading.Condition()
         self.changed, self.urgent = False, False
         self.error: BaseException | None = None
-        self.lost: dict[str, str] = {}  # what is not up to date, and why
+        self.lost: set[str] = set()  # what is not up to date
 
     def ring(self, urgent: bool = False) -> None:
         """Something changed."""
@@ -188,17 +191,19 @@ class Bell:
             self.error = error
             self.lock.notify_all()
 
-    def live(self, what: str, yes: bool, why: str) -> None:
-        """`what` is up to date, or why it is not."""
+    def live(self, what: str, yes: bool) -> bool:
+        """Note that `what` is up to date or not; whether that is new."""
         with self.lock:
-            if yes:
-                self.lost.pop(what, None)
-            else:
-                self.lost[what] = why
+            news = yes == (what in self.lost)
+            (self.lost.discard if yes else self.lost.add)(what)
             self.lock.notify_all()
+            return news
 
     def wait(self, soonest: float, urgently: float, latest: float) -> bool:
-        """Sleep until a change may be looked at, by time.monotonic(); at `latest` in any case. True when urgent."""
+        """Sleep until a change may be looked at, by time.monotonic(), at `latest` in any case; True when urgent.
+
+        Nothing is looked at while it may be out of date.
+        """
         with self.lock:
             while self.error is None:
                 now = time.monotonic()
@@ -215,10 +220,10 @@ class Bell:
 class Pods:
     """The job's pods, as the watch tells them (a kubernetes.Sink)."""
 
-    def __init__(self, job_name: str, bell: Bell) -> None:
-        self._job_name, self._bell = job_name, bell
+    def __init__(self, job_name: str, bell: Bell, say: Callable[[str], None]) -> None:
+        self._job_name, self._bell, self._say = job_name, bell, say
         self._pods: dict[Task, Pod] = {}
-        bell.lost["pods"] = "not listed yet"
+        bell.live("pods", False)
 
     def snapshot(self) -> dict[Task, Pod]:
         """All of them now."""
@@ -256,7 +261,8 @@ class Pods:
 
     def live(self, yes: bool, why: str = "") -> None:
         """See kubernetes.Sink."""
-        self._bell.live("pods", yes, why)
+        if self._bell.live("pods", yes) and why:
+            self._say(f"the pods cannot be watched, trying again: {why}")
 
 
 @dataclass(frozen=True)
@@ -291,7 +297,7 @@ class Wanted:
     def __init__(self, bell: Bell) -> None:
         self._bell = bell
         self.status: Status | None = None
-        bell.lost["status"] = "not read yet"
+        bell.live("status", False)
 
     def put(self, document: Document) -> None:
         """See kubernetes.Sink."""
@@ -311,9 +317,10 @@ class Wanted:
         if not names:
             self.drop({})
 
-    def live(self, yes: bool, why: str = "") -> None:
-        """See kubernetes.Sink."""
-        self._bell.live("status", yes, why)
+    def live(self, yes: bool, why: str = "") -> None:  # noqa: ARG002
+        """See kubernetes.Sink. Waited for once; later the pods matter, and a write notices who is named."""
+        if yes:
+            self._bell.live("status", True)
 
 
 # --- why tasks wait -----------------------------------------------------------------------------------------------
@@ -333,7 +340,7 @@ class Explainer:
     """Looks up, in a thread of its own, why tasks wait whose pods do not say it: Events and the claim's own state."""
 
     def __init__(self, client: Client, job: Job, bell: Bell, pause: float) -> None:
-        self._client, self._job, self._bell, self._pause = client, job, bell, pause
+        self._client, self.job, self._bell, self._pause = client, job, bell, pause
         self.questions: tuple[Question, ...] = ()
         self.since = 0.0  # Events before this time are of another run
         self._answers: dict[Question, tuple[str, str]] = {}
@@ -356,7 +363,7 @@ class Explainer:
         """What to find out: of these tasks, those whose pods do not say why they wait."""
         questions = []
         for task in tasks:
-            seen, pod_name = pods.get(task), "{}-{}-{}".format(self._job["name"], *task)
+            seen, pod_name = pods.get(task), "{}-{}-{}".format(self.job["name"], *task)
             if seen is None:
                 questions.append(Question("missing", task.role, ""))
             elif seen.status == "Waiting" and seen.deleted is None:
@@ -373,7 +380,7 @@ class Explainer:
     def explain(self, pods: dict[Task, Pod]) -> None:
         """Put the answers into the pods that wait."""
         for question, (reason, text) in self._answers.items():
-            task = task_of(self._job["name"], question.pod, question.role)
+            task = task_of(self.job["name"], question.pod, question.role)
             seen = pods.get(task) if task else None
             if task is None or seen is None or seen.uid != question.uid or seen.status != "Waiting" or not text:
                 continue
@@ -384,10 +391,10 @@ class Explainer:
 
     def _answer(self, question: Question) -> tuple[str, str]:
         if question.kind == "missing":
-            return self._event("StatefulSet", f"{self._job['name']}-{question.role}", self.since, reason="FailedCreate")
+            return self._event("StatefulSet", f"{self.job['name']}-{question.role}", self.since, reason="FailedCreate")
         if question.kind == "mute":
             return self._event("Pod", question.pod, 0.0)
-        name = self._job["checkpointClaim"]
+        name = self.job["checkpointClaim"]
         if not name:
             return "", ""
         claim = self._client.get("persistentvolumeclaims", name)

@@ -1,0 +1,504 @@
+"""The lifecycle Job: the loop around job.decide in a cluster.
+
+It observes the job, decides, stores the new state in the status ConfigMap, and only then acts. Whatever it does may
+happen again after it was killed at any point: the next pod of the Job goes on from the stored state.
+
+Who may act is fenced. The ConfigMap's annotations, which Helm writes, name the run and the Job; the key `holder` of its
+data names the pod that writes: the one that came last. Each write is conditional on the version read before, so
+a controller that another one replaced is refused with 409, reads who is named, and leaves with 143.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any, NoReturn
+
+from . import observe, status
+from .cluster import Job, Task, name, tasks
+from .job import TAKING_OVER, decide
+from .kubernetes import ApiError, Client
+from .state import RUNNING, SUSPENDED, Action, Delete, Event, Finish, Observation, Pod, Scale, Set, State
+
+LEFT = 143  # exit status of a controller that is stopped or not the one named; never 1, which means "training failed"
+CRASHED = 70
+
+DECIDE_SECONDS = 0.25  # between decisions ...
+DECIDE_SHARE = 25.0  # ... and at least this many times what the last one took: 4 % of a core
+WRITE_SECONDS = 1.0  # between writes that nothing waits for
+TASKS_PER_WRITE_SECOND = 500  # writes of progress alone are rarer in large jobs: each node's kubelet fetches each one
+STEADY_SECONDS, BUSY_SECONDS, RETRY_SECONDS = 10.0, 2.0, 0.5
+AGAIN_SECONDS = 30.0  # until the same pod is asked to go again, the same line is printed again
+STALE_SECONDS = 300.0
+DELETERS = 8
+LOG_LINES = 20
+
+
+class NotNamedError(Exception):
+    """Another controller or run is wanted."""
+
+
+class OutdatedError(Exception):
+    """Another controller has written since the state was read: go on from what it wrote."""
+
+
+class Deleter:
+    """Deletes pods over a few parallel connections, each pod once in a while."""
+
+    def __init__(self, client: Client, say: Callable[[str], None]) -> None:
+        self._client, self._say = client, say
+        self._asked: dict[tuple[str, bool], float] = {}
+        self._queue: queue.SimpleQueue[tuple[str, str, bool] | None] = queue.SimpleQueue()
+        self._threads = 0
+
+    def ask(self, pod_name: str, uid: str, force: bool) -> None:
+        """Delete this pod soon, unless that was asked for lately."""
+        now = time.monotonic()
+        if now < self._asked.get((uid, force), 0.0):
+            return
+        self._asked[uid, force] = now + AGAIN_SECONDS
+        self._queue.put((pod_name, uid, force))
+        if self._threads < DELETERS:
+            self._threads += 1
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def stop(self) -> None:
+        """End its threads."""
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _work(self) -> None:
+        tries = 0
+        while request := self._queue.get():
+            pod_name, uid, force = request
+            try:
+                self._client.delete_pod(pod_name, uid, force)
+                tries = 0
+            except ApiError as error:
+                if error.temporary:
+                    tries += 1
+                    self._client.rest(tries, error)
+                    self._asked.pop((uid, force), None)
+                elif error.status not in (404, 409):  # gone, or the name is another pod's by now
+                    # Not in our Role, say: a pod of an older, larger run. The scale to 0 takes it.
+                    self._say(f"pod {pod_name} is not deleted by name: {error}")
+
+
+class Lifecycle:
+    """One controller of one run. `pace` is for tests: all waits of the loop times this."""
+
+    def __init__(
+        self, client: Client, config: str, job_name: str, run: str, holder: str, out: Any = None, pace: float = 1.0
+    ) -> None:
+        self._client, self._path, self._job_name, self._run = client, os.path.join(config, "job.json"), job_name, run
+        self._holder, self._out, self._pace = holder, out or sys.stdout, pace
+        self._bell = observe.Bell()
+        self._deleter = Deleter(client, self._say_once)
+        self._said: dict[str, float] = {}
+        self._events: list[Event] = []
+        self._sets: dict[str, Set] = {}
+        self._state, self._bare, self._text, self._version, self._held = State(), State(), "", "", False
+        self._wrote = self._poll_at = self._annotated = 0.0
+        self._dirty = False
+        self._job_uid = ""
+        self._tail: str | None = None
+        self._annotations: tuple[object, ...] = ()
+
+    def run(self) -> int:
+        """The Job's exit status."""
+        try:
+            self._start()
+            urgent = False
+            while True:
+                begun = time.thread_time()
+                try:
+                    code = self._step(urgent)
+                    if code is not None:
+                        return code
+                except OutdatedError:
+                    continue
+                gap = max(DECIDE_SECONDS, (time.thread_time() - begun) * DECIDE_SHARE) * self._pace
+                now = time.monotonic()
+                urgent = self._bell.wait(now + gap, now + gap / 8, now + self._next_look())
+        except NotNamedError as reason:
+            self._say(f"leaving: {reason}")
+            return LEFT
+        except ApiError as error:
+            self._say(f"leaving: the API server refuses: {error}")
+            return LEFT
+        except Exception:
+            self._say(traceback.format_exc())
+            return CRASHED
+        finally:
+            self._client.close()
+            self._deleter.stop()
+
+    # --- start ---
+
+    def _start(self) -> None:
+        self._job = self._read_job()
+        self._status_name = f"{self._job['name']}-status"
+        self._load(self._fence())
+        # Not rendered, since it changes again (_finish): losses of the controller's pod do not fail the Job.
+        limit = {"spec": {"backoffLimit": 1000}}
+        self._job_uid = self._insist(partial(self._client.patch, "jobs", self._job_name, limit))["metadata"]["uid"]
+        self._pods = observe.Pods(self._job["name"], self._bell, self._say_once)
+        self._wanted = observe.Wanted(self._bell)
+        self._explainer = observe.Explainer(self._client, self._job, self._bell, 5.0 * self._pace)
+        labels = f"{observe.JOB_LABEL}={self._job['name']},{observe.ROLE_LABEL}"
+        self._thread(lambda: self._client.follow("pods", self._pods, labelSelector=labels))
+        fields = f"metadata.name={self._status_name}"
+        self._thread(lambda: self._client.follow("configmaps", self._wanted, fieldSelector=fields))
+        self._thread(self._explainer.work)
+        self._bell.wait(0.0, 0.0, 0.0)
+
+    def _thread(self, work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:
+                if not self._client.closed.is_set():
+                    self._bell.fail(error)
+
+        threading.Thread(target=guarded, daemon=True).start()
+
+    def _read_job(self) -> Job:
+        """job.json of our run: the kubelet may bring that of the run before, for a minute."""
+        deadline = time.monotonic() + STALE_SECONDS * self._pace
+        while True:
+            job, self._stamp = self._job_file()
+            if job["run"] == self._run:
+                return job
+            if time.monotonic() > deadline:
+                raise NotNamedError(f"job.json is still that of run {job['run']}, not {self._run}")
+            self._say_once(f"job.json is that of run {job['run']}; waiting for that of run {self._run}")
+            self._client.closed.wait(1.0 * self._pace)
+
+    def _job_file(self) -> tuple[Job, int]:
+        with open(self._path, encoding="utf-8") as file:
+            return json.load(file), os.fstat(file.fileno()).st_mtime_ns
+
+    def _load(self, stored: observe.Status) -> None:
+        self._text = stored.text
+        try:
+            self._state = status.load(stored.text)
+        except ValueError as error:
+            self._say(f"the stored state cannot be read, starting from the pods: {error}")
+            self._state = State()
+        self._bare = replace(self._state, message="")
+        if stored.text:
+            self._say(f"going on from: run {self._state.run}, {self._state.phase}, {self._state.message}")
+
+    # --- one round ---
+
+    def _step(self, urgent: bool) -> int | None:
+        self._look_at_wanted()
+        if not urgent or not self._sets:
+            self._look_at_sets()
+            self._look_at_job()
+        pods = self._pods.snapshot()
+        self._explainer.explain(pods)
+        suspend = self._wanted.status is not None and self._wanted.status.suspend
+        seen = Observation(time.time(), pods, dict(self._sets), suspend, self._explainer.missing())
+        state, actions = decide(self._job, self._state, seen)
+        self._events += [action for action in actions if isinstance(action, Event)]
+        written = self._store(state, pods, any(_destroys(action) for action in actions))
+        self._tell_progress(state)
+        if state.ended and self._tail is None:
+            self._tail = self._log_tail(state, pods)
+        for action in actions:
+            if isinstance(action, Scale):
+                self._scale(action)
+            elif isinstance(action, Delete):
+                pod_name = "{}-{}-{}".format(self._job["name"], *action.task)
+                self._deleter.ask(pod_name, action.uid, action.force)
+        if written:
+            self._tell()
+        self._explainer.since = state.started
+        self._explainer.ask(self._absent(pods), pods, seen.now)
+        finish = next((action for action in actions if isinstance(action, Finish)), None)
+        return self._finish(finish.success) if finish else None
+
+    def _absent(self, pods: dict[Task, Pod]) -> list[Task]:
+        """The first few tasks that do not run: those that status tells."""
+        if self._state.ended or self._state.phase in (RUNNING, SUSPENDED) or self._state.reason == TAKING_OVER:
+            return []
+        waiting = (
+            task
+            for task in tasks(self._job)
+            if task not in self._state.succeeded and (task not in pods or pods[task].status != "Running")
+        )
+        return list(islice(waiting, 3))
+
+    def _look_at_wanted(self) -> None:
+        """Leave when others are named; the watch may be late, so ask before believing it."""
+        wanted = self._wanted.status
+        if wanted is None or not self._named(wanted):
+            self._fence()
+        elif (wanted.run, wanted.controller, wanted.suspend) != self._annotations:
+            # Helm changes the sets next: look at them for a while.
+            self._annotations = wanted.run, wanted.controller, wanted.suspend
+            self._annotated, self._poll_at = time.monotonic(), 0.0
+
+    def _look_at_job(self) -> None:
+        """Take in a job.json that the kubelet brings late: the same run, but other limits, say."""
+        if os.stat(self._path).st_mtime_ns != self._stamp:
+            job, self._stamp = self._job_file()
+            if job["run"] == self._run:
+                self._job = self._explainer.job = job
+
+    def _look_at_sets(self) -> None:
+        """Sizes of the StatefulSets, asked one by one: the Role allows only that."""
+        now, pods = time.monotonic(), self._pods.snapshot()
+        freeing = self._state.ended or self._state.reason == TAKING_OVER
+        if now < self._poll_at and not (freeing and not pods):
+            return
+        for role in self._job["replicas"]:
+            try:
+                self._sets[role] = observe.size(self._client.get("statefulsets", f"{self._job['name']}-{role}"))
+            except ApiError as error:
+                self._refused(f"reading StatefulSet {self._job['name']}-{role}", error)
+                if error.status == 404:
+                    self._sets.pop(role, None)
+                else:
+                    self._sets.setdefault(role, Set(0, 0, False))
+        if freeing and not pods:
+            gap = 0.5
+        elif now < self._annotated + STEADY_SECONDS * self._pace:
+            gap = 1.0
+        elif freeing:
+            gap = 2.0
+        elif len(pods) != sum(one.desired for one in self._sets.values()):
+            gap = 5.0
+        else:
+            gap = 30.0
+        self._poll_at = now + gap * self._pace
+
+    def _next_look(self) -> float:
+        """Seconds until time alone may change the decision."""
+        state, now, limits = self._state, time.time(), self._job["deadlines"]
+        steady = (state.phase == RUNNING and not state.reason) or state.phase == SUSPENDED
+        gaps = [(STEADY_SECONDS if steady else BUSY_SECONDS) * self._pace, self._poll_at - time.monotonic()]
+        if self._dirty or self._events:
+            gaps.append(self._wrote + self._write_gap(self._state) - time.monotonic())
+        for since, limit in (
+            (state.started, limits["activeSeconds"]),
+            (state.started, limits["startSeconds"]),
+            (state.stuck and state.stuck[1], limits["unstartableSeconds"]),
+            (state.decided, self._job["completion"]["evaluatorGraceSeconds"]),
+        ):
+            if since and limit is not None and since + limit > now:
+                gaps.append(since + limit - now + 0.01)
+        return max(min(gaps), 0.05 * self._pace)
+
+    # --- the stored state ---
+
+    def _named(self, found: observe.Status) -> bool:
+        mine = (found.run, found.controller) == (self._run, self._job_name)
+        return mine and not (self._held and found.holder not in ("", self._holder))
+
+    def _fence(self) -> observe.Status:
+        """Read the ConfigMap itself, and leave unless it names us."""
+        found = observe.Status.read(self._insist(partial(self._client.get, "configmaps", self._status_name)))
+        if not self._named(found):
+            raise NotNamedError(
+                f"named are run {found.run}, Job {found.controller}, pod {found.holder or 'none'}; "
+                f"this is run {self._run}, Job {self._job_name}, pod {self._holder}"
+            )
+        self._version = found.version
+        return found
+
+    def _write_gap(self, state: State) -> float:
+        progress = 1.0 if replace(state, message="") != self._bare else len(tasks(self._job)) / TASKS_PER_WRITE_SECOND
+        return WRITE_SECONDS * max(1.0, progress) * self._pace
+
+    def _store(self, state: State, pods: dict[Task, Pod], destructive: bool) -> bool:
+        """Store the state now, or later if nothing depends on it; whether it is stored."""
+        bare = replace(state, message="")
+        erased = self._wanted.status is not None and not self._wanted.status.text
+        urgent = not self._held or erased or _headline(bare) != _headline(self._bare)
+        urgent = urgent or (destructive and bare != self._bare)
+        if not urgent and time.monotonic() < self._wrote + self._write_gap(state):
+            self._state, self._dirty = state, True
+            return False
+        text = status.dump(self._job, state, pods)
+        if text != self._text or not self._held or erased:
+            self._write(text)
+        self._state, self._bare, self._text, self._dirty = state, bare, text, False
+        return True
+
+    def _write(self, text: str) -> None:
+        data = {observe.STATUS_KEY: text, observe.HOLDER_KEY: self._holder}
+        while True:
+            body = {"metadata": {"resourceVersion": self._version}, "data": data}
+            try:
+                document = self._insist(partial(self._client.patch, "configmaps", self._status_name, body))
+                self._version = document["metadata"]["resourceVersion"]
+                break
+            except ApiError as error:
+                if error.status != 409:
+                    raise
+                found = self._fence()
+                if (found.text, found.holder) == (text, self._holder):
+                    break  # it was written, but the answer was lost
+                if not self._held and found.text != self._text:
+                    self._load(found)
+                    self._events.clear()
+                    raise OutdatedError from error
+        self._held, self._wrote = True, time.monotonic()
+
+    # --- actions ---
+
+    def _scale(self, action: Scale) -> None:
+        set_name = f"{self._job['name']}-{action.role}"
+        try:
+            answer = self._client.patch("statefulsets", set_name, {"spec": {"replicas": action.replicas}}, "scale")
+        except ApiError as error:
+            self._refused(f"scaling StatefulSet {set_name} to {action.replicas}", error)
+            return
+        self._sets[action.role] = Set(action.replicas, answer.get("status", {}).get("replicas", 0), False)
+        self._poll_at = min(self._poll_at, time.monotonic() + RETRY_SECONDS * self._pace)
+
+    def _refused(self, what: str, error: ApiError) -> None:
+        """Not done: because another one is named? Otherwise it is tried again soon."""
+        self._say_once(f"{what}: {error}")
+        if error.status in (401, 403, 409):
+            self._fence()
+        self._poll_at = min(self._poll_at, time.monotonic() + RETRY_SECONDS * self._pace)
+
+    def _tell(self) -> None:
+        """Events for `kubectl describe` and the log. They stand on the Job: its end is what people wait for, it
+        outlives the pods, and one place holds the whole story."""
+        while self._events:
+            event = self._events[0]
+            line = f"{event.kind.upper() if event.kind == 'Warning' else event.kind} {event.reason}: {event.message}"
+            if self._fresh(line):
+                try:
+                    self._client.create("events", self._event(event))
+                except ApiError as error:
+                    if error.temporary:
+                        self._said.pop(line)
+                        return
+                    self._say_once(f"an Event was refused: {error}")
+                self._say(line)
+            self._events.pop(0)
+
+    def _event(self, event: Event) -> dict[str, Any]:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        involved = {"apiVersion": "batch/v1", "kind": "Job", "name": self._job_name, "uid": self._job_uid}
+        return {
+            "metadata": {"name": f"{self._job_name}.{time.time_ns():x}", "namespace": self._client.namespace},
+            "involvedObject": {**involved, "namespace": self._client.namespace},
+            "type": event.kind,
+            "reason": event.reason,
+            "message": event.message[:1024],
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "source": {"component": "tensorflow-job"},
+        }
+
+    def _log_tail(self, state: State, pods: dict[Task, Pod]) -> str:
+        """The last lines of the program whose exit decided the run, while its pod is there."""
+        pod = pods.get(state.decider) if state.decider and state.exit_code is not None else None
+        uid, exits = state.seen.get(pod.task, ("", 0)) if pod else ("", 0)
+        if pod is None or uid != pod.uid or not exits:
+            return ""
+        pod_name = "{}-{}-{}".format(self._job["name"], *pod.task)
+        try:
+            now = observe.pod(self._job["name"], self._client.get("pods", pod_name), 0.0)
+            again = now is not None and now.restarts >= exits  # its container has been started again since
+            return self._client.log_tail(pod_name, observe.CONTAINER, LOG_LINES, previous=again)
+        except ApiError as error:
+            return f"(not to be had: {error})"
+
+    def _finish(self, success: bool) -> int:
+        self._summary()
+        if success:
+            return 0
+        # The Job fails at once: its limit is 0 and this pod ends with 1. Kubernetes stops the pod for it meanwhile.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self._insist(partial(self._client.patch, "jobs", self._job_name, {"spec": {"backoffLimit": 0}}))
+        return 1
+
+    def _insist(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return self._client.insist(call, self._say_once)
+
+    # --- the log ---
+
+    def _say(self, text: str) -> None:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._out.write(f"{now} {text}\n")
+        self._out.flush()
+
+    def _fresh(self, line: str) -> bool:
+        now = time.monotonic()
+        if now < self._said.get(line, 0.0):
+            return False
+        self._said = {old: until for old, until in self._said.items() if until > now}
+        self._said[line] = now + AGAIN_SECONDS
+        return True
+
+    def _say_once(self, text: str) -> None:
+        if self._fresh(text):
+            self._say(text)
+
+    def _tell_progress(self, state: State) -> None:
+        """What is waited for, now and then."""
+        if not state.ended and state.message and "progress" not in self._said:
+            self._fresh("progress")
+            self._say_once(f"{state.phase}: {state.message}")
+
+    def _summary(self) -> None:
+        state, job = self._state, self._job
+        lines = ["", f"{state.phase} ({state.reason}): {state.message}"]
+        if state.decider:
+            code = "" if state.exit_code is None else f", exit status {state.exit_code}"
+            lines.append(f"decided by:  {name(state.decider)}{code}")
+        lines.append(f"took:        {(state.finished or state.started) - state.started:.1f} s")
+        lines.append(f"failures:    {state.failures} of {job['restart']['backoffLimit']}; restarts: {state.restarts}")
+        lines.append(f"checkpoints: {job['checkpointDir'] or 'none'}")
+        if self._tail and state.decider:
+            lines.append(f"last lines of {name(state.decider)}:")
+            lines += [f"  {line}" for line in self._tail.splitlines()]
+        self._out.write("\n".join(lines) + "\n")
+        self._out.flush()
+
+
+def _headline(state: State) -> tuple[object, ...]:
+    return state.run, state.phase, state.reason, state.released
+
+
+def _destroys(action: Action) -> bool:
+    """Whether it takes away what the decision was based on."""
+    return isinstance(action, Delete) or (isinstance(action, Scale) and action.replicas == 0)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`lifecycle --config=DIR --job=NAME --run=ID`; the exit status is the training's outcome, or 143."""
+    parser = argparse.ArgumentParser(prog="lifecycle")
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--job", required=True)
+    parser.add_argument("--run", required=True)
+    options = parser.parse_args(arguments)
+
+    def leave(*_: object) -> NoReturn:
+        os.write(1, b"stopped; the next pod of this Job goes on from here\n")
+        os._exit(LEFT)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    return Lifecycle(Client(), options.config, options.job, options.run, socket.gethostname()).run()
