@@ -8,15 +8,6 @@ from typing import Any
 ROLES = ("chief", "worker", "ps", "evaluator")
 PORT = 2222
 
-# A role's own setting is laid over the one at the top key by key, or takes its place as a whole.
-_MERGED = ("image", "env", "nodeSelector", "podLabels", "podAnnotations")
-_REPLACED = (
-    "envFrom", "python", "gpuResource", "resources", "tolerations", "affinity", "topologySpreadConstraints",
-    "priorityClassName", "runtimeClassName", "schedulerName", "podSecurityContext", "securityContext", "initContainers",
-    "extraContainers", "extraVolumes", "extraVolumeMounts", "shmSize", "terminationGracePeriodSeconds",
-    "unreachableTolerationSeconds",
-)  # fmt: skip
-
 
 def fullname(data: Mapping[str, Any], release: str) -> str:
     """The name of the job and the start of every object's name."""
@@ -34,21 +25,9 @@ def replicas(data: Mapping[str, Any], strategies: Mapping[str, Any]) -> dict[str
     return {role: of(role) for role in ROLES}
 
 
-def settings(data: Mapping[str, Any], role: str) -> dict[str, Any]:
-    """What the pods of a role get: the settings at the top of the values under the role's own, and `gpus`."""
-    own = data.get(role) or {}
-    result: dict[str, Any] = {"gpus": own.get("gpus") or 0}
-    for key in _REPLACED:
-        result[key] = own[key] if key in own else data.get(key)
-    for key in _MERGED:
-        both = {**(data.get(key) or {}), **(own.get(key) or {})}
-        result[key] = {name: value for name, value in both.items() if value is not None}
-    return result
-
-
-def present(entries: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The entries of a map (program.files, data) that no overlay removed with null."""
-    return {name: value for name, value in (entries or {}).items() if value is not None}
+def gpus(data: Mapping[str, Any], role: str) -> int:
+    """How many GPUs each task of a role asks for."""
+    return (data.get(role) or {}).get("gpus") or 0
 
 
 def success_policy(data: Mapping[str, Any], counts: Mapping[str, int]) -> str:
@@ -84,7 +63,7 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
         "servers": [role for role in counts if role in strategies[data["strategy"]]["server"]],
         "program": {"command": data["program"]["command"], "args": data["program"].get("args") or []},
         "serverImports": data["server"].get("imports") or [],
-        "gpus": {role: settings(data, role)["gpus"] for role in counts if settings(data, role)["gpus"]},
+        "gpus": {role: gpus(data, role) for role in counts if gpus(data, role)},
         "checkpointDir": checkpoint_directory(data, release),
         "checkpointClaim": claim if checkpoint.get("enabled") else "",
         "completion": {

@@ -12,6 +12,7 @@ from typing import Any
 
 from tfconfig import layout
 from tfconfig.diagnostics import Diagnostic, Origin, dotted, finding
+from tfconfig.roles import data_volumes, setting
 from tfconfig.values import Values
 
 MAX_NAME = 42  # StatefulSet names have room for 52 characters (kubernetes#64023), and "-evaluator" takes 10
@@ -71,11 +72,12 @@ class Job:
 
     @property
     def volumes(self) -> dict[str, Any]:
-        return layout.present(self.data.get("data"))
+        return data_volumes(self.data)
 
     @property
     def files(self) -> dict[str, str]:
-        return layout.present(self.data["program"].get("files"))
+        files = self.data["program"].get("files") or {}
+        return {name: text for name, text in files.items() if text is not None}
 
 
 RULES: dict[str, Rule] = {
@@ -318,10 +320,9 @@ def _data_variables(job: Job) -> Iterator[Found]:
 )
 def _gpus(job: Job) -> Iterator[Found]:
     for role in job.roles:
-        settings = layout.settings(job.data, role)
-        gpus, resource = int(settings["gpus"]), settings["gpuResource"]
+        gpus, resource = layout.gpus(job.data, role), setting(job.data, role, "gpuResource")
         for part in ("limits", "requests"):
-            for name, amount in sorted(((settings["resources"] or {}).get(part) or {}).items()):
+            for name, amount in sorted(((setting(job.data, role, "resources") or {}).get(part) or {}).items()):
                 base: Path = (role,) if "resources" in (job.data.get(role) or {}) else ()
                 found = f"{gpus}, but its resources.{part} have {_go(amount)} of {name}"
                 other = ((*base, "resources", part, name),)
@@ -366,7 +367,7 @@ def _data_sources(job: Job) -> Iterator[Found]:
             yield Found(("data", name), "neither existingClaim nor volume", fix, key=True)
 
 
-def _mounts(job: Job, settings: dict[str, Any]) -> Iterator[tuple[str, str, Path]]:
+def _mounts(job: Job, role: str) -> Iterator[tuple[str, str, Path]]:
     """The mounts of a training container in the chart's order: (path, volume, the value that asks for it)."""
     yield "/tensorflow-job", "tensorflow-job", ()
     yield "/tensorflow-job-state", "state", ()
@@ -378,9 +379,9 @@ def _mounts(job: Job, settings: dict[str, Any]) -> Iterator[tuple[str, str, Path
         yield job.data["checkpoint"]["mountPath"], "checkpoints", ("checkpoint", "mountPath")
     for name, data in sorted(job.volumes.items()):
         yield data["mountPath"], f"data-{name}", ("data", name, "mountPath")
-    if settings["shmSize"]:
+    if setting(job.data, role, "shmSize"):
         yield "/dev/shm", "shm", ("shmSize",)
-    for mount in settings["extraVolumeMounts"] or []:
+    for mount in setting(job.data, role, "extraVolumeMounts") or []:
         yield mount["mountPath"], mount["name"], ("extraVolumeMounts",)
 
 
@@ -393,7 +394,7 @@ def _placed(job: Job, role: str, path: Path) -> Path:
 def _mount_paths(job: Job) -> Iterator[Found]:
     for role in job.roles:
         used: dict[str, str] = {}
-        for raw, name, source in _mounts(job, layout.settings(job.data, role)):
+        for raw, name, source in _mounts(job, role):
             path = raw.removesuffix("/")
             if path in used:
                 found = f"{path} is used by two volumes, {used[path]} and {name}"
@@ -404,9 +405,8 @@ def _mount_paths(job: Job) -> Iterator[Found]:
 @_rule("TFC172", "Two volumes of one name", "Kubernetes refuses the pod", "give yours another name")
 def _volume_names(job: Job) -> Iterator[Found]:
     for role in job.roles:
-        settings = layout.settings(job.data, role)
-        seen = {name for _, name, source in _mounts(job, settings) if source != ("extraVolumeMounts",)}
-        for volume in settings["extraVolumes"] or []:
+        seen = {name for _, name, source in _mounts(job, role) if source != ("extraVolumeMounts",)}
+        for volume in setting(job.data, role, "extraVolumes") or []:
             if volume["name"] in seen:
                 found = f"two volumes are called {volume['name']}"
                 yield Found(
@@ -418,10 +418,9 @@ def _volume_names(job: Job) -> Iterator[Found]:
 @_rule("TFC173", "A mount without its volume", "Kubernetes refuses the pod", "add the volume to extraVolumes")
 def _mounts_without_volume(job: Job) -> Iterator[Found]:
     for role in job.roles:
-        settings = layout.settings(job.data, role)
-        volumes = {name for _, name, source in _mounts(job, settings) if source != ("extraVolumeMounts",)}
-        volumes |= {volume["name"] for volume in settings["extraVolumes"] or []}
-        for path, name, source in _mounts(job, settings):
+        volumes = {name for _, name, source in _mounts(job, role) if source != ("extraVolumeMounts",)}
+        volumes |= {volume["name"] for volume in setting(job.data, role, "extraVolumes") or []}
+        for path, name, source in _mounts(job, role):
             if name not in volumes:
                 found = f"{name} is mounted at {path.removesuffix('/')} but is no volume"
                 yield Found(_placed(job, role, source), found, "add it to extraVolumes", label="extraVolumeMounts")
@@ -430,9 +429,8 @@ def _mounts_without_volume(job: Job) -> Iterator[Found]:
 @_rule("TFC174", "A container called tensorflow", "it is the training container's name", "give yours another name")
 def _container_names(job: Job) -> Iterator[Found]:
     for role in job.roles:
-        settings = layout.settings(job.data, role)
         for key in ("initContainers", "extraContainers"):
-            if any(container["name"] == "tensorflow" for container in settings[key] or []):
+            if any(container["name"] == "tensorflow" for container in setting(job.data, role, key) or []):
                 found = '"tensorflow" is the name of the training container'
                 yield Found(_placed(job, role, (key,)), found, "give yours another name", label="extraContainers")
 

@@ -24,6 +24,32 @@ _EXPECTED = {
     "object": "a map",
     "null": "null",
 }
+_QUANTITY = r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
+_IMAGE_NAME = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+_REGISTRY = r"[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?(:[0-9]+)?"
+# What the schema's patterns mean, for people.
+FORMS = {
+    r"^(/.*)?$": "an absolute path, such as /app",
+    r"^/[^:]+$": "an absolute path without a colon, such as /data",
+    r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$": "a file name without folders: letters, digits and - _ .",
+    r"^[-._a-zA-Z][-._a-zA-Z0-9]*$": "a name of letters, digits and _ - . that does not start with a digit",
+    r"^([-._a-zA-Z][-._a-zA-Z0-9]*)?$": "a name of letters, digits and _ - . that does not start with a digit",
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$": (
+        "a Kubernetes name such as app or example.com/app: letters, digits and - _ . inside"
+    ),
+    r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$": "a label's value: letters, digits and - _ . inside",
+    r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$": "the name of a Python module, such as package.module",
+    r"^([A-Za-z0-9_][-._A-Za-z0-9]*(/[A-Za-z0-9_][-._A-Za-z0-9]*)*)?$": "a path below the volume, such as runs/first",
+    r"^(-|[a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$": "the name of a storage class, or - for none",
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": "a name of lower-case letters, digits and -",
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$": "the name of a Kubernetes object: lower-case letters, digits, - and .",
+    f"^({_QUANTITY})?$": "a Kubernetes quantity, such as 8Gi or 500m",
+    f"^{_QUANTITY}$": "a Kubernetes quantity, such as 8Gi or 500m",
+    f"^({_REGISTRY})?$": "a registry's host, such as registry.example.com:5000",
+    f"^({_REGISTRY}/)?{_IMAGE_NAME}(/{_IMAGE_NAME})*$": "an image without its tag, such as tensorflow/tensorflow",
+    r"^([A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?$": "an image's tag, such as 2.21.0",
+    r"^(sha256:[a-f0-9]{64})?$": "sha256: and 64 lower-case hexadecimal digits",
+}
 Path = tuple[str | int, ...]
 
 
@@ -198,7 +224,5 @@ def _value(error: Any) -> tuple[str, str]:
     if error.validator == "uniqueItems":
         return "the same entry twice", "remove one of them"
     if error.validator == "pattern":
-        meaning = schema.get("description")
-        hint = f"give {meaning[:1].lower()}{meaning[1:]}" if meaning else f"give text of the form {limit}"
-        return f"{kind(value)} does not have the right form", hint
+        return f"{kind(value)} does not have the right form", f"give {FORMS.get(limit, f'text of the form {limit}')}"
     return f"{kind(value)} is not allowed here ({error.validator})", "see the comments in the chart's values.yaml"
