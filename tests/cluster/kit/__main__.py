@@ -29,7 +29,7 @@ def main() -> int:
     ):
         commands.add_parser(name, help=text).add_argument("number", type=int)
     for name, text in (
-        ("stop", "stop one process of the cluster"),
+        ("stop", "end one process of the cluster at once"),
         ("start", "start a process of the control plane again"),
     ):
         commands.add_parser(name, help=text).add_argument("process")

@@ -45,6 +45,9 @@ _COREFILE = f"""
     kubernetes {CLUSTER_DOMAIN} in-addr.arpa {{
         kubeconfig {KUBECONFIG}
     }}
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
 }}
 """
 
@@ -97,15 +100,15 @@ def status() -> bool:
 
 
 def stop_part(name: str) -> None:
-    """Stop one process of the cluster, to see what happens without it."""
+    """End one process of the cluster, to see what happens without it."""
     if name not in processes.names():
         raise KitError(f"no such process; there are {' '.join(processes.names())}")
     with lock():
-        processes.stop([name], grace=10)
+        processes.kill([name])
 
 
 def start_part(name: str) -> None:
-    """Start a process of the control plane that was stopped."""
+    """Start a process of the control plane again."""
     with lock():
         _start_control_plane([name])
 
@@ -132,7 +135,7 @@ def _down() -> None:
         return
     for number in nodes.numbers():
         nodes.stop(number)
-    processes.stop(processes.names(), grace=0)
+    processes.kill(processes.names())
     nodes.remove_bridge()
     nodes.remove_cgroups()
     shutil.rmtree(STATE)
@@ -157,7 +160,6 @@ def _start_all(node_count: int, store: Path) -> None:
     _start_control_plane(CONTROL_PLANE[:2])
     wanted = sorted({*range(1, node_count + 1), *nodes.numbers()})
     for number in wanted:
-        say(f"starting {node_name(number)}")
         nodes.start(number, store)
     api = Api()
     processes.wait("the API server is ready", lambda: _answers(api), CONTROL_PLANE[:2])

@@ -27,7 +27,7 @@ from .settings import (
     node_name,
     pod_network,
 )
-from .shell import KitError, run
+from .shell import KitError, run, say
 
 MAX_NODES = 9
 
@@ -94,6 +94,7 @@ def start(number: int, store: Path) -> None:
     """Start the parts of a node that do not run; `store` is the containerd folder with the images."""
     name, folder = node_name(number), NODES / node_name(number)
     if not processes.is_running(name):
+        say(f"starting {name}")
         if folder.exists():
             stop(number)
         _write_files(number, folder, store)
@@ -119,8 +120,8 @@ def stop(number: int) -> None:
     """End a node with everything on it at once, as a power cut does, and remove its folder."""
     name = node_name(number)
     # All processes of the node end with its first one.
-    processes.stop([name], grace=0)
-    processes.stop(process_names(number), grace=0)
+    processes.kill([name])
+    processes.kill(process_names(number))
     link = _link(number)
     if Path("/sys/class/net", link).exists():
         run(["ip", "link", "delete", link])

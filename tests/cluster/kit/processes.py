@@ -66,14 +66,19 @@ def child(pid: int) -> int | None:
     return int(children[0]) if children else None
 
 
-def stop(wanted: Iterable[str], grace: float) -> None:
-    """Stop processes: ask them, and kill those that are still there after the grace (in seconds)."""
+def kill(wanted: Iterable[str]) -> None:
+    """End processes at once, and wait until they are gone."""
     wanted = list(wanted)
-    _signal(wanted, signal.SIGTERM if grace else signal.SIGKILL)
-    if not _wait_gone(wanted, grace):
-        _signal(wanted, signal.SIGKILL)
-        if not _wait_gone(wanted, 60):
-            raise KitError(f"these processes cannot be ended: {' '.join(filter(is_running, wanted))}")
+    for name in wanted:
+        pid = process_id(name)
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(child(pid) or pid, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while left := [name for name in wanted if is_running(name)]:
+        if time.monotonic() > deadline:
+            raise KitError(f"these processes cannot be ended: {' '.join(left)}")
+        time.sleep(0.02)
     for name in wanted:
         (PROCESSES / name).unlink(missing_ok=True)
 
@@ -98,23 +103,6 @@ def log_tail(name: str) -> str:
         return tail(log_file(name).read_text(errors="replace"))
     except OSError:
         return ""
-
-
-def _signal(wanted: Iterable[str], number: signal.Signals) -> None:
-    for name in wanted:
-        pid = process_id(name)
-        if pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(child(pid) or pid, number)
-
-
-def _wait_gone(wanted: list[str], timeout: float) -> bool:
-    deadline = time.monotonic() + timeout
-    while any(map(is_running, wanted)):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def _start_time(pid: int) -> int | None:
