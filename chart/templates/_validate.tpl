@@ -5,7 +5,7 @@ and all of them are reported at once. `tfconfig validate` has the same rules.
 {{- define "tensorflow-job.validate" -}}
 {{- $mistakes := list -}}
 {{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "gpus" "checkpoint" "mounts" "labels"
-      "serviceAccount" -}}
+      "serviceAccount" "characters" -}}
 {{-   range $line := include (printf "tensorflow-job.validate.%s" $rule) $ | splitList "\n" -}}
 {{-     with trim $line -}}
 {{-       $mistakes = append $mistakes (printf "  - %s" .) -}}
@@ -229,4 +229,18 @@ data.{{ $name }}: neither existingClaim nor volume; name a claim, or give a Kube
 {{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}
 serviceAccount.name: missing, and serviceAccount.create is false; name an account with the rights of the lifecycle (`tfconfig role` prints them), or set create: true
 {{- end }}
+{{- end -}}
+
+{{/* Characters that YAML cannot hold as they are; toYaml answers them with nothing at all. */}}
+{{- define "tensorflow-job.unprintable" -}}
+[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{feff}\x{fffe}\x{ffff}]
+{{- end -}}
+
+{{/* The program may have such characters: its texts are written another way. */}}
+{{- define "tensorflow-job.validate.characters" -}}
+{{- range $key, $value := omit .Values "program" "global" -}}
+{{-   if regexMatch (include "tensorflow-job.unprintable" $) (toJson $value) }}
+{{ $key }}: has a control character or a byte order mark, which YAML cannot hold; remove it
+{{-   end }}
+{{- end -}}
 {{- end -}}

@@ -1,0 +1,136 @@
+"""Renders the chart: by the Helm 4 engine of helm-python-sdk, or by a `helm` binary where there is one.
+
+All that the tests know about helm-python-sdk, a young package, is in this module.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import yaml
+
+CHART = Path(__file__).resolve().parents[2] / "chart"
+SDK = "helm-python-sdk"
+# The Helm programs of this machine, each once.
+BINARIES = sorted({str(Path(found).resolve()) for name in ("helm", "helm3", "helm4") if (found := shutil.which(name))})
+
+Values = dict[str, Any]
+Object = dict[str, Any]
+
+# The least that makes a job.
+PROGRAM: Values = {"program": {"command": ["python3", "train.py"]}}
+
+
+class Refused(Exception):
+    """Helm did not render, and why, in its words."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The objects of a release, and its notes."""
+
+    objects: list[Object]
+    notes: str
+
+    def all(self, kind: str) -> list[Object]:
+        """All objects of a kind."""
+        return [found for found in self.objects if found["kind"] == kind]
+
+    def one(self, kind: str, name: str | None = None) -> Object:
+        """The only object of a kind, or the one of that name."""
+        found = [candidate for candidate in self.all(kind) if name in (None, candidate["metadata"]["name"])]
+        assert len(found) == 1, f"{kind} {name}: {[candidate['metadata']['name'] for candidate in self.all(kind)]}"
+        return found[0]
+
+    def set_of(self, role: str) -> Object:
+        """The StatefulSet of a role."""
+        found = [one for one in self.all("StatefulSet") if one["metadata"]["labels"]["tensorflow-job/role"] == role]
+        assert len(found) == 1, f"{role}: {found}"
+        return found[0]
+
+    def pod_of(self, role: str) -> Object:
+        """The pod spec of a role."""
+        spec: Object = self.set_of(role)["spec"]["template"]["spec"]
+        return spec
+
+    def container_of(self, role: str) -> Object:
+        """The training container of a role."""
+        container: Object = next(one for one in self.pod_of(role)["containers"] if one["name"] == "tensorflow")
+        return container
+
+    def lifecycle(self) -> Object:
+        """The pod spec of the lifecycle Job."""
+        spec: Object = self.one("Job")["spec"]["template"]["spec"]
+        return spec
+
+    def layout(self) -> Values:
+        """job.json."""
+        config = next(one for one in self.all("ConfigMap") if "job.json" in one.get("data", {}))
+        layout: Values = json.loads(config["data"]["job.json"])
+        return layout
+
+
+def ci_values() -> dict[str, Values]:
+    """The values files of chart/ci by name."""
+    files = sorted((CHART / "ci").glob("*-values.yaml"))
+    return {file.name.removesuffix("-values.yaml"): yaml.safe_load(file.read_text("utf-8")) for file in files}
+
+
+def merged(*layers: Values) -> Values:
+    """Values files laid over each other, as `-f a -f b` does."""
+    result: Values = {}
+    for layer in layers:
+        for key, value in layer.items():
+            both = isinstance(value, dict) and isinstance(result.get(key), dict)
+            result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def render(
+    values: Values,
+    *,
+    release: str = "digits",
+    namespace: str = "team",
+    chart: Path = CHART,
+    engine: str = SDK,
+) -> Rendered:
+    """What `helm install RELEASE` would install; Refused when it would not."""
+    by_engine = _by_sdk if engine == SDK else functools.partial(_by_binary, engine)
+    manifests = by_engine(values, release, namespace, chart)
+    notes = "".join(text for path, text in manifests.items() if path.endswith("NOTES.txt"))
+    texts = [text for path, text in manifests.items() if not path.endswith("NOTES.txt")]
+    # The C loader, where PyYAML has it, is ten times as fast.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    objects = [found for text in texts for found in yaml.load_all(text, Loader=loader) if found]  # noqa: S506
+    return Rendered(objects, notes)
+
+
+@functools.cache
+def _load(chart: Path) -> helm_python.Chart:
+    return helm_python.Chart.load(chart)
+
+
+def _by_sdk(values: Values, release: str, namespace: str, chart: Path) -> dict[str, str]:
+    try:
+        # `helm install` refuses these names before it renders; the engine alone does not.
+        helm_python.validate_release_name(release)
+        loaded = _load(chart) if chart == CHART else helm_python.Chart.load(chart)
+        return loaded.render(values, name=release, namespace=namespace)
+    except helm_python.HelmError as error:
+        raise Refused(str(error)) from error
+
+
+def _by_binary(program: str, values: Values, release: str, namespace: str, chart: Path) -> dict[str, str]:
+    # Without a cluster, a Helm built from source takes itself to be on Kubernetes 1.20.
+    command = [program, "template", release, str(chart), "--namespace", namespace, "--kube-version", "1.28", "--values", "-"]
+    done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refused(done.stderr)
+    return {"all": done.stdout}

@@ -1,0 +1,91 @@
+"""What the API server, and Pod Security, would say about rendered objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import kubernetes_validate
+
+from .helm import Object, Rendered
+
+OLDEST = "1.28"  # kubeVersion in Chart.yaml
+NEWEST = kubernetes_validate.latest_version()
+
+
+
+
+def assert_valid(found: Object, version: str) -> None:
+    """The object has the fields, and the types, of that Kubernetes version and no others."""
+    try:
+        kubernetes_validate.validate(found, version, strict=True)
+    except kubernetes_validate.ValidationError as error:
+        where = ".".join(str(part) for part in error.path)
+        name = f"{found['kind']} {found['metadata']['name']}"
+        raise AssertionError(f"{name}: {where}: {error.message}") from error
+
+
+def pod_templates(rendered: Rendered) -> Iterator[tuple[str, Object]]:
+    """Name of the owner and pod template of everything that makes pods."""
+    for owner in rendered.all("StatefulSet") + rendered.all("Job"):
+        yield owner["metadata"]["name"], owner["spec"]["template"]
+
+
+def containers(spec: Object) -> list[Object]:
+    """All containers of a pod."""
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def references(spec: Object) -> Iterator[tuple[str, str]]:
+    """(kind, name) of the objects that a pod cannot start without."""
+    for volume in spec.get("volumes", []):
+        sources = volume["projected"]["sources"] if "projected" in volume else [volume]
+        for source in sources:
+            if "configMap" in source and not source["configMap"].get("optional"):
+                yield "ConfigMap", source["configMap"]["name"]
+            if "secret" in source and not source["secret"].get("optional"):
+                yield "Secret", source["secret"]["secretName"]
+            if "persistentVolumeClaim" in source:
+                yield "PersistentVolumeClaim", source["persistentVolumeClaim"]["claimName"]
+    if "serviceAccountName" in spec:
+        yield "ServiceAccount", spec["serviceAccountName"]
+
+
+def selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
+    """Whether a label selector finds something with these labels."""
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def restricted_violations(spec: Object) -> list[str]:
+    """What the `restricted` Pod Security Standard (v1.28 and later) forbids in a pod.
+
+    https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    """
+    found: list[str] = []
+    pod: dict[str, Any] = spec.get("securityContext", {})
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(field):
+            found.append(field)
+    allowed = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+    for volume in spec.get("volumes", []):
+        if not (set(volume) - {"name"}) <= allowed:
+            found.append(f"volume {volume['name']}: {sorted(set(volume) - {'name'})}")
+    for container in containers(spec):
+        own: dict[str, Any] = container.get("securityContext", {})
+
+        def both(field: str, own: dict[str, Any] = own) -> Any:
+            return own.get(field, pod.get(field))
+
+        wrong = {
+            "privileged": bool(own.get("privileged")),
+            "allowPrivilegeEscalation": own.get("allowPrivilegeEscalation") is not False,
+            "capabilities.drop": "ALL" not in own.get("capabilities", {}).get("drop", []),
+            "capabilities.add": not set(own.get("capabilities", {}).get("add", [])) <= {"NET_BIND_SERVICE"},
+            "runAsNonRoot": both("runAsNonRoot") is not True,
+            "runAsUser": both("runAsUser") == 0,
+            "seccompProfile": (both("seccompProfile") or {}).get("type") not in ("RuntimeDefault", "Localhost"),
+            "procMount": own.get("procMount", "Default") != "Default",
+            "hostPort": any(port.get("hostPort") for port in container.get("ports", [])),
+        }
+        found += [f"{container['name']}: {what}" for what, bad in wrong.items() if bad]
+    return found

@@ -1,0 +1,306 @@
+"""Every values file of chart/ci makes objects that Kubernetes accepts, that fit together and that need no special rights."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from . import helm, kubernetes
+from .helm import BINARIES, CHART, PROGRAM, Object, Rendered, Values, merged, render
+
+ROLES = ("chief", "worker", "ps", "evaluator")
+CI_VALUES = helm.ci_values()
+
+
+@functools.cache
+def rendered_ci(name: str) -> Rendered:
+    return render(CI_VALUES[name])
+
+
+@pytest.fixture(params=CI_VALUES)
+def rendered(request: pytest.FixtureRequest) -> Rendered:
+    return rendered_ci(request.param)
+
+
+@pytest.mark.parametrize("version", [kubernetes.OLDEST, kubernetes.NEWEST])
+def test_every_object_follows_the_kubernetes_schema_strictly(rendered: Rendered, version: str) -> None:
+    for found in rendered.objects:
+        kubernetes.assert_valid(found, version)
+
+
+def test_the_kubernetes_schema_check_is_strict() -> None:
+    service = render(PROGRAM).one("Service")
+    with pytest.raises(AssertionError, match="publishNotReady"):
+        kubernetes.assert_valid({**service, "spec": {**service["spec"], "publishNotReady": True}}, kubernetes.NEWEST)
+
+
+def test_chart_declares_the_oldest_kubernetes_that_is_tested() -> None:
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"] == f">={kubernetes.OLDEST}.0-0"
+
+
+def test_no_two_objects_have_the_same_kind_and_name(rendered: Rendered) -> None:
+    names = [(found["kind"], found["metadata"]["name"]) for found in rendered.objects]
+    assert len(names) == len(set(names))
+
+
+def test_only_namespaced_kinds_are_made_and_nothing_names_a_namespace(rendered: Rendered) -> None:
+    kinds = {
+        "ConfigMap",
+        "Job",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "Role",
+        "RoleBinding",
+        "Service",
+        "ServiceAccount",
+        "StatefulSet",
+    }
+    assert {found["kind"] for found in rendered.objects} <= kinds
+    assert not [found for found in rendered.objects if "namespace" in found["metadata"]]
+
+
+def test_everything_a_pod_refers_to_is_installed_or_named_in_the_values(rendered: Rendered) -> None:
+    installed = {(found["kind"], found["metadata"]["name"]) for found in rendered.objects}
+    theirs = {
+        ("PersistentVolumeClaim", "shared"),
+        ("PersistentVolumeClaim", "datasets"),
+        ("PersistentVolumeClaim", "cache"),
+        ("ConfigMap", "my-program"),
+        ("ServiceAccount", "tensorflow-jobs"),
+    }
+    for owner, template in kubernetes.pod_templates(rendered):
+        missing = set(kubernetes.references(template["spec"])) - installed - theirs
+        assert not missing, owner
+
+
+def test_mounts_name_volumes_and_use_a_path_once(rendered: Rendered) -> None:
+    for owner, template in kubernetes.pod_templates(rendered):
+        volumes = [volume["name"] for volume in template["spec"]["volumes"]]
+        assert len(volumes) == len(set(volumes)), owner
+        for container in kubernetes.containers(template["spec"]):
+            mounts = container.get("volumeMounts", [])
+            assert {mount["name"] for mount in mounts} <= set(volumes), owner
+            assert len({mount["mountPath"] for mount in mounts}) == len(mounts), owner
+
+
+def test_sets_select_their_own_pods_and_no_others(rendered: Rendered) -> None:
+    sets = rendered.all("StatefulSet")
+    for one in sets:
+        selector = one["spec"]["selector"]["matchLabels"]
+        for other, template in kubernetes.pod_templates(rendered):
+            is_own = other == one["metadata"]["name"]
+            assert kubernetes.selects(selector, template["metadata"]["labels"]) == is_own
+
+
+def test_selectors_hold_nothing_that_a_new_version_changes(rendered: Rendered) -> None:
+    for one in rendered.all("StatefulSet"):
+        assert set(one["spec"]["selector"]["matchLabels"]) == {"tensorflow-job/job", "tensorflow-job/role"}
+
+
+def test_service_and_network_policy_select_the_training_pods_only(rendered: Rendered) -> None:
+    selectors = [rendered.one("Service")["spec"]["selector"]]
+    selectors += [policy["spec"]["podSelector"]["matchLabels"] for policy in rendered.all("NetworkPolicy")]
+    for selector in selectors:
+        for owner, template in kubernetes.pod_templates(rendered):
+            trains = "-lifecycle-" not in owner
+            assert kubernetes.selects(selector, template["metadata"]["labels"]) == trains
+
+
+def test_the_service_gives_unready_pods_of_every_set_a_name_at_the_port_of_their_container(rendered: Rendered) -> None:
+    service = rendered.one("Service")
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    [port] = service["spec"]["ports"]
+    assert (port["port"], port["name"]) == (2222, "tensorflow")
+    for one in rendered.all("StatefulSet"):
+        assert one["spec"]["serviceName"] == service["metadata"]["name"]
+        ports = [port for container in one["spec"]["template"]["spec"]["containers"] for port in container.get("ports", [])]
+        assert {"name": port["targetPort"], "containerPort": 2222} in ports
+
+
+def test_sets_start_together_are_never_rolled_and_leave_scaling_to_the_lifecycle(rendered: Rendered) -> None:
+    suspended = rendered.one("ConfigMap", _status(rendered))["metadata"]["annotations"]["tensorflow-job/suspend"]
+    for one in rendered.all("StatefulSet"):
+        assert one["spec"]["podManagementPolicy"] == "Parallel"
+        assert one["spec"]["updateStrategy"] == {"type": "OnDelete"}
+        assert one["spec"].get("replicas") == (0 if suspended == "true" else None)
+
+
+def test_training_pods_get_no_token_and_no_service_links(rendered: Rendered) -> None:
+    for one in rendered.all("StatefulSet"):
+        spec = one["spec"]["template"]["spec"]
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["enableServiceLinks"] is False
+        assert "serviceAccountName" not in spec
+        assert "serviceAccountToken" not in str(spec["volumes"])
+
+
+def test_no_pod_uses_the_host(rendered: Rendered) -> None:
+    for _, template in kubernetes.pod_templates(rendered):
+        assert "hostPath" not in str(template)
+        assert "hostNetwork" not in template["spec"]
+
+
+@pytest.mark.parametrize("name", [name for name in CI_VALUES if name != "suspended"])
+def test_every_container_fits_the_restricted_pod_security_standard(name: str) -> None:
+    for owner, template in kubernetes.pod_templates(rendered_ci(name)):
+        assert not kubernetes.restricted_violations(template["spec"]), owner
+
+
+def test_the_pod_security_check_finds_what_it_looks_for() -> None:
+    rendered = render(merged(PROGRAM, {"podSecurityContext": None, "securityContext": None}))
+    assert kubernetes.restricted_violations(rendered.pod_of("chief")) == [
+        "tensorflow: allowPrivilegeEscalation",
+        "tensorflow: capabilities.drop",
+        "tensorflow: runAsNonRoot",
+        "tensorflow: seccompProfile",
+    ]
+
+
+def test_the_lifecycle_may_do_what_it_must_with_this_jobs_objects_and_no_others() -> None:
+    rendered = render(merged(PROGRAM, {"worker": {"replicas": 3}, "evaluator": {"replicas": 1}}), release="mnist")
+    pods = ["mnist-chief-0", "mnist-worker-0", "mnist-worker-1", "mnist-worker-2", "mnist-ps-0", "mnist-evaluator-0"]
+    sets = ["mnist-chief", "mnist-worker", "mnist-ps", "mnist-evaluator"]
+    job = rendered.one("Job")["metadata"]["name"]
+    assert _rules(rendered.one("Role")) == {
+        ("pods", ""): {"get", "list", "watch"},
+        ("pods/log", ""): {"get"},
+        ("persistentvolumeclaims", ""): {"get"},
+        ("events", ""): {"list", "create"},
+        **{("pods", name): {"delete"} for name in pods},
+        **{("statefulsets.apps", name): {"get"} for name in sets},
+        **{("statefulsets/scale.apps", name): {"get", "update", "patch"} for name in sets},
+        ("configmaps", "mnist-status"): {"get", "list", "watch", "update", "patch"},
+        ("jobs.batch", job): {"get", "patch"},
+    }
+
+
+def test_rights_name_objects_that_exist(rendered: Rendered) -> None:
+    if not rendered.all("Role"):
+        return
+    sets = {one["metadata"]["name"] for one in rendered.all("StatefulSet")}
+    names: dict[str, set[str]] = {}
+    for resource, name in _rules(rendered.one("Role")):
+        if name:
+            names.setdefault(resource, set()).add(name)
+    assert names["statefulsets.apps"] == names["statefulsets/scale.apps"] == sets
+    assert names["jobs.batch"] == {rendered.one("Job")["metadata"]["name"]}
+    assert names["configmaps"] == {_status(rendered)}
+    assert {pod.rpartition("-")[0] for pod in names["pods"]} == sets
+
+
+def test_the_role_is_bound_to_the_account_of_the_lifecycle(rendered: Rendered) -> None:
+    account = rendered.lifecycle()["serviceAccountName"]
+    assert [found["metadata"]["name"] for found in rendered.all("ServiceAccount")] in ([account], [])
+    for binding in rendered.all("RoleBinding"):
+        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account, "namespace": "team"}]
+        assert binding["roleRef"]["name"] == rendered.one("Role")["metadata"]["name"]
+
+
+def test_the_lifecycle_job_can_end_as_the_training_ended(rendered: Rendered) -> None:
+    job = rendered.one("Job")
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    # A back-off limit is the lifecycle's to patch; with a failure policy, no pod on a lost node is ever replaced.
+    assert set(job["spec"]) == {"completions", "template"}
+
+
+def test_the_status_tells_the_run_and_the_controller_and_has_no_data(rendered: Rendered) -> None:
+    status = rendered.one("ConfigMap", _status(rendered))
+    assert "data" not in status
+    annotations = status["metadata"]["annotations"]
+    assert annotations["tensorflow-job/run"] == rendered.layout()["run"]
+    assert annotations["tensorflow-job/controller"] == rendered.one("Job")["metadata"]["name"]
+    for one in rendered.all("StatefulSet"):
+        assert one["spec"]["template"]["metadata"]["labels"]["tensorflow-job/run"] == rendered.layout()["run"]
+
+
+def test_a_claim_is_kept_on_uninstall_unless_told_otherwise() -> None:
+    kept = render(PROGRAM).one("PersistentVolumeClaim")
+    assert kept["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    gone = render(merged(PROGRAM, {"checkpoint": {"keep": False}})).one("PersistentVolumeClaim")
+    assert "annotations" not in gone["metadata"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", None), ("-", ""), ("fast", "fast")])
+def test_the_storage_class_of_the_claim(given: str, expected: str | None) -> None:
+    claim = render(merged(PROGRAM, {"checkpoint": {"storageClassName": given}})).one("PersistentVolumeClaim")
+    assert claim["spec"].get("storageClassName") == expected
+
+
+def test_no_claim_is_made_where_one_exists_or_none_is_wanted() -> None:
+    for checkpoint in ({"existingClaim": "shared"}, {"enabled": False}):
+        assert not render(merged(PROGRAM, {"checkpoint": checkpoint})).all("PersistentVolumeClaim")
+
+
+def test_only_the_jobs_own_pods_and_extra_peers_reach_the_training_pods() -> None:
+    peer = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
+    policy = render(merged(PROGRAM, {"networkPolicy": {"extraPeers": [peer]}})).one("NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress"]
+    assert policy["ingress"] == [{"from": [{"podSelector": policy["podSelector"]}, peer]}]
+
+
+def test_extra_objects_are_rendered_as_templates() -> None:
+    rendered = rendered_ci("everything")
+    assert rendered.one("ConfigMap", "everything-note")["data"] == {"release": "digits"}
+    assert rendered.one("ConfigMap", "digits-text")
+
+
+def test_the_pods_have_every_file_that_they_import() -> None:
+    rendered = render(PROGRAM)
+    task_files = rendered.one("ConfigMap", "digits-entrypoint")["data"]
+    all_files = {**task_files, **rendered.one("ConfigMap", "digits-lifecycle")["data"]}
+    assert all_files == {file.name: file.read_text("utf-8") for file in (CHART / "files/entrypoint").glob("*.py")}
+    # A mode that is not there yet has no imports to look at.
+    assert _imported({"__main__", "task", "server"} & _modules(all_files), all_files) <= _modules(task_files)
+    sources = rendered.lifecycle()["volumes"][0]["projected"]["sources"]
+    assert [source["configMap"]["name"] for source in sources] == ["digits-entrypoint", "digits-lifecycle"]
+
+
+def test_the_entrypoint_has_all_its_modes() -> None:
+    assert {"__init__", "__main__", "task", "server", "lifecycle"} <= _modules((CHART / "files/entrypoint").glob("*.py"))
+
+
+@pytest.mark.parametrize("engine", BINARIES or [pytest.param("", marks=pytest.mark.skip(reason="no helm program on PATH"))])
+@pytest.mark.parametrize("name", CI_VALUES)
+def test_every_helm_renders_the_same(engine: str, name: str) -> None:
+    def by_name(rendered: Rendered) -> dict[str, Object]:
+        return {f"{found['kind']}/{found['metadata']['name']}": found for found in rendered.objects}
+
+    assert by_name(render(CI_VALUES[name], engine=engine)) == by_name(rendered_ci(name))
+
+
+def _status(rendered: Rendered) -> str:
+    return f"{rendered.layout()['name']}-status"
+
+
+def _rules(role: Object) -> dict[tuple[str, str], set[str]]:
+    """(resource, name or "") -> verbs."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                for name in rule.get("resourceNames", [""]):
+                    found.setdefault((f"{resource}.{group}".rstrip("."), name), set()).update(rule["verbs"])
+    return found
+
+
+def _modules(files: Any) -> set[str]:
+    return {Path(file).stem for file in files}
+
+
+def _imported(names: set[str], files: Values) -> set[str]:
+    """The modules of the package that these modules need, themselves included."""
+    seen: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        for node in ast.walk(ast.parse(files[f"{name}.py"])):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                waiting |= ({node.module} if node.module else {alias.name for alias in node.names}) - seen
+    return seen

@@ -1,0 +1,137 @@
+"""Names that releases and subcharts may have, and those that are refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .helm import CHART, PROGRAM, Refused, Rendered, Values, merged, render
+from .kubernetes import NEWEST, assert_valid
+
+LONGEST = 42
+
+
+def names(rendered: Rendered) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in rendered.objects:
+        found.setdefault(one["kind"], []).append(one["metadata"]["name"])
+    return {kind: sorted(several) for kind, several in found.items()}
+
+
+def test_the_names_of_all_objects() -> None:
+    values = merged(PROGRAM, {"evaluator": {"replicas": 1}, "program": {"files": {"train.py": ""}}})
+    rendered = render(values, release="mnist")
+    job = rendered.one("Job")["metadata"]["name"]
+    assert job.startswith("mnist-lifecycle-")
+    assert names(rendered) == {
+        "ConfigMap": ["mnist-entrypoint", "mnist-job", "mnist-lifecycle", "mnist-program", "mnist-status"],
+        "Job": [job],
+        "NetworkPolicy": ["mnist"],
+        "PersistentVolumeClaim": ["mnist-checkpoints"],
+        "Role": ["mnist-lifecycle"],
+        "RoleBinding": ["mnist-lifecycle"],
+        "Service": ["mnist"],
+        "ServiceAccount": ["mnist-lifecycle"],
+        "StatefulSet": ["mnist-chief", "mnist-evaluator", "mnist-ps", "mnist-worker"],
+    }
+
+
+# Unquoted, YAML takes these for a boolean, nothing, a number, a date.
+@pytest.mark.parametrize("release", ["y", "on", "no", "null", "true", "e3", "nan", "x" * LONGEST])
+def test_release_names_stay_text(release: str) -> None:
+    rendered = render(PROGRAM, release=release)
+    assert rendered.one("Service")["metadata"]["name"] == release
+    for found in rendered.objects:
+        assert_valid(found, NEWEST)
+        assert found["metadata"]["labels"]["app.kubernetes.io/instance"] == release
+
+
+@pytest.mark.parametrize("release", ["123", "1e3", "0x1f", "2024-05-01"])
+def test_a_release_that_starts_with_a_digit_needs_a_full_name(release: str) -> None:
+    with pytest.raises(Refused, match=rf'release name: "{release}" cannot be the name of a Service.*set fullnameOverride'):
+        render(PROGRAM, release=release)
+    rendered = render(merged(PROGRAM, {"fullnameOverride": "mnist"}), release=release)
+    for found in rendered.objects:
+        assert_valid(found, NEWEST)
+        assert found["metadata"]["name"].startswith("mnist")
+        assert found["metadata"]["labels"]["app.kubernetes.io/instance"] == release
+
+
+def test_a_release_with_a_dot_is_refused() -> None:
+    with pytest.raises(Refused, match=r'release name: "a\.b" cannot be the name of a Service'):
+        render(PROGRAM, release="a.b")
+
+
+@pytest.mark.parametrize("name", ["1a", "a.b", "A", "a_b", "a-", "-a", "ä"])
+def test_a_full_name_that_no_service_can_have_is_refused(name: str) -> None:
+    with pytest.raises(Refused, match=f'fullnameOverride: "{name}" cannot be the name of a Service'):
+        render(merged(PROGRAM, {"fullnameOverride": name}))
+
+
+def test_a_name_that_is_too_long_is_refused() -> None:
+    with pytest.raises(Refused, match="has 43 characters and the job's objects have room for 42; set fullnameOverride"):
+        render(PROGRAM, release="x" * (LONGEST + 1))
+    assert render(merged(PROGRAM, {"fullnameOverride": "mnist"}), release="x" * 53)
+
+
+def test_the_longest_name_leaves_room_for_what_kubernetes_adds() -> None:
+    values = merged(PROGRAM, {"evaluator": {"replicas": 1}, "program": {"files": {"train.py": ""}}})
+    rendered = render(values, release="x" * LONGEST)
+    for one in rendered.all("StatefulSet"):
+        # The label controller-revision-hash has the set's name, "-" and ten characters more.
+        assert len(one["metadata"]["name"]) <= 52
+    assert len(rendered.one("Job")["metadata"]["name"]) <= 63
+    assert len(rendered.one("Service")["metadata"]["name"]) <= 63
+    for found in rendered.objects:
+        labels = [*found["metadata"]["labels"].values()]
+        labels += found.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {}).values()
+        assert all(len(value) <= 63 for value in labels)
+
+
+def umbrella(folder: Path, aliases: list[str], name: str = "parent") -> Path:
+    """A chart that depends on this one under each alias ("": under its own name)."""
+    chart = folder / name
+    shutil.copytree(CHART, chart / "charts" / "tensorflow-job", ignore=shutil.ignore_patterns("__pycache__", "ci"))
+    dependencies = [
+        {"name": "tensorflow-job", "version": "*", "condition": f"{alias or 'tensorflow-job'}.enabled"}
+        | ({"alias": alias} if alias else {})
+        for alias in aliases
+    ]
+    about: Values = {"apiVersion": "v2", "name": name, "version": "1.0.0", "dependencies": dependencies}
+    (chart / "Chart.yaml").write_text(yaml.safe_dump(about))
+    return chart
+
+
+def test_as_a_dependency_the_job_is_called_after_release_and_chart(tmp_path: Path) -> None:
+    rendered = render({"tensorflow-job": PROGRAM}, chart=umbrella(tmp_path, [""]), release="mnist")
+    assert names(rendered)["Service"] == ["mnist-tensorflow-job"]
+    for found in rendered.objects:
+        assert_valid(found, NEWEST)
+        assert found["metadata"]["labels"]["app.kubernetes.io/name"] == "tensorflow-job"
+
+
+def test_two_aliases_are_two_jobs(tmp_path: Path) -> None:
+    chart = umbrella(tmp_path, ["digits", "letters"])
+    values = {"digits": PROGRAM, "letters": merged(PROGRAM, {"worker": {"replicas": 5}}), "global": {"team": "vision"}}
+    rendered = render(values, chart=chart, release="train")
+    assert names(rendered)["Service"] == ["train-digits", "train-letters"]
+    single = {kind: len(several) for kind, several in names(render(PROGRAM)).items()}
+    assert {kind: len(several) for kind, several in names(rendered).items()} == {k: 2 * n for k, n in single.items()}
+    for found in rendered.objects:
+        assert_valid(found, NEWEST)
+        assert found["metadata"]["name"].startswith(found["metadata"]["labels"]["tensorflow-job/job"])
+    assert "helm -n team upgrade train <chart> --reuse-values --set letters.run=2" in rendered.notes
+
+
+def test_a_dependency_can_be_switched_off(tmp_path: Path) -> None:
+    chart = umbrella(tmp_path, ["digits", "letters"])
+    values = {"digits": PROGRAM | {"enabled": True}, "letters": {"enabled": False}}
+    assert names(render(values, chart=chart, release="train"))["Service"] == ["train-digits"]
+
+
+def test_a_dependencys_mistakes_are_reported(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"program\.command: missing"):
+        render({"digits": {}}, chart=umbrella(tmp_path, ["digits"]))

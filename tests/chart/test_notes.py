@@ -1,0 +1,52 @@
+"""What `helm install` tells at its end."""
+
+from __future__ import annotations
+
+import pytest
+
+from .helm import PROGRAM, Values, merged, render
+
+
+def notes(values: Values) -> str:
+    return render(merged(PROGRAM, values), release="mnist", namespace="team").notes
+
+
+def test_the_notes_give_the_next_commands() -> None:
+    rendered = render(PROGRAM, release="mnist", namespace="team")
+    job = rendered.one("Job")["metadata"]["name"]
+    for command in (
+        "1 chief, 2 worker, 1 ps; strategy ParameterServer; run " + rendered.layout()["run"],
+        "tfconfig status mnist -n team",
+        "kubectl -n team get configmap mnist-status -o jsonpath='{.data.status\\.json}'",
+        "kubectl -n team logs -f mnist-chief-0",
+        "tfconfig wait mnist -n team",
+        f"kubectl -n team wait --for=condition=complete --timeout=24h job/{job}",
+        "helm -n team upgrade mnist <chart> --reuse-values --set suspend=true",
+        "helm -n team upgrade mnist <chart> --reuse-values --set run=2",
+        "/checkpoints/mnist on claim mnist-checkpoints. A new run resumes from them",
+        "kubectl -n team delete pvc mnist-checkpoints",
+    ):
+        assert command in rendered.notes
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"suspend": True}, "It is suspended"),
+        ({"strategy": "MultiWorkerMirrored"}, "logs -f mnist-worker-0"),
+        ({"run": 7}, "--set run=8"),
+        ({"checkpoint": {"keep": False}}, "helm uninstall removes the claim and the checkpoints"),
+        ({"checkpoint": {"enabled": False}}, "There is no checkpoint volume"),
+        ({"networkPolicy": {"enabled": False}}, "WARNING: networkPolicy.enabled is false"),
+        ({"cleanup": {"onSuccess": "Keep"}}, "After success the pods stay"),
+    ],
+)
+def test_the_notes_tell_what_is_special(values: Values, expected: str) -> None:
+    assert expected in notes(values)
+    assert expected not in notes({})
+
+
+def test_an_existing_claim_is_not_the_releases_to_keep_or_remove() -> None:
+    text = notes({"checkpoint": {"existingClaim": "shared"}})
+    assert "/checkpoints/mnist on claim shared" in text
+    assert "uninstall" not in text
