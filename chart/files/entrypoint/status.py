@@ -59,7 +59,8 @@ def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
             for past in state.history
         ],
     }
-    return json.dumps({key: value for key, value in document.items() if value not in (None, {}, [], "")})
+    empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"run"}
+    return json.dumps({key: value for key, value in document.items() if key not in empty})
 
 
 def load(text: str) -> State:
