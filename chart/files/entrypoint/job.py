@@ -10,16 +10,17 @@ program exits 0                           | its task succeeded in this run, for 
 every deciding task succeeded             | Succeeded, once an evaluator ended or `evaluatorGraceSeconds` are over
 program exits with an uncounted exit code | restarts, not counted
 program exits with another status         | Never, or ExitCode and not retryable: Failed. Else restarts and counts
-built-in server exits before it was ready | as a program that failed: it would never become ready
-built-in server exits after it was ready  | restarts, not counted (a disruption)
-pod deleted, evicted or replaced          | whatever exit that causes is not counted (a disruption), exit 0 included
+built-in server says that it was ready    | restarts, not counted (a disruption)
+built-in server exits without that        | as a program that failed: not able to start, or killed for want of memory
+exit because of SIGTERM; pod replaced     | restarts, not counted (a disruption), exit 0 included
+pod deleted or evicted                    | the exit that this ends in is not counted either, but 0 is a success
 more than `backoffLimit` counted failures | Failed
 `activeSeconds` over                      | Failed
 `startSeconds` over, tasks that never ran | Failed, naming them
 a pod `unstartableSeconds` not startable  | Failed, with Kubernetes' reason
 back-off longer than BACKOFF_SECONDS      | that pod is deleted, which starts it afresh
 pod of a lost node                        | nodeLoss Wait: said in the message. Replace: deleted by force after a grace
-suspend                                   | Suspended: all freed, failures on the way not counted; later it goes on
+suspend                                   | Suspended: all freed, failures on the way not counted; then it may go on
 another run is wanted                     | every pod of the old run goes before the new run's tasks start
 a run that ended is wanted (rollback)     | it has ended: its outcome stands
 Succeeded or Failed                       | never changes; cleanup Release: sets at 0 and no pod left. Then: finish
@@ -61,26 +62,13 @@ ABSORBED = 2
 BACKOFF_SECONDS = 20.0
 LOST_SECONDS = 15.0
 HISTORY = 10
-
-# Exit statuses of a server that was killed from outside: SIGKILL (memory, node) and SIGTERM.
-KILLED = (137, 143)
+TOLD = 10  # tasks whose exits are told one by one at a time
 
 # Waiting reasons that do not go away by waiting, as the kubelet writes them (kubernetes/pkg/kubelet/images/types.go,
 # kuberuntime/kuberuntime_container.go).
-UNSTARTABLE = frozenset(
-    (
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ImageInspectError",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "RegistryUnavailable",
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "CreatePodSandboxError",
-        "InitContainerFailed",
-    )
-)
+NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "ErrImageNeverPull", "InvalidImageName"}
+NO_CONTAINER = {"CreateContainerConfigError", "CreateContainerError", "CreatePodSandboxError", "InitContainerFailed"}
+UNSTARTABLE = NO_IMAGE | NO_CONTAINER | {"RegistryUnavailable"}
 
 TAKING_OVER = "TakingOver"
 DRAINING = "EvaluatorDraining"
@@ -91,13 +79,17 @@ def decide(job: Job, state: State, seen: Observation) -> tuple[State, list[Actio
 
     Total: every combination of arguments has an answer, and the same observation again changes nothing.
     """
+    actions: list[Action] = []
     if state.run != job["run"] or state.reason == TAKING_OVER:
-        state, actions = _take_over(job, state, seen)
-        if state.run != job["run"] or state.reason == TAKING_OVER:
+        state = _take_over(job, state, seen, actions)
+        if state.reason == TAKING_OVER:
             return state, actions
-    else:
-        actions = []
     before = state
+    if state.phase == SUSPENDED and not seen.suspend:
+        if len(seen.pods) > len(_lost(seen.pods.values(), seen.now)):
+            seen = replace(seen, suspend=True)  # what ran before goes first: it may be parked, or fall late
+        else:
+            state = replace(state, started=seen.now, running=None, stuck=None)
     if not state.ended:
         mine = {task: pod for task, pod in seen.pods.items() if pod.run == job["run"]}
         state = _judge(job, state, seen, mine, actions)
@@ -117,40 +109,31 @@ def decide(job: Job, state: State, seen: Observation) -> tuple[State, list[Actio
 # --- runs ---------------------------------------------------------------------------------------------------------
 
 
-def _take_over(job: Job, state: State, seen: Observation) -> tuple[State, list[Action]]:
+def _take_over(job: Job, state: State, seen: Observation, actions: list[Action]) -> State:
     """Take down whatever belongs to another run, then begin this one."""
     history = state.history
     if state.ended and state.run != job["run"]:
         outcome = Outcome(state.run, state.phase, state.reason, state.message, state.finished or seen.now)
         history = (*(past for past in history if past.run != state.run), outcome)[-HISTORY:]
     old = [pod for pod in seen.pods.values() if pod.run != job["run"]]
-    if not old and all(role.observed for role in seen.sets.values()):
-        return _begin(job, history, seen), []
-    actions: list[Action] = [Scale(role, 0) for role, size in seen.sets.items() if size.desired]
-    actions += _deletions(job, old)
-    actions += _replacements(job, old, seen.now)
+    if not old and (not state.run or all(size.observed for size in seen.sets.values())):
+        return _begin(job, history, seen)
+    actions += [Scale(role, 0) for role, size in seen.sets.items() if size.desired]
+    actions += _deletions(job, old) + _replacements(job, old, seen.now)
     message = f"waiting for {len(old)} pods of run {old[0].run} to go" if old else "waiting for the StatefulSets"
     lost = _lost(old, seen.now)
     if lost:
         message += f"; {_lost_message(job, lost)}"
-    waiting = replace(
+    return replace(
         state, phase=PENDING, reason=TAKING_OVER, message=message, released=False, finished=None, history=history
     )
-    return waiting, actions
 
 
 def _begin(job: Job, history: tuple[Outcome, ...], seen: Observation) -> State:
     for past in history:
         if past.run == job["run"]:
-            return State(
-                run=past.run,
-                phase=past.phase,
-                reason=past.reason,
-                message=past.message,
-                started=past.finished,
-                finished=past.finished,
-                history=history,
-            )
+            end = past.finished
+            return State(past.run, past.phase, past.reason, past.message, end, finished=end, history=history)
     return State(run=job["run"], started=seen.now, history=history, message=f"starting {len(tasks(job))} tasks")
 
 
@@ -158,73 +141,96 @@ def _begin(job: Job, history: tuple[Outcome, ...], seen: Observation) -> State:
 
 
 def _judge(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
-    """Deal with every exit not dealt with yet, then with deadlines."""
-    state = _note_replacements(state, mine)
-    undecided = set(deciding_tasks(job)) - state.succeeded
-    for pod, exit_ in _new_exits(state, mine):
-        over = DRAINING if not undecided else SUSPENDED if seen.suspend else ""
-        state = _judge_exit(job, state, pod, exit_, over, actions)
-        undecided -= state.succeeded
-        if state.ended:
-            return replace(state, finished=seen.now)
-    state = replace(state, seen=_forget(state.seen, mine))
+    """Deal with everything that happened and was not dealt with yet, then with deadlines."""
+    news, notes = _news(state, mine)
+    if state.wave:  # a copy of our own to change in place: thousands may fall at once
+        state = replace(state, wave=replace(state.wave, absorbed=dict(state.wave.absorbed)))
+    succeeded, restarts = set(state.succeeded), state.restarts
+    undecided = set(deciding_tasks(job)) - succeeded
+    for when, pod, exit_ in news:
+        if pod.task in succeeded or state.ended:
+            continue
+        if exit_ is None:
+            state = _disruption(state, pod.task, when)
+        elif exit_.code == 0 and not exit_.message.startswith(STOPPED) and not runs_server(job, pod.task.role):
+            succeeded.add(pod.task)
+            undecided.discard(pod.task)
+        elif not undecided or seen.suspend:
+            # Training is over or suspended: peers that fall now say nothing. A failed evaluator is not waited for.
+            failed = not undecided and pod.task.role == "evaluator" and not _disrupted(job, pod, exit_)
+            state = replace(state, drained=True) if failed else state
+        else:
+            state = _judge_exit(job, state, pod, exit_, actions)
+            restarts += not state.ended
+    if len(actions) > TOLD:
+        actions[TOLD:] = [Event("Normal", "TasksEnded", f"{len(actions) - TOLD} more exits")]
+    notes = {task: note for task, note in notes.items() if task not in succeeded}
+    decided = None if undecided else state.decided
+    state = replace(state, succeeded=frozenset(succeeded), seen=notes, restarts=restarts, decided=decided)
+    if state.ended:
+        return replace(state, finished=seen.now)
     if not undecided:
         return _drain(job, state, seen.now)
     return state if seen.suspend else _judge_time(job, state, seen, mine)
 
 
-def _new_exits(state: State, pods: Mapping[Task, Pod]) -> list[tuple[Pod, Exit]]:
-    """Exits not dealt with yet, oldest first. Kubernetes keeps the last two of a pod; others that its restart count
-    proves are taken to have ended as the oldest one kept."""
-    found = []
+def _news(
+    state: State, pods: Mapping[Task, Pod]
+) -> tuple[list[tuple[float, Pod, Exit | None]], dict[Task, tuple[str, int]]]:
+    """What happened and was not dealt with yet, oldest first, success before failure; and `state.seen` with it.
+
+    Kubernetes keeps the last two exits of a pod; others that its restart count proves are taken to have ended as the
+    oldest one kept. No exit stands for a pod made after all tasks ran: one was lost, a disruption.
+    """
+    news: list[tuple[float, Pod, Exit | None]] = []
+    # An absent pod may only be late in being seen.
+    notes = {task: note for task, note in state.seen.items() if task not in pods}
     for task, pod in pods.items():
         if task in state.succeeded:
             continue
         uid, done = state.seen.get(task, ("", 0))
-        if uid != pod.uid:
+        known = uid == pod.uid
+        if not known:
             done = 0
+            if state.running is not None and pod.created > state.running:
+                news.append((pod.created, pod, None))
+                known = True
         kept = [exit_ for exit_ in (pod.last if pod.restarts else None, pod.current) if exit_]
         total = pod.restarts + (1 if pod.current else 0)
-        if not kept or total <= done:
-            continue
-        exits = [kept[0]] * (total - len(kept)) + kept
-        found += [(pod, exit_) for exit_ in exits[done:]]
-    return sorted(found, key=lambda item: item[1].finished)
+        if kept and total > done:
+            exits = [kept[0]] * (total - len(kept)) + kept
+            news += [(exit_.finished, pod, exit_) for exit_ in exits[done:]]
+            done = total
+        if known or done:
+            notes[task] = (pod.uid, done)
+    return sorted(news, key=lambda item: (item[0], item[2] is not None and item[2].code != 0)), notes
 
 
-def _judge_exit(job: Job, state: State, pod: Pod, exit_: Exit, over: str, actions: list[Action]) -> State:
-    """What one exit means. `over` is "" while training goes on, else why failures do not count any more."""
-    task = pod.task
-    uid, done = state.seen.get(task, ("", 0))
-    done = done + 1 if uid == pod.uid else 1
-    state = replace(state, seen={**state.seen, task: (pod.uid, done)})
-    if task in state.succeeded:
-        return state
+def _disrupted(job: Job, pod: Pod, exit_: Exit) -> bool:
+    """Whether an exit has its cause outside of the task, as far as that can be told."""
+    if exit_.message.startswith(STOPPED) or (exit_ is pod.current and (pod.deleted is not None or pod.disrupted)):
+        return True
+    return runs_server(job, pod.task.role) and exit_.message.startswith(SERVED)
+
+
+def _judge_exit(job: Job, state: State, pod: Pod, exit_: Exit, actions: list[Action]) -> State:
+    """What an exit means that is no success."""
+    task, code = pod.task, exit_.code
     said = f"{name(task)} {_words(exit_)}"
-    disrupted = exit_.message.startswith(STOPPED) or pod.disrupted or (pod.deleted is not None and exit_.code != 0)
-    if runs_server(job, task.role) and (exit_.message.startswith(SERVED) or exit_.code in KILLED):
-        disrupted = disrupted or "server"
-    if disrupted:
-        if not over:
-            actions.append(Event("Normal", "TaskDisrupted", f"{said}; not counted"))
-        return _disruption(replace(state, restarts=state.restarts + 1), task, exit_.finished)
-    if exit_.code == 0 and not runs_server(job, task.role):
-        return replace(state, succeeded=state.succeeded | {task})
-    if over:
-        # Training is over or suspended: peers that fall now say nothing. An evaluator that fails is not waited for.
-        return replace(state, drained=state.drained or (over == DRAINING and task.role == "evaluator"))
-    state = replace(state, restarts=state.restarts + 1)
-    if exit_.code in job["restart"]["uncountedExitCodes"]:
+    if _disrupted(job, pod, exit_):
+        actions.append(Event("Normal", "TaskDisrupted", f"{said}; not counted"))
+        return _disruption(state, task, exit_.finished)
+    if code in job["restart"]["uncountedExitCodes"]:
         actions.append(Event("Normal", "TaskRestarts", f"{said}; not counted (uncountedExitCodes)"))
         return _disruption(state, task, exit_.finished)
-    if exit_.code != 0 and not may_restart(job, exit_.code):
+    if code != 0 and not may_restart(job, code):
         policy = job["restart"]["policy"]
-        return _fail(state, task, exit_.code, "TaskFailed", f"{said}; restart.policy {policy} does not restart it")
+        return _fail(state, task, code, "TaskFailed", f"{said}; restart.policy {policy} does not restart it")
     state, counted = _count(state, task, exit_.finished)
     limit = job["restart"]["backoffLimit"]
     if state.failures > limit:
         message = f"{said}; {state.failures} failures, restart.backoffLimit is {limit}"
-        return _fail(state, task, exit_.code, "BackoffLimitExceeded", message)
+        return _fail(state, task, code, "BackoffLimitExceeded", message)
     note = f"failure {state.failures} of {limit} allowed" if counted else "part of the same wave, not counted again"
     actions.append(Event("Warning", "TaskFailed", f"{said}; {note}"))
     return state
@@ -244,39 +250,25 @@ def _fail(state: State, task: Task | None, code: int | None, reason: str, messag
 def _count(state: State, task: Task, when: float) -> tuple[State, bool]:
     """Count a failure, unless the wave it belongs to has counted."""
     wave = state.wave
-    if wave and abs(when - wave.start) <= WAVE_SECONDS and task != wave.origin:
-        absorbed = wave.absorbed.get(task, 0)
-        if absorbed < ABSORBED:
-            counted = not wave.counted
-            wave = replace(wave, counted=True, absorbed={**wave.absorbed, task: absorbed + 1})
-            return replace(state, wave=wave, failures=state.failures + counted), counted
-    return replace(state, wave=Wave(when, task, True), failures=state.failures + 1), True
+    absorbed = wave.absorbed.get(task, 0) if wave else 0
+    if wave is None or abs(when - wave.start) > WAVE_SECONDS or task == wave.origin or absorbed >= ABSORBED:
+        return replace(state, wave=Wave(when, task, True), failures=state.failures + 1), True
+    wave.absorbed[task] = absorbed + 1
+    if wave.counted:
+        return state, False
+    start = min(wave.start, when)
+    return replace(state, wave=replace(wave, start=start, counted=True), failures=state.failures + 1), True
 
 
 def _disruption(state: State, task: Task, when: float) -> State:
-    """Open a wave with this task, or name it as the cause of the wave that is open."""
+    """Open a wave with this task, or name it as the cause of the wave that a failure opened."""
     wave = state.wave
     if wave is None or abs(when - wave.start) > WAVE_SECONDS:
         return replace(state, wave=Wave(when, task, False))
-    if wave.origin == task:
+    if wave.origin == task or not wave.counted:
         return state
-    absorbed = {**wave.absorbed, wave.origin: wave.absorbed.get(wave.origin, 0) + wave.counted}
-    return replace(state, wave=replace(wave, origin=task, absorbed=absorbed))
-
-
-def _note_replacements(state: State, pods: Mapping[Task, Pod]) -> State:
-    """A pod made after all tasks ran stands in for one that was lost: a disruption, told by its new uid."""
-    if state.running is None:
-        return state
-    for task, pod in pods.items():
-        if pod.created > state.running and state.seen.get(task, ("", 0))[0] != pod.uid and task not in state.succeeded:
-            state = _disruption(replace(state, seen={**state.seen, task: (pod.uid, 0)}), task, pod.created)
-    return state
-
-
-def _forget(seen: Mapping[Task, tuple[str, int]], pods: Mapping[Task, Pod]) -> Mapping[Task, tuple[str, int]]:
-    """Drop what was noted of pods that another pod has replaced; an absent pod may only be late in being seen."""
-    return {task: note for task, note in seen.items() if task not in pods or pods[task].uid == note[0]}
+    wave.absorbed[wave.origin] = wave.absorbed.get(wave.origin, 0) + 1
+    return replace(state, wave=replace(wave, origin=task))
 
 
 def deciding_tasks(job: Job) -> list[Task]:
@@ -301,6 +293,8 @@ def _drain(job: Job, state: State, now: float) -> State:
     message = f"{_names(deciding)} exited 0"
     if waiting and grace:
         message += f"; {name(evaluator)} still ran {grace} s later and is ended"
+    elif state.drained:
+        message += f"; then {name(evaluator)} failed"
     return replace(
         state,
         phase=SUCCEEDED,
@@ -344,11 +338,9 @@ def _judge_time(job: Job, state: State, seen: Observation, mine: Mapping[Task, P
 
 def _drive(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
     """The run goes on: every set at its size, restarts that would take long done at once."""
-    if state.phase == SUSPENDED:
-        state = replace(state, started=seen.now, running=None, stuck=None)
     draining = state.decided is not None
     for role, size in seen.sets.items():
-        if draining and role != "evaluator":
+        if draining and role != "evaluator" and job["cleanup"]["onSuccess"] != "Keep":
             actions += _release(job, seen, [role])
         elif size.desired != job["replicas"].get(role, 0):
             actions.append(Scale(role, job["replicas"].get(role, 0)))
@@ -358,7 +350,8 @@ def _drive(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], 
         if pod.backoff >= BACKOFF_SECONDS and pod.deleted is None and pod.task not in state.succeeded:
             actions.append(Event("Normal", "TaskRecreated", f"{name(pod.task)}: not waiting {pod.backoff:.0f} s"))
             actions.append(Delete(pod.task, pod.uid))
-    actions += _replacements(job, mine.values(), seen.now)
+    strays = [pod for pod in seen.pods.values() if pod.run != job["run"]]
+    actions += _deletions(job, strays) + _replacements(job, seen.pods.values(), seen.now)
     absent = _not_running(job, state, mine)
     if not absent:
         return replace(state, phase=RUNNING, reason="", message=f"all {len(tasks(job))} tasks run or are done")
@@ -376,13 +369,13 @@ def _suspend(job: Job, state: State, seen: Observation, actions: list[Action]) -
 def _end(job: Job, state: State, seen: Observation, actions: list[Action]) -> State:
     """Free everything, then finish; or keep everything, if the user wants to look at it."""
     success = state.phase == SUCCEEDED
-    keep = job["cleanup"]["onSuccess" if success else "onFailure"] == "Keep"
-    if not state.released and not keep:
+    if not state.released and job["cleanup"]["onSuccess" if success else "onFailure"] != "Keep":
         actions += _release(job, seen, seen.sets)
         if _held(seen):
             return state
+        state = replace(state, released=True)
     actions.append(Finish(success))
-    return replace(state, released=True)
+    return state
 
 
 def _release(job: Job, seen: Observation, roles: Iterable[str]) -> list[Action]:

@@ -77,7 +77,7 @@ class Wave:
     start: float
     origin: Task
     counted: bool
-    absorbed: Mapping[Task, int] = field(default_factory=dict)
+    absorbed: dict[Task, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
