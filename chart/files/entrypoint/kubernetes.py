@@ -158,6 +158,8 @@ class Client:
                 if time.monotonic() - begun < 1.0:  # a server that ends watches at once is not asked in a tight loop
                     self.rest(1)
             except ApiError as error:
+                if self.closed.is_set():
+                    return
                 if error.status == 410:
                     version = ""
                 elif not error.temporary:

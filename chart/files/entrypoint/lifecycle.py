@@ -57,8 +57,8 @@ class OutdatedError(Exception):
 class Deleter:
     """Deletes pods over a few parallel connections, each pod once in a while."""
 
-    def __init__(self, client: Client, say: Callable[[str], None]) -> None:
-        self._client, self._say = client, say
+    def __init__(self, client: Client, say: Callable[[str], None], spawn: Callable[[Callable[[], None]], None]) -> None:
+        self._client, self._say, self._spawn = client, say, spawn
         self._asked: dict[tuple[str, bool], float] = {}
         self._queue: queue.SimpleQueue[tuple[str, str, bool] | None] = queue.SimpleQueue()
         self._threads = 0
@@ -72,7 +72,7 @@ class Deleter:
         self._queue.put((pod_name, uid, force))
         if self._threads < DELETERS:
             self._threads += 1
-            threading.Thread(target=self._work, daemon=True).start()
+            self._spawn(self._work)
 
     def stop(self) -> None:
         """End its threads."""
@@ -105,7 +105,7 @@ class Lifecycle:
         self._client, self._path, self._job_name, self._run = client, os.path.join(config, "job.json"), job_name, run
         self._holder, self._out, self._pace = holder, out or sys.stdout, pace
         self._bell = observe.Bell()
-        self._deleter = Deleter(client, self._say_once)
+        self._deleter = Deleter(client, self._say_once, self._spawn)
         self._said: dict[str, float] = {}
         self._events: list[Event] = []
         self._sets: dict[str, Set] = {}
@@ -150,6 +150,7 @@ class Lifecycle:
     def _start(self) -> None:
         self._job = self._read_job()
         self._status_name = f"{self._job['name']}-status"
+        self._say(f"lifecycle of job {self._job['name']}, run {self._run}, {len(tasks(self._job))} tasks")
         self._load(self._fence())
         # Not rendered, since it changes again (_finish): losses of the controller's pod do not fail the Job.
         limit = {"spec": {"backoffLimit": 1000}}
@@ -158,13 +159,13 @@ class Lifecycle:
         self._wanted = observe.Wanted(self._bell)
         self._explainer = observe.Explainer(self._client, self._job, self._bell, 5.0 * self._pace)
         labels = f"{observe.JOB_LABEL}={self._job['name']},{observe.ROLE_LABEL}"
-        self._thread(lambda: self._client.follow("pods", self._pods, labelSelector=labels))
+        self._spawn(lambda: self._client.follow("pods", self._pods, labelSelector=labels))
         fields = f"metadata.name={self._status_name}"
-        self._thread(lambda: self._client.follow("configmaps", self._wanted, fieldSelector=fields))
-        self._thread(self._explainer.work)
+        self._spawn(lambda: self._client.follow("configmaps", self._wanted, fieldSelector=fields))
+        self._spawn(self._explainer.work)
         self._bell.wait(0.0, 0.0, 0.0)
 
-    def _thread(self, work: Callable[[], None]) -> None:
+    def _spawn(self, work: Callable[[], None]) -> None:
         def guarded() -> None:
             try:
                 work()
@@ -412,14 +413,19 @@ class Lifecycle:
 
     def _log_tail(self, state: State, pods: dict[Task, Pod]) -> str:
         """The last lines of the program whose exit decided the run, while its pod is there."""
-        pod = pods.get(state.decider) if state.decider and state.exit_code is not None else None
-        uid, exits = state.seen.get(pod.task, ("", 0)) if pod else ("", 0)
-        if pod is None or uid != pod.uid or not exits:
+        pod = pods.get(state.decider) if state.decider else None
+        if pod is None or state.exit_code is None:
+            return ""
+        if pod.current and pod.current.code == state.exit_code:
+            container = pod.restarts
+        elif pod.last and pod.last.code == state.exit_code:
+            container = pod.restarts - 1
+        else:
             return ""
         pod_name = "{}-{}-{}".format(self._job["name"], *pod.task)
         try:
             now = observe.pod(self._job["name"], self._client.get("pods", pod_name), 0.0)
-            again = now is not None and now.restarts >= exits  # its container has been started again since
+            again = now is not None and now.restarts > container  # it has been started again since
             return self._client.log_tail(pod_name, observe.CONTAINER, LOG_LINES, previous=again)
         except ApiError as error:
             return f"(not to be had: {error})"
@@ -458,8 +464,9 @@ class Lifecycle:
 
     def _tell_progress(self, state: State) -> None:
         """What is waited for, now and then."""
-        if not state.ended and state.message and "progress" not in self._said:
+        if self._events:  # which say it
             self._fresh("progress")
+        elif not state.ended and state.message and self._fresh("progress"):
             self._say_once(f"{state.phase}: {state.message}")
 
     def _summary(self) -> None:

@@ -1,0 +1,1 @@
+"""Tests of the lifecycle in a cluster, against an API server of their own."""

@@ -1,0 +1,126 @@
+"""Runs the real lifecycle against the Kubernetes of fake.py."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tfconfig.entrypoint.kubernetes import Client
+from tfconfig.entrypoint.lifecycle import Lifecycle
+
+from .fake import NAMESPACE, Cluster, Document, Server
+
+PACE = 0.05  # of the waits of the real loop
+
+
+def layout(run: str = "r1", **changes: Any) -> Document:
+    """A job.json: chief, two workers, two ps; some of its values changed (`restart={"backoffLimit": 0}`)."""
+    job: Document = {
+        "name": "j",
+        "service": "j",
+        "port": 2222,
+        "run": run,
+        "strategy": "Custom",
+        "replicas": {"chief": 1, "worker": 2, "ps": 2},
+        "servers": [],
+        "program": {"command": ["python3", "train.py"], "args": []},
+        "serverImports": [],
+        "gpus": {},
+        "checkpointDir": "/checkpoints/j",
+        "checkpointClaim": "j-checkpoints",
+        "completion": {"successPolicy": "Chief", "evaluatorGraceSeconds": 300},
+        "restart": {
+            "policy": "OnFailure",
+            "backoffLimit": 6,
+            "retryableExitCodes": None,
+            "uncountedExitCodes": [42],
+            "nodeLoss": "Wait",
+            "nodeLossGraceSeconds": 60,
+        },
+        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300},
+        "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
+    }
+    for key, value in changes.items():
+        job[key] = {**job[key], **value} if isinstance(value, dict) and key != "replicas" else value
+    return job
+
+
+class KilledError(BaseException):
+    """The process is no more."""
+
+
+class MortalClient(Client):
+    """Dies with its process at the n-th write, before it is sent or once it was carried out."""
+
+    def __init__(self, url: str, death: int, after: bool) -> None:
+        super().__init__(url, folder="/nowhere", namespace=NAMESPACE, pause=0.01)
+        self._death, self._after, self._writes = death, after, 0
+        self._counting = threading.Lock()
+        self.dead = False
+
+    def _call(self, method: str, *request: Any, **options: Any) -> bytes:
+        with self._counting:
+            if self.dead:
+                self.closed.set()
+                raise KilledError
+            self._writes += method != "GET"
+            dies = method != "GET" and self._writes == self._death
+            self.dead = dies
+        if dies:
+            if self._after:
+                super()._call(method, *request, **options)
+            self.close()
+            raise KilledError
+        return super()._call(method, *request, **options)
+
+
+class Controller:
+    """A lifecycle pod."""
+
+    def __init__(
+        self, server: Server, folder: Path, pod: str = "lifecycle-1", run: str = "", death: int = 0, after: bool = False
+    ) -> None:
+        job = server.cluster.job
+        self.config = folder
+        folder.mkdir(exist_ok=True)
+        if not (folder / "job.json").exists():
+            (folder / "job.json").write_text(json.dumps(job))
+        self.client = MortalClient(server.url, death, after)
+        self._out = io.StringIO()
+        name = server.cluster.job.get("_controller", "j-lifecycle-1")
+        self._lifecycle = Lifecycle(self.client, str(folder), name, run or job["run"], pod, self._out, PACE)
+        self.code: int | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with suppress(KilledError):
+            self.code = self._lifecycle.run()
+
+    @property
+    def log(self) -> str:
+        """What it printed."""
+        return self._out.getvalue()
+
+    def ends(self, seconds: float = 10.0) -> int | None:
+        """Its exit status; None when it died."""
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), f"still running after {seconds} s:\n{self.log}"
+        return self.code
+
+
+@contextmanager
+def kubernetes(job: Document) -> Iterator[tuple[Cluster, Server]]:
+    """A cluster in which a job was just installed."""
+    cluster = Cluster(job)
+    server = Server(cluster)
+    try:
+        yield cluster, server
+    finally:
+        server.stop()
+        cluster.stop()
