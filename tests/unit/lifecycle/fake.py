@@ -27,7 +27,7 @@ STEP = 0.004  # seconds that everything takes here
 BOOKMARK_SECONDS = 0.02
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer with an HTTP error."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -88,7 +88,11 @@ class Cluster:
         )
         for role in job["replicas"]:
             self.create("statefulsets", f"{job['name']}-{role}", {"spec": {}, "status": {"replicas": 0}}, generation=1)
-        self._kubelet.start()
+
+    def run(self) -> None:
+        """Pods are made and run from now on."""
+        if not self._kubelet.is_alive():
+            self._kubelet.start()
 
     # --- objects ---
 
@@ -122,7 +126,7 @@ class Cluster:
         """An object, or 404."""
         with self.lock:
             if (resource, name) not in self.objects:
-                raise Refused(404, f'{resource} "{name}" not found')
+                raise RefusedError(404, f'{resource} "{name}" not found')
             return self.objects[resource, name]
 
     def change(self, resource: str, name: str, patch: Document) -> Document:
@@ -131,7 +135,7 @@ class Cluster:
             document = self.get(resource, name)
             wanted = patch.get("metadata", {}).get("resourceVersion")
             if wanted and wanted != document["metadata"]["resourceVersion"]:
-                raise Refused(409, "the object has been modified; please apply your changes to the latest version")
+                raise RefusedError(409, "the object has been modified; please apply your changes to the latest version")
             before = json.dumps(document)
             merge(document, patch)
             if "generation" in document["metadata"] and "spec" in patch:
@@ -216,7 +220,7 @@ class Cluster:
         with self.lock:
             document = self.get("pods", name)
             if uid and document["metadata"]["uid"] != uid:
-                raise Refused(409, f"the UID in the precondition ({uid}) does not match")
+                raise RefusedError(409, f"the UID in the precondition ({uid}) does not match")
             if force:
                 self.store("DELETED", "pods", document)
             elif "deletionTimestamp" not in document["metadata"]:
@@ -315,7 +319,8 @@ class Cluster:
         with self.lock:
             self.stopped = True
             self.lock.notify_all()
-        self._kubelet.join()
+        if self._kubelet.is_alive():
+            self._kubelet.join()
 
 
 class Server(ThreadingHTTPServer):
@@ -349,7 +354,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Server
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet."""
 
     def setup(self) -> None:
@@ -357,19 +362,19 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Get, list, watch, log."""
         self._answer("GET")
 
-    def do_PATCH(self) -> None:  # noqa: N802
+    def do_PATCH(self) -> None:
         """Merge patch of an object or a scale."""
         self._answer("PATCH")
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Create."""
         self._answer("POST")
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         """Delete a pod."""
         self._answer("DELETE")
 
@@ -388,14 +393,14 @@ class Handler(BaseHTTPRequestHandler):
                 cluster.requests[f"{verb} {resource}{'/' + sub if sub else ''}"] += 1
                 refusal = cluster.refuse(verb, resource, name)
                 if refusal:
-                    raise Refused(refusal, f"{verb} {resource} {name} is refused by the test")
+                    raise RefusedError(refusal, f"{verb} {resource} {name} is refused by the test")
                 if verb != "WATCH":
                     answer = self._do(verb, resource, name, sub, query, body)
             if verb == "WATCH":
                 self._watch(resource, query)
                 return
             self._send(200, answer)
-        except Refused as refused:
+        except RefusedError as refused:
             self._send(refused.status, json.dumps({"kind": "Status", "message": str(refused)}))
 
     def _do(self, verb: str, resource: str, name: str, sub: str, query: dict[str, str], body: Document) -> str:
@@ -430,7 +435,7 @@ class Handler(BaseHTTPRequestHandler):
         names = sorted(name for kind, name in cluster.objects if kind == resource)
         after, limit = query.get("continue", ""), int(query.get("limit", 0)) or len(names)
         if after and int(after.split(" ")[1]) < cluster.forgotten:
-            raise Refused(410, "the provided continue parameter is too old")
+            raise RefusedError(410, "the provided continue parameter is too old")
         start = after.split(" ")[0]
         found = [
             cluster.objects[resource, name]
@@ -446,7 +451,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         with cluster.lock:
             if since < cluster.forgotten:
-                raise Refused(410, f"too old resource version: {since}")
+                raise RefusedError(410, f"too old resource version: {since}")
             cuts = cluster.cuts
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")

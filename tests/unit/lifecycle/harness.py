@@ -85,6 +85,7 @@ class Controller:
     def __init__(
         self, server: Server, folder: Path, pod: str = "lifecycle-1", run: str = "", death: int = 0, after: bool = False
     ) -> None:
+        server.cluster.run()
         job = server.cluster.job
         self.config = folder
         folder.mkdir(exist_ok=True)
