@@ -34,6 +34,6 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="tfconfig", message="%(prog)s %(version)s")
 def main() -> None:
     """Distributed TensorFlow jobs from one values file: check it, predict it, run it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 ERROR = "error"
 WARNING = "warning"
@@ -60,8 +60,8 @@ def finding(rule: str, origin: Origin, message: str, fix: str, path: str = "", s
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Without repetitions, in the order of a file's lines; the same input always gives the same output."""
 
-    def key(d: Diagnostic) -> tuple[str, int, int, str, str, str]:
-        return (d.file, d.line, d.column, d.rule, d.path, d.message)
+    def key(d: Diagnostic) -> tuple[object, ...]:
+        return (d.file, d.line, d.column, d.rule, d.path, *astuple(d))
 
     return sorted(dict.fromkeys(diagnostics), key=key)
 

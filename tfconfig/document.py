@@ -22,7 +22,7 @@ import yaml
 from tfconfig.diagnostics import Diagnostic, Origin, dotted, finding
 
 MAX_DEPTH = 100  # levels of nesting; a values file has about ten
-MAX_BYTES = 16 << 20  # Kubernetes refuses a release of more than 1 MiB long before
+MAX_BYTES = 2 << 20  # Kubernetes takes no release of more than 1 MiB
 
 _TAG = "tag:yaml.org,2002:"
 _WORDS: dict[str, tuple[str, Any]] = {
@@ -90,7 +90,9 @@ def read(data: bytes, file: str) -> Document:
     try:
         if len(data) > MAX_BYTES:
             raise _RefusedError(
-                f"a file of {len(data) >> 20} MiB", "give a values file; they have at most 1 MiB", origin
+                f"a file of {len(data) >> 20} MiB, and Kubernetes takes no release of more than 1 MiB",
+                "put large programs and data into the image",
+                origin,
             )
         root = _Reader(document, file).read(data)
         if isinstance(root.value, dict):
@@ -130,6 +132,9 @@ def _yaml_error(error: yaml.YAMLError, file: str) -> tuple[Origin, str, str]:
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     fix = "correct the line, or the one above it"
+    if "<document start>" in problem:
+        problem, fix = "the values end before this line, and Helm ignores the rest", "correct the indentation"
+        return Origin(file, line, column, line, column + 1), problem, fix
     if "cannot start any token" in problem:
         fix = "indent with spaces, not tabs; put a text that starts with % @ ` or a tab in quotes"
     elif isinstance(error, yaml.reader.ReaderError):
@@ -178,7 +183,7 @@ class _Reader:
     def _report_second_document(self, event: Any) -> None:
         message = "a second document begins here: Helm 3 ignores it, Helm 4 merges it over the first"
         fix = "keep one document in a file; give several files with -f each"
-        self.document.diagnostics.append(finding("TFC002", self._origin(event), message, fix))
+        self._report("TFC002", self._origin(event), message, fix)
 
     def _origin(self, start: Any, end: Any = None) -> Origin:
         first, last = start.start_mark, (end or start).end_mark
@@ -248,7 +253,7 @@ class _Reader:
             if name in written:
                 first = f"first at line {written[name].line}, column {written[name].column}"
                 message = f"the key {dotted([name])} stands twice in this map, {first}; Helm takes the last"
-                self.document.diagnostics.append(finding("TFC003", origin, message, "keep one of the two"))
+                self._report("TFC003", origin, message, "keep one of the two")
             written[name] = origin
             node = self._finite(self._decode(value))
             # A node read through an alias keeps its own place and gets this key's.
@@ -288,14 +293,21 @@ class _Reader:
             return str(value)
         if isinstance(value, str):
             return value
-        raise _RefusedError(f"a key cannot be {kind(value)}", "write the key as text, in quotes if need be", origin)
+        self._report("TFC001", origin, f"a key cannot be {kind(value)}", "write the key as text, in quotes if need be")
+        return ""
+
+    def _report(self, rule: str, origin: Origin, message: str, fix: str) -> None:
+        """A mistake after which reading can go on."""
+        self.document.diagnostics.append(finding(rule, origin, message, fix))
 
     def _finite(self, node: Node) -> Node:
         """JSON, which Helm turns values into, has neither infinity nor NaN, and only 64-bit floats."""
         if isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
             if not math.isfinite(node.value):
-                raise _RefusedError("not a finite number", "give a number, or put the text in quotes", node.origin)
-            node.value = number(node.value)
+                self._report("TFC001", node.origin, "not a finite number", "give a number, or put the text in quotes")
+                node.value = None
+            else:
+                node.value = number(node.value)
         return node
 
     def _scalar(self, event: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Tests of the tool apart from `tfconfig run`."""

@@ -1,0 +1,68 @@
+"""How findings are shown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfconfig.diagnostics import FORMATS, Diagnostic, Origin, dotted, finding, ordered, text
+
+SOURCE = {"v.yaml": "a: 1\nb:\n  c: 'é'\n" + f"d: {'x' * 500}y\n"}
+
+
+def shown(line: int, column: int, end_line: int, end_column: int) -> list[str]:
+    found = finding("TFC012", Origin("v.yaml", line, column, end_line, end_column), "found", "do this")
+    return text([found], SOURCE).splitlines()[1:-1]
+
+
+def test_carets_stand_under_the_span() -> None:
+    assert shown(3, 6, 3, 9) == ["  3 |   c: 'é'", "    |      ^^^"]
+
+
+def test_span_of_several_lines_is_marked_on_its_first() -> None:
+    assert shown(3, 3, 4, 2) == ["  3 |   c: 'é'", "    |   ^^^^^^"]
+
+
+def test_empty_span_has_one_caret() -> None:
+    assert shown(1, 4, 1, 4) == ["  1 | a: 1", "    |    ^"]
+
+
+def test_long_line_is_cut() -> None:
+    assert max(len(line) for line in shown(4, 504, 4, 505)) < 200
+
+
+@pytest.mark.parametrize("line", [0, 5, 99])
+def test_place_outside_of_the_file_has_no_snippet(line: int) -> None:
+    assert shown(line, 1, line, 2) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [(("a", "b"), "a.b"), (("a", 0, "b"), "a[0].b"), (("files", "x.py"), "files.'x.py'"), ((), "")],
+)
+def test_path_is_written_as_people_do(path: tuple[str | int, ...], written: str) -> None:
+    assert dotted(path) == written
+
+
+LINES = st.integers(0, 6)
+FINDINGS = st.builds(
+    Diagnostic, st.sampled_from(["TFC001", "TFC010"]), st.just("error"), st.text(max_size=5), st.text(max_size=5),
+    st.sampled_from(["v.yaml", "w.yaml"]), LINES, LINES, LINES, LINES,
+)  # fmt: skip
+
+
+@given(st.lists(FINDINGS, max_size=6), st.randoms())
+def test_order_does_not_depend_on_how_findings_came(found: list[Diagnostic], random: object) -> None:
+    mixed = [*found, *found]
+    getattr(random, "shuffle")(mixed)  # noqa: B009
+    assert ordered(mixed) == ordered(found)
+
+
+@given(st.lists(FINDINGS, max_size=4), st.text(max_size=40))
+def test_every_format_shows_every_finding(found: list[Diagnostic], source: str) -> None:
+    sources = {"v.yaml": source}
+    assert len(json.loads(FORMATS["json"](found, sources))["diagnostics"]) == len(found)
+    assert FORMATS["text"](found, sources).count("error TFC") >= len(found)
