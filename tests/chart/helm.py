@@ -28,7 +28,7 @@ Object = dict[str, Any]
 PROGRAM: Values = {"program": {"command": ["python3", "train.py"]}}
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Helm did not render, and why, in its words."""
 
 
@@ -101,14 +101,14 @@ def render(
     chart: Path = CHART,
     engine: str = SDK,
 ) -> Rendered:
-    """What `helm install RELEASE` would install; Refused when it would not."""
+    """What `helm install RELEASE` would install; RefusedError when it would not."""
     by_engine = _by_sdk if engine == SDK else functools.partial(_by_binary, engine)
     manifests = by_engine(values, release, namespace, chart)
     notes = "".join(text for path, text in manifests.items() if path.endswith("NOTES.txt"))
     texts = [text for path, text in manifests.items() if not path.endswith("NOTES.txt")]
     # The C loader, where PyYAML has it, is ten times as fast.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    objects = [found for text in texts for found in yaml.load_all(text, Loader=loader) if found]  # noqa: S506
+    objects = [found for text in texts for found in yaml.load_all(text, Loader=loader) if found]
     return Rendered(objects, notes)
 
 
@@ -124,13 +124,24 @@ def _by_sdk(values: Values, release: str, namespace: str, chart: Path) -> dict[s
         loaded = _load(chart) if chart == CHART else helm_python.Chart.load(chart)
         return loaded.render(values, name=release, namespace=namespace)
     except helm_python.HelmError as error:
-        raise Refused(str(error)) from error
+        raise RefusedError(str(error)) from error
 
 
 def _by_binary(program: str, values: Values, release: str, namespace: str, chart: Path) -> dict[str, str]:
     # Without a cluster, a Helm built from source takes itself to be on Kubernetes 1.20.
-    command = [program, "template", release, str(chart), "--namespace", namespace, "--kube-version", "1.28", "--values", "-"]
+    command = [
+        program,
+        "template",
+        release,
+        str(chart),
+        "--namespace",
+        namespace,
+        "--kube-version",
+        "1.28",
+        "--values",
+        "-",
+    ]
     done = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Refused(done.stderr)
+        raise RefusedError(done.stderr)
     return {"all": done.stdout}

@@ -13,8 +13,6 @@ OLDEST = "1.28"  # kubeVersion in Chart.yaml
 NEWEST = kubernetes_validate.latest_version()
 
 
-
-
 def assert_valid(found: Object, version: str) -> None:
     """The object has the fields, and the types, of that Kubernetes version and no others."""
     try:
@@ -66,7 +64,16 @@ def restricted_violations(spec: Object) -> list[str]:
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(field):
             found.append(field)
-    allowed = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+    allowed = {
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    }
     for volume in spec.get("volumes", []):
         if not (set(volume) - {"name"}) <= allowed:
             found.append(f"volume {volume['name']}: {sorted(set(volume) - {'name'})}")

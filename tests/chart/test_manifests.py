@@ -1,4 +1,4 @@
-"""Every values file of chart/ci makes objects that Kubernetes accepts, that fit together and that need no special rights."""
+"""Every values file of chart/ci makes objects that Kubernetes accepts, that fit together and need no special rights."""
 
 from __future__ import annotations
 
@@ -119,7 +119,9 @@ def test_the_service_gives_unready_pods_of_every_set_a_name_at_the_port_of_their
     assert (port["port"], port["name"]) == (2222, "tensorflow")
     for one in rendered.all("StatefulSet"):
         assert one["spec"]["serviceName"] == service["metadata"]["name"]
-        ports = [port for container in one["spec"]["template"]["spec"]["containers"] for port in container.get("ports", [])]
+        ports = [
+            port for container in one["spec"]["template"]["spec"]["containers"] for port in container.get("ports", [])
+        ]
         assert {"name": port["targetPort"], "containerPort": 2222} in ports
 
 
@@ -262,10 +264,14 @@ def test_the_pods_have_every_file_that_they_import() -> None:
 
 
 def test_the_entrypoint_has_all_its_modes() -> None:
-    assert {"__init__", "__main__", "task", "server", "lifecycle"} <= _modules((CHART / "files/entrypoint").glob("*.py"))
+    assert {"__init__", "__main__", "task", "server", "lifecycle"} <= _modules(
+        (CHART / "files/entrypoint").glob("*.py")
+    )
 
 
-@pytest.mark.parametrize("engine", BINARIES or [pytest.param("", marks=pytest.mark.skip(reason="no helm program on PATH"))])
+@pytest.mark.parametrize(
+    "engine", BINARIES or [pytest.param("", marks=pytest.mark.skip(reason="no helm program on PATH"))]
+)
 @pytest.mark.parametrize("name", CI_VALUES)
 def test_every_helm_renders_the_same(engine: str, name: str) -> None:
     def by_name(rendered: Rendered) -> dict[str, Object]:

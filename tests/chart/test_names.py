@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .helm import CHART, PROGRAM, Refused, Rendered, Values, merged, render
+from .helm import CHART, PROGRAM, RefusedError, Rendered, Values, merged, render
 from .kubernetes import NEWEST, assert_valid
 
 LONGEST = 42
@@ -51,7 +51,9 @@ def test_release_names_stay_text(release: str) -> None:
 
 @pytest.mark.parametrize("release", ["123", "1e3", "0x1f", "2024-05-01"])
 def test_a_release_that_starts_with_a_digit_needs_a_full_name(release: str) -> None:
-    with pytest.raises(Refused, match=rf'release name: "{release}" cannot be the name of a Service.*set fullnameOverride'):
+    with pytest.raises(
+        RefusedError, match=rf'release name: "{release}" cannot be the name of a Service.*set fullnameOverride'
+    ):
         render(PROGRAM, release=release)
     rendered = render(merged(PROGRAM, {"fullnameOverride": "mnist"}), release=release)
     for found in rendered.objects:
@@ -61,18 +63,20 @@ def test_a_release_that_starts_with_a_digit_needs_a_full_name(release: str) -> N
 
 
 def test_a_release_with_a_dot_is_refused() -> None:
-    with pytest.raises(Refused, match=r'release name: "a\.b" cannot be the name of a Service'):
+    with pytest.raises(RefusedError, match=r'release name: "a\.b" cannot be the name of a Service'):
         render(PROGRAM, release="a.b")
 
 
 @pytest.mark.parametrize("name", ["1a", "a.b", "A", "a_b", "a-", "-a", "ä"])
 def test_a_full_name_that_no_service_can_have_is_refused(name: str) -> None:
-    with pytest.raises(Refused, match=f'fullnameOverride: "{name}" cannot be the name of a Service'):
+    with pytest.raises(RefusedError, match=f'fullnameOverride: "{name}" cannot be the name of a Service'):
         render(merged(PROGRAM, {"fullnameOverride": name}))
 
 
 def test_a_name_that_is_too_long_is_refused() -> None:
-    with pytest.raises(Refused, match="has 43 characters and the job's objects have room for 42; set fullnameOverride"):
+    with pytest.raises(
+        RefusedError, match="has 43 characters and the job's objects have room for 42; set fullnameOverride"
+    ):
         render(PROGRAM, release="x" * (LONGEST + 1))
     assert render(merged(PROGRAM, {"fullnameOverride": "mnist"}), release="x" * 53)
 
@@ -91,16 +95,16 @@ def test_the_longest_name_leaves_room_for_what_kubernetes_adds() -> None:
         assert all(len(value) <= 63 for value in labels)
 
 
-def umbrella(folder: Path, aliases: list[str], name: str = "parent") -> Path:
+def umbrella(folder: Path, aliases: list[str], child: Path = CHART) -> Path:
     """A chart that depends on this one under each alias ("": under its own name)."""
-    chart = folder / name
-    shutil.copytree(CHART, chart / "charts" / "tensorflow-job", ignore=shutil.ignore_patterns("__pycache__", "ci"))
+    chart = folder / "parent"
+    shutil.copytree(child, chart / "charts" / "tensorflow-job", ignore=shutil.ignore_patterns("__pycache__", "ci"))
     dependencies = [
         {"name": "tensorflow-job", "version": "*", "condition": f"{alias or 'tensorflow-job'}.enabled"}
         | ({"alias": alias} if alias else {})
         for alias in aliases
     ]
-    about: Values = {"apiVersion": "v2", "name": name, "version": "1.0.0", "dependencies": dependencies}
+    about: Values = {"apiVersion": "v2", "name": "parent", "version": "1.0.0", "dependencies": dependencies}
     (chart / "Chart.yaml").write_text(yaml.safe_dump(about))
     return chart
 
@@ -133,5 +137,5 @@ def test_a_dependency_can_be_switched_off(tmp_path: Path) -> None:
 
 
 def test_a_dependencys_mistakes_are_reported(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"program\.command: missing"):
+    with pytest.raises(RefusedError, match=r"program\.command: missing"):
         render({"digits": {}}, chart=umbrella(tmp_path, ["digits"]))

@@ -54,7 +54,13 @@ def test_the_command_of_the_lifecycle() -> None:
 
 def test_a_wrapped_python_starts_the_task() -> None:
     rendered = render(merged(PROGRAM, {"python": ["conda", "run", "python"], "ps": {"python": ["python3.6"]}}))
-    assert rendered.container_of("worker")["command"][:5] == ["conda", "run", "python", "-S", "/tensorflow-job/entrypoint"]
+    assert rendered.container_of("worker")["command"][:5] == [
+        "conda",
+        "run",
+        "python",
+        "-S",
+        "/tensorflow-job/entrypoint",
+    ]
     assert rendered.container_of("ps")["command"][:3] == ["python3.6", "-S", "/tensorflow-job/entrypoint"]
 
 
@@ -92,7 +98,14 @@ def test_the_image_reference(image: Values, expected: str) -> None:
 
 def test_a_roles_image_changes_only_what_it_names() -> None:
     rendered = render(
-        merged(PROGRAM, {"image": {"registry": "r.example.com", "tag": "1"}, "ps": {"image": {"tag": "2"}}, "chief": {"image": {"tag": None}}})
+        merged(
+            PROGRAM,
+            {
+                "image": {"registry": "r.example.com", "tag": "1"},
+                "ps": {"image": {"tag": "2"}},
+                "chief": {"image": {"tag": None}},
+            },
+        )
     )
     assert rendered.container_of("worker")["image"] == "r.example.com/tensorflow/tensorflow:1"
     assert rendered.container_of("ps")["image"] == "r.example.com/tensorflow/tensorflow:2"
@@ -100,8 +113,28 @@ def test_a_roles_image_changes_only_what_it_names() -> None:
 
 
 def test_env_values_become_text() -> None:
-    env = env_of({"env": {"TEXT": "1e3", "EMPTY": "", "INT": 1000000, "BIG": 9007199254740991, "NEG": -3, "YES": True, "NO": False}})
-    expected = {"TEXT": "1e3", "EMPTY": "", "INT": "1000000", "BIG": "9007199254740991", "NEG": "-3", "YES": "true", "NO": "false"}
+    env = env_of(
+        {
+            "env": {
+                "TEXT": "1e3",
+                "EMPTY": "",
+                "INT": 1000000,
+                "BIG": 9007199254740991,
+                "NEG": -3,
+                "YES": True,
+                "NO": False,
+            }
+        }
+    )
+    expected = {
+        "TEXT": "1e3",
+        "EMPTY": "",
+        "INT": "1000000",
+        "BIG": "9007199254740991",
+        "NEG": "-3",
+        "YES": "true",
+        "NO": "false",
+    }
     assert {name: env[name] for name in expected} == expected
 
 
@@ -138,7 +171,12 @@ def test_a_role_overrides_env_by_name_and_null_removes_a_name() -> None:
 
 
 def test_writable_folders_and_hidden_gpus_by_default() -> None:
-    env = {"HOME": f"{STATE}/home", "TMPDIR": f"{STATE}/tmp", "CUDA_VISIBLE_DEVICES": "-1", "NVIDIA_VISIBLE_DEVICES": "void"}
+    env = {
+        "HOME": f"{STATE}/home",
+        "TMPDIR": f"{STATE}/tmp",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "NVIDIA_VISIBLE_DEVICES": "void",
+    }
     assert env_of({}) == env
 
 
@@ -172,7 +210,12 @@ def test_gpus_are_limits_and_requests_beside_the_roles_resources() -> None:
 
 
 def test_gpus_of_any_kind() -> None:
-    rendered = render(merged(PROGRAM, {"gpuResource": "amd.com/gpu", "worker": {"gpus": 8}, "chief": {"gpus": 1, "gpuResource": "x.io/g"}}))
+    rendered = render(
+        merged(
+            PROGRAM,
+            {"gpuResource": "amd.com/gpu", "worker": {"gpus": 8}, "chief": {"gpus": 1, "gpuResource": "x.io/g"}},
+        )
+    )
     assert rendered.container_of("worker")["resources"]["limits"] == {"amd.com/gpu": "8"}
     assert rendered.container_of("chief")["resources"]["limits"] == {"x.io/g": "1"}
 
@@ -181,7 +224,9 @@ def test_stable_distributed_tensorflow_request_for_requests_cannot_come_back() -
     """The archived chart wrote `resources.request`, which Kubernetes dropped in silence."""
     for gpus in (0, 1):
         container = render(
-            merged(PROGRAM, {"worker": {"gpus": gpus, "resources": {"limits": {"memory": "2Gi"}, "requests": {"cpu": 1}}}})
+            merged(
+                PROGRAM, {"worker": {"gpus": gpus, "resources": {"limits": {"memory": "2Gi"}, "requests": {"cpu": 1}}}}
+            )
         ).container_of("worker")
         assert set(container["resources"]) == {"limits", "requests"}
     source = "".join(file.read_text("utf-8") for file in (CHART / "templates").iterdir())
@@ -205,7 +250,7 @@ def test_stable_distributed_tensorflow_trimmed_gpu_limit_cannot_come_back() -> N
     ],
 )
 def test_maps_of_a_role_merge_by_key(setting: str, first: Values, second: Values) -> None:
-    removed = {key: None for key in first}
+    removed = dict.fromkeys(first)
     rendered = render(merged(PROGRAM, {setting: first, "worker": {setting: second}, "ps": {setting: removed}}))
 
     def of(role: str) -> Values:
@@ -230,7 +275,9 @@ def test_maps_of_a_role_merge_by_key(setting: str, first: Values, second: Values
     ],
 )
 def test_other_settings_of_a_role_replace_the_whole(setting: str, field: str, top: Any, own: Any, nothing: Any) -> None:
-    rendered = render(merged(PROGRAM, {setting: top, "worker": {setting: own}, "ps": {setting: nothing}, "chief": {setting: None}}))
+    rendered = render(
+        merged(PROGRAM, {setting: top, "worker": {setting: own}, "ps": {setting: nothing}, "chief": {setting: None}})
+    )
     whole = rendered.pod_of("worker")[field]
     assert whole == own
     assert field not in rendered.pod_of("ps")
@@ -304,7 +351,9 @@ def test_program_files_can_be_run() -> None:
 
 
 def test_checkpoints_are_mounted_in_every_pod() -> None:
-    rendered = render(merged(PROGRAM, {"checkpoint": {"mountPath": "/models/", "existingClaim": "c", "directory": "a/b"}}))
+    rendered = render(
+        merged(PROGRAM, {"checkpoint": {"mountPath": "/models/", "existingClaim": "c", "directory": "a/b"}})
+    )
     for role in ("chief", "worker", "ps"):
         assert {"name": "checkpoints", "mountPath": "/models/"} in rendered.container_of(role)["volumeMounts"]
         assert {"name": "checkpoints", "persistentVolumeClaim": {"claimName": "c"}} in rendered.pod_of(role)["volumes"]
@@ -332,7 +381,11 @@ def test_data_volumes() -> None:
 
 def test_large_numbers_stay_whole() -> None:
     """Helm holds numbers of values files as floats, which it prints as 1e+09."""
-    values = {"podSecurityContext": {"runAsUser": 1000650000}, "deadlines": {"activeSeconds": 31536000}, "run": 20240501}
+    values = {
+        "podSecurityContext": {"runAsUser": 1000650000},
+        "deadlines": {"activeSeconds": 31536000},
+        "run": 20240501,
+    }
     rendered = render(merged(PROGRAM, values, {"terminationGracePeriodSeconds": 1000000}))
     assert rendered.pod_of("ps")["securityContext"]["runAsUser"] == 1000650000
     assert rendered.pod_of("ps")["terminationGracePeriodSeconds"] == 1000000
@@ -350,7 +403,9 @@ def test_the_lifecycle_pod_has_its_own_settings() -> None:
         "priorityClassName": "high",
         "resources": {"limits": {"memory": "256Mi"}},
     }
-    rendered = render(merged(PROGRAM, {"lifecycle": lifecycle, "nodeSelector": {"pool": "gpu"}, "imagePullSecrets": [{"name": "s"}]}))
+    rendered = render(
+        merged(PROGRAM, {"lifecycle": lifecycle, "nodeSelector": {"pool": "gpu"}, "imagePullSecrets": [{"name": "s"}]})
+    )
     pod = rendered.lifecycle()
     container = pod["containers"][0]
     assert container["image"] == "r.example.com/python:3.12"

@@ -1,4 +1,4 @@
-"""Carries the comments of chart/values.yaml into the table of chart/README.md and the descriptions of values.schema.json.
+"""Carries the comments of chart/values.yaml into the table of README.md and the descriptions of values.schema.json.
 
 `python tests/chart/values_table.py` rewrites both files; a test fails while they differ from what it would write.
 """

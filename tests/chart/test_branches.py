@@ -1,0 +1,67 @@
+"""Every branch of every template is rendered by a values file of chart/ci or by one of the mistakes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import helm, mistakes
+from .helm import CHART, PROGRAM, RefusedError, Values, merged, render
+from .test_names import umbrella
+
+BRANCH = re.compile(r"\{\{-?\s*(?:if|else if|else|range|with)\b[^}]*?-?\}\}")
+
+
+def branches() -> dict[str, list[re.Match[str]]]:
+    """File -> the actions that open a branch."""
+    files = sorted((CHART / "templates").iterdir())
+    return {file.name: list(BRANCH.finditer(file.read_text("utf-8"))) for file in files}
+
+
+def inputs() -> Iterator[Values]:
+    yield from helm.ci_values().values()
+    yield {"program": {"command": ["cat"], "files": {"bom.txt": "\ufeff"}}}
+    for mistake in mistakes.RULES:
+        yield merged(PROGRAM, mistake.values)
+
+
+def marked(folder: Path, waiting: set[tuple[str, int]]) -> Path:
+    """A copy of the chart in which each branch that waits for its turn stops Helm and tells its place."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(CHART, folder, ignore=shutil.ignore_patterns("ci", "__pycache__"))
+    for name, found in branches().items():
+        text = (CHART / "templates" / name).read_text("utf-8")
+        for match in reversed(found):
+            if (name, match.start()) in waiting:
+                text = f'{text[: match.end()]}{{{{ fail "branch {name} {match.start()}." }}}}{text[match.end() :]}'
+        (folder / "templates" / name).write_text(text, "utf-8")
+    return folder
+
+
+def test_every_branch_is_rendered_at_least_once(tmp_path: Path) -> None:
+    waiting = {(name, match.start()) for name, found in branches().items() for match in found}
+    assert len(waiting) > 100
+    chart = marked(tmp_path / "chart", waiting)
+    for values in inputs():
+        while reached := reached_branch(values, chart):
+            waiting.remove(reached)
+            chart = marked(tmp_path / "chart", waiting)
+    if reached := reached_branch({"tensorflow-job": PROGRAM}, umbrella(tmp_path, [""], chart)):
+        waiting.remove(reached)
+    assert not {f"{name}:{line_of(name, start)}" for name, start in waiting}
+
+
+def line_of(name: str, start: int) -> int:
+    return (CHART / "templates" / name).read_text("utf-8").count("\n", 0, start) + 1
+
+
+def reached_branch(values: Values, chart: Path) -> tuple[str, int] | None:
+    """The first marked branch that these values reach."""
+    try:
+        render(values, chart=chart)
+    except RefusedError as refused:
+        if found := re.search(r"branch (\S+) (\d+)\.", str(refused)):
+            return found[1], int(found[2])
+    return None

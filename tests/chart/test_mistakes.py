@@ -1,0 +1,84 @@
+"""Helm itself refuses bad values, naming the key, what it found and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tfconfig.entrypoint import cluster
+
+from . import mistakes
+from .helm import BINARIES, PROGRAM, SDK, RefusedError, merged, render
+from .mistakes import Mistake
+
+
+def said(mistake: Mistake, engine: str = SDK) -> str:
+    with pytest.raises(RefusedError) as refused:
+        render(merged(PROGRAM, mistake.values), engine=engine)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("mistake", mistakes.RULES, ids=lambda mistake: mistake.message[:60])
+def test_a_mistake_across_fields_is_reported(mistake: Mistake) -> None:
+    assert f"\n  - {mistake.message}" in said(mistake)
+
+
+@pytest.mark.parametrize("mistake", mistakes.SCHEMA, ids=lambda mistake: mistake.message[:60])
+def test_a_wrong_value_is_reported(mistake: Mistake) -> None:
+    assert mistake.message in said(mistake)
+
+
+@pytest.mark.parametrize(
+    "engine", BINARIES or [pytest.param("", marks=pytest.mark.skip(reason="no helm program on PATH"))]
+)
+def test_every_helm_refuses_the_same(engine: str) -> None:
+    for mistake in [*mistakes.RULES[::8], *mistakes.SCHEMA[::16]]:
+        assert mistake.message in said(mistake, engine)
+
+
+def test_all_mistakes_are_reported_at_once_one_a_line() -> None:
+    several = [mistakes.RULES[0], Mistake({"env": {"TF_CONFIG": "x"}}, "env.TF_CONFIG: made by")]
+    several.append(Mistake({"serviceAccount": {"create": False}}, "serviceAccount.name: missing"))
+    message = said(Mistake(merged(*(mistake.values for mistake in several)), ""))
+    lines = [line for line in message.splitlines() if line.startswith("  - ")]
+    assert len(lines) == len(several)
+    for line, mistake in zip(lines, several, strict=True):
+        assert line.startswith(f"  - {mistake.message}")
+
+
+def test_every_message_says_what_to_do() -> None:
+    for mistake in mistakes.RULES:
+        lines = [line for line in said(mistake).splitlines() if line.startswith("  - ")]
+        assert lines
+        for line in lines:
+            assert "; " in line, line
+
+
+# Just under and just over the limit of 131,061 bytes, by each role, with and without an evaluator.
+@pytest.mark.parametrize("evaluators", [0, 1])
+@pytest.mark.parametrize("name", ["a", "mnist", "job-whose-name-has-as-many-as-42-character"])
+@pytest.mark.parametrize("role", ["worker", "ps"])
+def test_the_limit_of_tf_config_is_exact(role: str, name: str, evaluators: int) -> None:
+    counts = {"chief": 1, "worker": 1, "ps": 1, "evaluator": evaluators}
+
+    def longest(count: int) -> int:
+        job: dict[str, Any] = {
+            "name": name,
+            "service": name,
+            "port": 2222,
+            "replicas": {key: n for key, n in (counts | {role: count}).items() if n},
+        }
+        last = {task.role: task for task in cluster.tasks(job)}.values()
+        return max(len(cluster.dumps(cluster.tf_config(job, task))) for task in last)
+
+    low, high = 1, 10_000
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if longest(middle) <= cluster.MAX_TF_CONFIG_BYTES else (low, middle)
+
+    replicas = {key: {"replicas": count} for key, count in counts.items()}
+    values = merged(PROGRAM, {"fullnameOverride": name, **replicas})
+    assert render(merged(values, {role: {"replicas": low}}))
+    message = said(Mistake(merged(values, {role: {"replicas": high}}), ""))
+    assert f"make a TF_CONFIG of {longest(high)} bytes" in message
