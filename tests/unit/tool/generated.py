@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from hypothesis import strategies as st
@@ -139,7 +140,7 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
 @st.composite
 def spoiled(draw: st.DrawFn) -> Values:
     """Values with one to three things at random places replaced, removed by null or added."""
-    values = draw(VALUES)
+    values = copy.deepcopy(draw(VALUES))  # st.just gives the same object each time
     for _ in range(draw(st.integers(1, 3))):
         here: Any = values
         for _ in range(draw(st.integers(0, 3))):
@@ -152,7 +153,7 @@ def spoiled(draw: st.DrawFn) -> Values:
                 break
             here = draw(st.sampled_from(inner))
         if isinstance(here, list):
-            here[draw(st.integers(0, len(here) - 1))] = draw(ODD)
+            here[draw(st.integers(0, len(here) - 1))] = copy.deepcopy(draw(ODD))
         else:
             new = st.sampled_from(
                 [
@@ -168,5 +169,5 @@ def spoiled(draw: st.DrawFn) -> Values:
                     "lifecycle",
                 ]
             )
-            here[draw(st.sampled_from(sorted(here)) | new if here else new)] = draw(ODD)
+            here[draw(st.sampled_from(sorted(here)) | new if here else new)] = copy.deepcopy(draw(ODD))
     return values

@@ -47,7 +47,7 @@ def assert_agreement(values: dict[str, Any]) -> None:
     found = findings(mine, RELEASE)
     try:
         rendered = helm.render(values, release=RELEASE)
-    except helm.Refused as error:
+    except helm.RefusedError as error:
         assert found, f"Helm alone refuses this: {error}"  # noqa: PT017
         if all(one.rule >= "TFC1" for one in found):  # not the schema, which Helm words in its own way
             assert words(found) == set(re.findall(r"^\s+- (.*)$", str(error), re.MULTILINE))  # noqa: PT017
@@ -121,7 +121,7 @@ def test_bad_value_is_refused_by_helm_and_by_the_tool_with_key_and_line(case: st
     (found,) = [one for one in findings(values, RELEASE) if one.path == path]
     assert found.line == line
     assert says in f"{found.message}; {found.fix}"
-    with pytest.raises(helm.Refused, match=path.rpartition(".")[2]):
+    with pytest.raises(helm.RefusedError, match=path.rpartition(".")[2]):
         helm.render(yaml.safe_load(lead + text), release=RELEASE)
 
 
@@ -129,5 +129,5 @@ def test_bad_value_is_refused_by_helm_and_by_the_tool_with_key_and_line(case: st
 def test_bad_release_name_is_refused_by_helm_and_by_the_tool(release: str) -> None:
     (found,) = findings(read(helm.PROGRAM), release)
     assert found.rule == "TFC101"
-    with pytest.raises(helm.Refused, match="release name"):
+    with pytest.raises(helm.RefusedError, match="release name"):
         helm.render(helm.PROGRAM, release=release)
