@@ -190,6 +190,7 @@ class Local:
         }
         (pod.folder / "message").write_text("")
         arguments = [str(ENTRYPOINT), "task", *(f"--{key}={value}" for key, value in options.items())]
+        output = _Output(self._console, pod.task)
         async with self._starting:
             pod.process = process = await asyncio.create_subprocess_exec(
                 *launch.python,
@@ -197,28 +198,20 @@ class Local:
                 cwd=self._cwd,
                 env=launch.environ,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=output.end,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
             )
+        output.read()
         self._changed.set()
         if pod.stop.is_set():
             _signal(pod, signal.SIGTERM)
-        reading = asyncio.create_task(self._read_output(pod.task, process))
         code = await process.wait()
         # What the task leaves behind would hold its port and its output; a pod's end takes it along, too.
         async with self._starting:
             strays.kill(other.process.pid for other in self._pods.values() if other.process)
-        await asyncio.wait([reading], timeout=OUTPUT_SECONDS)
-        reading.cancel()
+        await output.close()
         return code if code >= 0 else 128 - code
-
-    async def _read_output(self, task: Task, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout
-        data = b"start"
-        while data:
-            data = await process.stdout.read(64 * 1024)
-            self._console.feed(task, data)
 
     async def _free(self, interrupted: asyncio.Event) -> None:
         """End every process: asked first, killed after the grace; at once when interrupted a second time."""
@@ -235,6 +228,36 @@ class Local:
                     _signal(pod, signal.SIGKILL)
             again.cancel()
         strays.kill([])
+
+
+class _Output:
+    """The pipe for what one process prints; `end` is the process's side. (asyncio's own pipes delay Process.wait
+    until the last holder of the pipe is gone: python/cpython#119710.)"""
+
+    def __init__(self, console: Console, task: Task) -> None:
+        self._console, self._task = console, task
+        self._pipe, self.end = os.pipe()
+        self._over = asyncio.Event()
+
+    def read(self) -> None:
+        """From now on, pass on what comes."""
+        os.close(self.end)
+        os.set_blocking(self._pipe, False)
+        asyncio.get_running_loop().add_reader(self._pipe, self._ready)
+
+    def _ready(self) -> None:
+        data = os.read(self._pipe, 64 * 1024)
+        self._console.feed(self._task, data)
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._pipe)
+            self._over.set()
+
+    async def close(self) -> None:
+        """Wait for the rest, within OUTPUT_SECONDS."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._over.wait(), OUTPUT_SECONDS)
+        asyncio.get_running_loop().remove_reader(self._pipe)
+        os.close(self._pipe)
 
 
 def _signal(pod: _LocalPod, number: int) -> None:

@@ -116,7 +116,10 @@ def _summarize(console: Console, job: Job, state: State, began: float) -> None:
         for line in console.tail(state.decider):
             console.say(f"    {line}")
     ended = state.finished or time.time()
-    console.say(f"{state.phase if state.ended else 'Interrupted'} after {ended - began:.1f} s: {state.message}")
+    if state.ended:
+        console.say(f"{state.phase} after {ended - began:.1f} s: {state.message}")
+    else:
+        console.say(f"Interrupted after {ended - began:.1f} s; no process of the job is left")
     if state.decider:
         console.say(f"  deciding task  {name(state.decider)}, exit status {state.exit_code}")
     console.say(f"  restarts       {state.restarts} ({state.failures} failures counted)")

@@ -1,0 +1,43 @@
+# `make demo` and `make test` set up what they need in .venv and .demo; nothing outside the checkout changes.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed-
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo 'make demo   train handwritten digits on 2 workers and 2 parameter servers, as local processes'
+	@echo 'make test   lint, types and every test that this machine can run'
+	@echo 'make lint   format and lint only        make clean   remove .venv and .demo'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo '$(PYTHON) is older than Python 3.10; name another one: make PYTHON=python3.12 …' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+	  { echo '$(PYTHON) -m venv failed; on Debian and Ubuntu: apt-get install python3-venv' >&2; rm -rf .venv; exit 1; }
+
+$(STAMP)local: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[local]'
+	@touch $@
+
+$(STAMP)dev: pyproject.toml $(STAMP)local
+	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMP)local
+	$(BIN)/tfconfig run -f examples/digits/values.yaml --python $(BIN)/python --checkpoint .demo/digits
+
+.PHONY: lint
+lint: $(STAMP)dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+.PHONY: test
+test: lint
+	$(BIN)/python -m pytest
+
+.PHONY: clean
+clean:
+	rm -rf .venv .demo

@@ -1,0 +1,229 @@
+"""How local runs end: each with a real program, real processes and the exit status a CI pipeline would see."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.local.conftest import Start, shell
+
+
+def test_a_program_that_exits_0_makes_the_job_succeed(start: Start) -> None:
+    run = start(shell("echo hello from $TASK_TYPE $TASK_INDEX"))
+    assert run.end() == 0
+    assert "worker-0 | hello from worker 0" in run.output
+    assert "Succeeded after" in run.output
+    assert run.pids() == []
+
+
+def test_a_failed_program_under_never_fails_the_job_and_shows_its_last_lines(start: Start) -> None:
+    run = start(shell("echo about to break; exit 1", restart={"policy": "Never"}))
+    assert run.end() == 1
+    assert "restart.policy Never does not restart it" in run.output
+    summary = run.output.partition("last lines of worker-0:")[2]
+    assert "about to break" in summary
+    assert "deciding task  worker-0, exit status 1" in summary
+    assert run.pids() == []
+
+
+def test_backoff_limit_2_means_three_tries(start: Start) -> None:
+    run = start(shell("echo try; exit 3", restart={"policy": "OnFailure", "backoffLimit": 2}))
+    assert run.end() == 1
+    assert run.output.count("worker-0 | try") == 3
+    assert "3 failures, restart.backoffLimit is 2" in run.output
+
+
+@pytest.mark.parametrize(("code", "tries"), [(1, 1), (137, 2)])
+def test_policy_exit_code_tries_again_only_after_128_and_more(start: Start, code: int, tries: int) -> None:
+    script = f"echo try; exit {code}"
+    run = start(shell(script, restart={"policy": "ExitCode", "backoffLimit": 1}))
+    assert run.end() == 1
+    assert run.output.count("worker-0 | try") == tries
+
+
+def test_a_missing_program_is_named_with_the_place_to_look(start: Start) -> None:
+    values = shell("", restart={"policy": "Never"})
+    values["program"]["command"] = ["trian"]
+    run = start(values)
+    assert run.end() == 1
+    assert "cannot run 'trian': No such file or directory" in run.output
+    assert "exited 127" in run.output
+
+
+def test_a_file_that_cannot_be_executed_ends_with_126(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("not a program")
+    values = shell("", restart={"policy": "Never"})
+    values["program"]["command"] = [str(tmp_path / "data.txt")]
+    run = start(values)
+    assert run.end() == 1
+    assert "exited 126" in run.output
+
+
+def test_tasks_that_run_on_after_the_deciding_one_are_ended(start: Start) -> None:
+    script = "test $TASK_TYPE = chief && { sleep 1; exit 0; }; sleep 600"
+    run = start(shell(script, chief={"replicas": 1}, worker={"replicas": 3}))
+    assert run.end(30) == 0
+    assert run.pids() == []
+
+
+def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(start: Start) -> None:
+    script = 'trap "" TERM; test $TASK_TYPE = chief && { sleep 1; exit 0; }; while :; do sleep 1; done'
+    run = start(shell(script, chief={"replicas": 1}, terminationGracePeriodSeconds=3))
+    assert run.end(30) == 0
+    assert run.pids() == []
+
+
+def test_a_program_gets_sigterm_and_its_grace_to_save(start: Start) -> None:
+    script = (
+        'test $TASK_TYPE = chief && { sleep 1; exit 0; }; trap "sleep 1; echo saved; exit 0" TERM; sleep 600 & wait'
+    )
+    run = start(shell(script, chief={"replicas": 1}))
+    assert run.end(30) == 0
+    assert "worker-0 | saved" in run.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_every_process(start: Start, number: int) -> None:
+    run = start(shell("echo up; sleep 600", worker={"replicas": 3}))
+    run.wait_for(r"(?s)(\| up.*){3}")
+    os.kill(run.process.pid, number)
+    assert run.end(20) == 130
+    assert run.pids() == []
+    assert "Interrupted after" in run.output
+
+
+def test_ctrl_c_twice_does_not_wait_for_the_grace(start: Start) -> None:
+    run = start(shell('trap "echo no" TERM INT; echo up; while :; do sleep 1; done', terminationGracePeriodSeconds=300))
+    run.wait_for(r"\| up")
+    run.process.send_signal(signal.SIGINT)
+    run.wait_for(r"worker-0 \| no")
+    run.process.send_signal(signal.SIGINT)
+    assert run.end(20) == 130
+    assert run.pids() == []
+
+
+def test_tasks_do_not_outlive_a_tool_that_is_killed(start: Start) -> None:
+    run = start(shell("echo up; sleep 600", terminationGracePeriodSeconds=2))
+    run.wait_for(r"\| up")
+    run.process.kill()
+    run.wait_until_gone(15)
+
+
+def test_what_a_program_leaves_in_the_background_goes_with_its_task(start: Start) -> None:
+    # setsid takes the sleeper out of the program's process group: only its being an orphan gives it away.
+    run = start(shell("setsid sleep 600 & sleep 600 & echo started; sleep 0.2"))
+    assert run.end(30) == 0
+    assert run.pids() == []
+
+
+def test_an_address_in_use_is_told_before_anything_starts(start: Start) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        run = start(shell("echo never"), "--port", str(port))
+        assert run.end() == 2
+    assert f"127.0.0.1:{port}, for worker-0: address already in use; give another --port" in run.output
+    assert "worker-0 |" not in run.output
+
+
+def test_a_run_over_its_active_deadline_fails(start: Start) -> None:
+    run = start(shell("sleep 600", deadlines={"activeSeconds": 2}))
+    assert run.end(30) == 1
+    assert "the run was still active after deadlines.activeSeconds (2 s)" in run.output
+    assert run.pids() == []
+
+
+def test_output_goes_to_files_too_untouched(start: Start, tmp_path: Path) -> None:
+    run = start(shell("printf 'a\\r\\nb'"), "--logs", "logs")
+    assert run.end() == 0
+    assert b"a\r\nb" in (tmp_path / "logs/worker-0.log").read_bytes()
+    assert "worker-0 | a\nworker-0 | b" in run.output
+
+
+def test_secrets_come_from_the_callers_environment(start: Start) -> None:
+    env = {"TOKEN": {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}}
+    run = start(shell("echo token $TOKEN", env=env), environ={"TOKEN": "abc"})
+    assert run.end() == 0
+    assert "worker-0 | token abc" in run.output
+
+
+def test_secrets_nobody_gives_are_listed_before_anything_starts(start: Start) -> None:
+    sources = {
+        "KEY": {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        "MAYBE": {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}}},
+    }
+    run = start(shell("echo never", env=sources))
+    assert run.end() == 2
+    assert "env KEY comes from a Secret" in run.output
+    assert "MAYBE" not in run.output
+
+
+def test_data_folders_stand_in_for_mount_paths(start: Start, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "one.txt").write_text("first image\n")
+    values = shell("", data={"images": {"mountPath": "/data/images", "existingClaim": "c", "env": "IMAGES"}})
+    values["program"] = {"command": ["sh", "-c", 'cat "$0"; ls $IMAGES'], "args": ["/data/images/one.txt"]}
+    run = start(values, "--data", f"images={images}")
+    assert run.end() == 0
+    assert "worker-0 | first image" in run.output
+    assert "worker-0 | one.txt" in run.output
+
+
+def test_a_data_volume_this_machine_lacks_is_asked_for(start: Start) -> None:
+    run = start(shell("echo never", data={"images": {"mountPath": "/no/such/folder", "existingClaim": "c"}}))
+    assert run.end() == 2
+    assert "give the folder to use with --data images=DIR" in run.output
+
+
+def test_program_files_are_what_the_program_starts_beside(start: Start) -> None:
+    values = shell("")
+    values["program"] = {"command": ["sh", "main.sh"], "files": {"main.sh": "echo in $(ls)\n"}}
+    run = start(values)
+    assert run.end() == 0
+    assert "worker-0 | in main.sh" in run.output
+
+
+def test_references_in_arguments_are_replaced_as_in_a_pod(start: Start) -> None:
+    values = shell("", ps={"replicas": 1})
+    values["program"] = {
+        "command": ["sh", "-c", 'echo "$@"', "program"],
+        "args": ["--job_name=$(TASK_TYPE)", "--ps_hosts=$(PS_HOSTS)", "$(NOT_SET)", "$$(TASK_TYPE)"],
+    }
+    run = start(values, "--port", "23450")
+    assert run.end() == 0
+    assert "worker-0 | --job_name=worker --ps_hosts=127.0.0.1:23451 $(NOT_SET) $(TASK_TYPE)" in run.output
+
+
+def test_a_killed_task_frees_the_port_before_it_starts_again(start: Start) -> None:
+    # The task's own process is killed, not the program below it: the orphan must not keep the address.
+    script = (
+        'test $TASK_TYPE = chief && { sleep 6; exit 0; }; echo "up $$"; exec python3 -m http.server ${WORKER_HOSTS##*:}'
+    )
+    run = start(shell(script, chief={"replicas": 1}))
+    run.wait_for(r"\| up")
+    run.kill("task --role=worker")
+    run.wait_for(r"(?s)\| up.*\| up")
+    assert run.end(30) == 0
+    assert "in use" not in run.output
+
+
+def test_a_run_ends_within_a_second_of_the_deciding_exit(start: Start) -> None:
+    run = start(shell("test $TASK_TYPE = chief && { sleep 1; echo over; exit 0; }; sleep 600", chief={"replicas": 1}))
+    run.wait_for("over")
+    over = time.monotonic()
+    assert run.end(10) == 0
+    assert time.monotonic() - over < 3
+
+
+def test_invalid_values_start_nothing(start: Start) -> None:
+    run = start(shell("echo never", worker={"replicas": -1}))
+    assert run.end() == 2
+    assert "worker.replicas" in run.output
+    assert "worker-0 |" not in run.output
