@@ -96,11 +96,14 @@ class Client:
         """A new object."""
         return self._json("POST", self._path(resource), {"fieldManager": MANAGER}, body)
 
-    def delete_pod(self, name: str, uid: str, force: bool = False) -> None:
-        """Delete this very pod (409 when the name is another's by now); by force also from a node that is silent."""
+    def delete_pod(self, name: str, uid: str, grace: int | None = None) -> None:
+        """Delete this very pod (409 when the name is another's by now).
+
+        `grace` seconds instead of the pod's own; 0 also where its node does not answer.
+        """
         body: Document = {"preconditions": {"uid": uid}}
-        if force:
-            body["gracePeriodSeconds"] = 0
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
         self._call("DELETE", self._path("pods", name), {}, body)
 
     def log_tail(self, pod: str, container: str, lines: int, previous: bool) -> str:
@@ -288,14 +291,19 @@ class Client:
         self._open.discard(connection)
         connection.close()
 
+    def leave(self) -> None:
+        """This thread makes no more calls."""
+        connection, self._own.connection = getattr(self._own, "connection", None), None
+        if connection:
+            self._drop(connection)
+
     def close(self) -> None:
-        """End every watch and connection, in whatever thread."""
+        """End every watch and call: each thread finds its connection broken, and closes it."""
         self.closed.set()
         for connection in list(self._open):
-            if connection.sock:
-                with contextlib.suppress(OSError):  # it was closed already
-                    connection.sock.shutdown(socket.SHUT_RDWR)
-            self._drop(connection)
+            with contextlib.suppress(OSError, AttributeError):  # its thread has closed it already
+                connection.sock.shutdown(socket.SHUT_RDWR)
+        self.leave()
 
     def _secret(self, name: str) -> str:
         try:

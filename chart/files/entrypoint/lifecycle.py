@@ -27,7 +27,7 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from . import observe, status
-from .cluster import Job, Task, name, tasks
+from .cluster import Job, Task, name, runs_server, tasks
 from .job import TAKING_OVER, decide
 from .kubernetes import ApiError, Client
 from .state import RUNNING, SUSPENDED, Action, Delete, Event, Finish, Observation, Pod, Scale, Set, State
@@ -43,6 +43,7 @@ STEADY_SECONDS, BUSY_SECONDS, RETRY_SECONDS = 10.0, 2.0, 0.5
 AGAIN_SECONDS = 30.0  # until the same pod is asked to go again, the same line is printed again
 STALE_SECONDS = 300.0
 DELETERS = 8
+FIRST, FIRST_SECONDS = 16, 0.25  # pods deleted before the sets are scaled
 LOG_LINES = 20
 
 
@@ -60,19 +61,26 @@ class Deleter:
     def __init__(self, client: Client, say: Callable[[str], None], spawn: Callable[[Callable[[], None]], None]) -> None:
         self._client, self._say, self._spawn = client, say, spawn
         self._asked: dict[tuple[str, bool], float] = {}
-        self._queue: queue.SimpleQueue[tuple[str, str, bool] | None] = queue.SimpleQueue()
+        self._queue: queue.Queue[tuple[str, str, int | None] | None] = queue.Queue()
         self._threads = 0
 
-    def ask(self, pod_name: str, uid: str, force: bool) -> None:
+    def ask(self, pod_name: str, uid: str, grace: int | None) -> None:
         """Delete this pod soon, unless that was asked for lately."""
         now = time.monotonic()
-        if now < self._asked.get((uid, force), 0.0):
+        if now < self._asked.get((uid, grace == 0), 0.0):
             return
-        self._asked[uid, force] = now + AGAIN_SECONDS
-        self._queue.put((pod_name, uid, force))
+        self._asked[uid, grace == 0] = now + AGAIN_SECONDS
+        self._queue.put((pod_name, uid, grace))
         if self._threads < DELETERS:
             self._threads += 1
             self._spawn(self._work)
+
+    def flush(self, seconds: float) -> None:
+        """Wait until all that was asked for is done, but not long."""
+        deadline = time.monotonic() + seconds
+        with self._queue.all_tasks_done:
+            while self._queue.unfinished_tasks and time.monotonic() < deadline:
+                self._queue.all_tasks_done.wait(deadline - time.monotonic())
 
     def stop(self) -> None:
         """End its threads."""
@@ -82,18 +90,20 @@ class Deleter:
     def _work(self) -> None:
         tries = 0
         while request := self._queue.get():
-            pod_name, uid, force = request
+            pod_name, uid, grace = request
             try:
-                self._client.delete_pod(pod_name, uid, force)
+                self._client.delete_pod(pod_name, uid, grace)
                 tries = 0
             except ApiError as error:
                 if error.temporary:
                     tries += 1
                     self._client.rest(tries, error)
-                    self._asked.pop((uid, force), None)
+                    self._asked.pop((uid, grace == 0), None)
                 elif error.status not in (404, 409):  # gone, or the name is another pod's by now
                     # Not in our Role, say: a pod of an older, larger run. The scale to 0 takes it.
                     self._say(f"pod {pod_name} is not deleted by name: {error}")
+            finally:
+                self._queue.task_done()
 
 
 class Lifecycle:
@@ -172,6 +182,8 @@ class Lifecycle:
             except BaseException as error:
                 if not self._client.closed.is_set():
                     self._bell.fail(error)
+            finally:
+                self._client.leave()
 
         threading.Thread(target=guarded, daemon=True).start()
 
@@ -219,12 +231,7 @@ class Lifecycle:
         self._tell_progress(state)
         if state.ended and self._tail is None:
             self._tail = self._log_tail(state, pods)
-        for action in actions:
-            if isinstance(action, Scale):
-                self._scale(action)
-            elif isinstance(action, Delete):
-                pod_name = "{}-{}-{}".format(self._job["name"], *action.task)
-                self._deleter.ask(pod_name, action.uid, action.force)
+        self._free(state, [action for action in actions if isinstance(action, (Scale, Delete))])
         if written:
             self._tell()
         self._explainer.since = state.started
@@ -361,6 +368,30 @@ class Lifecycle:
         self._held, self._wrote = True, time.monotonic()
 
     # --- actions ---
+
+    def _free(self, state: State, actions: list[Scale | Delete]) -> None:
+        """Scales and deletes.
+
+        The pods of tasks that ended are deleted before the sets are scaled, with a grace of a second: their containers
+        are just being started again, to park. One that is stopped before its Python runs never sees SIGTERM (PID 1
+        ignores what it does not handle), so the set's own deletion, with the pod's grace, would take all of that.
+        """
+        ended = state.succeeded | ({state.decider} if state.decider and state.exit_code is not None else set())
+        deletes = [action for action in actions if isinstance(action, Delete)]
+        first = [action for action in deletes if action.task in ended and not action.force]
+        for action in first[:FIRST]:
+            self._delete(action, 1)
+        if first:
+            self._deleter.flush(FIRST_SECONDS)
+        for scale in actions:
+            if isinstance(scale, Scale):
+                self._scale(scale)
+        for action in deletes:
+            serves = runs_server(self._job, action.task.role)  # these have nothing to save
+            self._delete(action, 0 if action.force else 1 if serves or action.task in ended else None)
+
+    def _delete(self, action: Delete, grace: int | None) -> None:
+        self._deleter.ask("{}-{}-{}".format(self._job["name"], *action.task), action.uid, grace)
 
     def _scale(self, action: Scale) -> None:
         set_name = f"{self._job['name']}-{action.role}"

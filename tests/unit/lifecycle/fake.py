@@ -62,6 +62,7 @@ class Cluster:
         self.version, self.forgotten, self.uids = 100, 0, 0
         self.requests: Counter[str] = Counter()  # "PATCH configmaps" -> times
         self.deletes: list[str] = []  # uids of pods that were asked to go
+        self.graces: dict[str, int | None] = {}
         self.statuses: list[Document] = []  # each status.json that was written
         self.status_times: list[float] = []
         self.scaled: list[tuple[str, int]] = []
@@ -419,6 +420,7 @@ class Handler(BaseHTTPRequestHandler):
         if verb == "DELETE":
             uid = body["preconditions"]["uid"]
             cluster.deletes.append(uid)
+            cluster.graces[name] = body.get("gracePeriodSeconds")
             cluster.delete_pod(name, uid, body.get("gracePeriodSeconds") == 0)
             return "{}"
         assert self.headers["Content-Type"] == "application/merge-patch+json"

@@ -58,6 +58,21 @@ def test_the_outcome_is_stored_before_the_first_pod_goes(install: Install, start
     assert set(seen) == {"Succeeded"}
 
 
+def test_a_task_that_ended_is_deleted_before_its_set_is_scaled_and_with_a_short_grace(
+    install: Install, start: Start
+) -> None:
+    cluster, server = install()
+    order: list[tuple[str, str]] = []
+    cluster.refuse = lambda verb, _, name: order.append((verb, name)) if verb in ("DELETE", "PATCH") else None
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends() == 0
+    assert order.index(("DELETE", "j-chief-0")) < order.index(("PATCH", "j-chief"))
+    assert cluster.graces["j-chief-0"] == 1
+    assert cluster.graces["j-worker-0"] is None  # may save something
+
+
 def test_failure_frees_everything_and_fails_the_job_as_the_last_act(install: Install, start: Start) -> None:
     cluster, server = install(restart={"policy": "Never"})
     controller = start(server)
