@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from .test_names import umbrella
 BRANCH = re.compile(r"\{\{-?\s*(?:if|else if|else|range|with)\b[^}]*?-?\}\}")
 
 
+@functools.cache
 def branches() -> dict[str, list[re.Match[str]]]:
     """File -> the actions that open a branch."""
     files = sorted((CHART / "templates").iterdir())
@@ -27,27 +29,26 @@ def inputs() -> Iterator[Values]:
         yield merged(PROGRAM, mistake.values)
 
 
-def marked(folder: Path, waiting: set[tuple[str, int]]) -> Path:
-    """A copy of the chart in which each branch that waits for its turn stops Helm and tells its place."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(CHART, folder, ignore=shutil.ignore_patterns("ci", "__pycache__"))
-    for name, found in branches().items():
-        text = (CHART / "templates" / name).read_text("utf-8")
-        for match in reversed(found):
-            if (name, match.start()) in waiting:
-                text = f'{text[: match.end()]}{{{{ fail "branch {name} {match.start()}." }}}}{text[match.end() :]}'
-        (folder / "templates" / name).write_text(text, "utf-8")
-    return folder
+def mark(chart: Path, name: str, waiting: set[tuple[str, int]]) -> None:
+    """Makes each branch of a template that waits for its turn stop Helm and tell its place."""
+    text = (CHART / "templates" / name).read_text("utf-8")
+    for match in reversed(branches()[name]):
+        if (name, match.start()) in waiting:
+            text = f'{text[: match.end()]}{{{{ fail "branch {name} {match.start()}." }}}}{text[match.end() :]}'
+    (chart / "templates" / name).write_text(text, "utf-8")
 
 
 def test_every_branch_is_rendered_at_least_once(tmp_path: Path) -> None:
     waiting = {(name, match.start()) for name, found in branches().items() for match in found}
     assert len(waiting) > 100
-    chart = marked(tmp_path / "chart", waiting)
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart, ignore=shutil.ignore_patterns("ci", "__pycache__"))
+    for name in branches():
+        mark(chart, name, waiting)
     for values in inputs():
         while reached := reached_branch(values, chart):
             waiting.remove(reached)
-            chart = marked(tmp_path / "chart", waiting)
+            mark(chart, reached[0], waiting)
     if reached := reached_branch({"tensorflow-job": PROGRAM}, umbrella(tmp_path, [""], chart)):
         waiting.remove(reached)
     assert not {f"{name}:{line_of(name, start)}" for name, start in waiting}
