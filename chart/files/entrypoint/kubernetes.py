@@ -74,7 +74,7 @@ class Client:
         if not server:
             host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
             server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-        self._server, self._folder = urlsplit(server), folder
+        self.server, self._folder = urlsplit(server), folder
         self.namespace = namespace or self._secret("namespace")
         self._timeout, self._pause, self._patience = timeout, pause, 60 * pause
         self._own = threading.local()
@@ -271,15 +271,18 @@ class Client:
         raise ApiError(response.status, message, float(after) if after.isdigit() else 0.0)
 
     def _connect(self, timeout: float) -> http.client.HTTPConnection:
-        host, port = self._server.hostname or "", self._server.port
+        host, port = self.server.hostname or "", self.server.port
         connection = http.client.HTTPConnection(host, port, timeout=timeout)
-        if self._server.scheme == "https":
+        if self.server.scheme == "https":
             # Not ssl.create_default_context(): its VERIFY_X509_STRICT (Python 3.13) refuses the CAs of many clusters.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.load_verify_locations(os.path.join(self._folder, "ca.crt"))
             connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
         connection.connect()
         self._open.add(connection)
+        if self.closed.is_set():  # close() may not have seen it
+            self._drop(connection)
+            raise ConnectionError("closed")
         # A server or node that vanished is noticed within 25 s instead of at the read time-out.
         connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):

@@ -129,10 +129,8 @@ def _describes_last_start(main: Mapping[str, Any]) -> bool:
     the same container.
     """
     container = main.get("lastState", {}).get("terminated", {}).get("containerID", "")
-    if container:
-        return bool(container == main.get("containerID", ""))
-    waiting: Mapping[str, Any] = main.get("state", {}).get("waiting", {})
-    return waiting.get("reason") == "CrashLoopBackOff"
+    same = container and container == main.get("containerID", "")
+    return bool(same) or main.get("state", {}).get("waiting", {}).get("reason") == "CrashLoopBackOff"
 
 
 def _why_waiting(

@@ -24,7 +24,6 @@ from urllib.parse import parse_qs, urlsplit
 Document = dict[str, Any]
 NAMESPACE = "team-a"
 STEP = 0.004  # seconds that everything takes here
-BOOKMARK_SECONDS = 0.02
 
 
 class RefusedError(Exception):
@@ -70,7 +69,8 @@ class Cluster:
         self.scripts: dict[str, list[int]] = {}  # pod -> how its first, second, ... container ends by itself
         self.exits: Counter[str] = Counter()
         self.stuck: dict[str, Document] = {}  # pod -> the status it never gets beyond
-        self.down, self.cuts = False, 0
+        self.down, self.cuts, self.bookmarked = False, 0, 0
+        self.bookmark_seconds = 0.02
         self.stopped = False
         self.quota: str = ""  # why no pods are made
         self._unsettled: set[str] = set()  # StatefulSets to look at
@@ -206,9 +206,10 @@ class Cluster:
         """The container of a pod ends, and is started again a step later."""
         with self.lock:
             document = self.objects.get(("pods", pod))
-            if document is None or "running" not in document["status"]["containerStatuses"][0]["state"]:
+            containers = document["status"].get("containerStatuses", []) if document else []
+            if document is None or not containers or "running" not in containers[0]["state"]:
                 return
-            container = document["status"]["containerStatuses"][0]
+            container = containers[0]
             identity = container["containerID"]
             ended = {"exitCode": code, "reason": "Error" if code else "Completed", "finishedAt": now()}
             container["state"] = {"terminated": {**ended, "message": message, "containerID": identity}}
@@ -332,6 +333,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+        self.connections: list[socket.socket] = []
+        self.tokens: list[str] = []
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self._thread = threading.Thread(target=lambda: self.serve_forever(0.01), daemon=True)
@@ -361,6 +364,7 @@ class Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Answer at once."""
         super().setup()
+        self.server.connections.append(self.connection)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def do_GET(self) -> None:
@@ -385,6 +389,7 @@ class Handler(BaseHTTPRequestHandler):
         if cluster.down:
             self.close_connection = True
             return
+        self.server.tokens += filter(None, [self.headers.get("Authorization")])
         url = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         resource, name, sub = ([*url.path.split(f"/namespaces/{NAMESPACE}/")[1].split("/"), "", ""])[:3]
@@ -465,13 +470,14 @@ class Handler(BaseHTTPRequestHandler):
                 start = bisect(cluster.history, since, key=lambda item: item[0])
                 news = [item for item in cluster.history[start:] if item[2] == resource]
                 if not news:
-                    cluster.lock.wait(BOOKMARK_SECONDS)
+                    cluster.lock.wait(cluster.bookmark_seconds)
                 if cluster.cuts != cuts:
                     return  # without the last chunk: the connection just breaks
                 lines = [{"type": kind, "object": it} for _, kind, _, it in news if _selected(it, query)]
                 if not news:
                     metadata = {"resourceVersion": str(latest)}
                     lines = [{"type": "BOOKMARK", "object": {"metadata": metadata}}]
+                    cluster.bookmarked = latest
                 since = latest
             for line in lines:
                 text = json.dumps(line).encode() + b"\n"

@@ -1,0 +1,353 @@
+"""How the API's objects become the words of the state machine; fragments as a 1.35 kubelet writes them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from tfconfig.entrypoint import observe
+from tfconfig.entrypoint.cluster import Task
+from tfconfig.entrypoint.state import Exit, Pod, Set
+
+NOW = 1_800_000_000.0
+ENDED = "2026-05-09T07:30:00Z"
+ENDED_SECONDS = 1_778_311_800.0
+
+
+def document(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    """A pod of task worker-3."""
+    return {
+        "metadata": {
+            "name": "mnist-worker-3",
+            "uid": "u",
+            "creationTimestamp": "2026-05-09T07:29:33Z",
+            "labels": {"tensorflow-job/role": "worker", "tensorflow-job/run": "r1", "tensorflow-job/job": "mnist"},
+            **metadata,
+        },
+        "spec": {"nodeName": "node-7", "containers": [{"name": "tensorflow"}]},
+        "status": status,
+    }
+
+
+def container(
+    state: dict[str, Any], last: dict[str, Any] | None = None, restarts: int = 0, **more: Any
+) -> dict[str, Any]:
+    return {
+        "name": "tensorflow",
+        "restartCount": restarts,
+        "state": state,
+        "lastState": {"terminated": last} if last else {},
+        **more,
+    }
+
+
+def terminated(code: int, number: int = 0, **more: Any) -> dict[str, Any]:
+    reason = "Completed" if code == 0 else "Error"
+    return {"exitCode": code, "reason": reason, "finishedAt": ENDED, "containerID": f"containerd://{number}", **more}
+
+
+RUNNING = {"running": {"startedAt": ENDED}}
+SIDECAR = {"name": "proxy", "restartCount": 4, "state": {"terminated": terminated(1)}, "lastState": {}}
+UNBOUND = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
+
+
+def waiting(reason: str, message: str = "") -> dict[str, Any]:
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def back_off(text: str) -> str:
+    return f"back-off {text} restarting failed container=tensorflow pod=mnist-worker-3_default(u)"
+
+
+def init(
+    state: dict[str, Any], last: dict[str, Any] | None = None, restarts: int = 0, ready: bool = False
+) -> dict[str, Any]:
+    one = {**container(state, last, restarts), "name": "fetch", "ready": ready}
+    return {"initContainerStatuses": [one], "containerStatuses": [container(waiting("PodInitializing"))]}
+
+
+def exited(code: int, reason: str = "", message: str = "") -> Exit:
+    return Exit(code, reason or ("Completed" if code == 0 else "Error"), message, ENDED_SECONDS)
+
+
+CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "just made": ({"phase": "Pending"}, {"status": "Waiting"}),
+    "no node has room": (
+        {
+            "phase": "Pending",
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes: no GPU"}
+            ],
+        },
+        {"status": "Waiting", "reason": "Unschedulable", "message": "0/3 nodes: no GPU"},
+    ),
+    "scheduling gate": (
+        {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}]},
+        {"status": "Waiting", "reason": "SchedulingGated", "message": "gates"},
+    ),
+    "being made": (
+        {"phase": "Pending", "containerStatuses": [container(waiting("ContainerCreating"))]},
+        {"status": "Waiting", "reason": "ContainerCreating"},
+    ),
+    "bad image": (
+        {"containerStatuses": [container(waiting("ErrImagePull", "manifest unknown"))]},
+        {"status": "Waiting", "reason": "ErrImagePull", "message": "manifest unknown"},
+    ),
+    "missing secret": (
+        {"containerStatuses": [container(waiting("CreateContainerConfigError", 'secret "s" not found'))]},
+        {"status": "Waiting", "reason": "CreateContainerConfigError", "message": 'secret "s" not found'},
+    ),
+    "running": (
+        {"phase": "Running", "containerStatuses": [SIDECAR, container(RUNNING)]},
+        {"status": "Running"},
+    ),
+    "exited 0": (
+        {"phase": "Running", "containerStatuses": [container({"terminated": terminated(0)})]},
+        {"status": "Terminated", "current": exited(0)},
+    ),
+    "out of memory": (
+        {"containerStatuses": [container({"terminated": terminated(137, reason="OOMKilled")})]},
+        {"status": "Terminated", "current": exited(137, "OOMKilled")},
+    ),
+    "program that does not exist": (
+        {
+            "containerStatuses": [
+                container({"terminated": terminated(128, reason="StartError", message="no such file")})
+            ]
+        },
+        {"status": "Terminated", "current": exited(128, "StartError", "no such file")},
+    ),
+    "runs again": (
+        {"containerStatuses": [container(RUNNING, terminated(1), 1, containerID="containerd://1")]},
+        {"status": "Running", "restarts": 1, "last": exited(1)},
+    ),
+    "exited twice": (
+        {"containerStatuses": [container({"terminated": terminated(2, 1)}, terminated(1, 0), 1)]},
+        {"status": "Terminated", "restarts": 1, "last": exited(1), "current": exited(2)},
+    ),
+    "waits for its third start: lastState is of the second": (
+        {
+            "containerStatuses": [
+                container(
+                    waiting("CrashLoopBackOff", back_off("20s")), terminated(2, 1), 1, containerID="containerd://1"
+                )
+            ]
+        },
+        {
+            "status": "Waiting",
+            "reason": "CrashLoopBackOff",
+            "message": back_off("20s"),
+            "restarts": 1,
+            "current": exited(2),
+            "backoff": 20.0,
+        },
+    ),
+    "long back-off": (
+        {"containerStatuses": [container(waiting("CrashLoopBackOff", back_off("2m40s")), terminated(2), 6)]},
+        {
+            "reason": "CrashLoopBackOff",
+            "backoff": 160.0,
+            "restarts": 6,
+            "current": exited(2),
+            "message": back_off("2m40s"),
+        },
+    ),
+    "longest back-off": (
+        {"containerStatuses": [container(waiting("CrashLoopBackOff", back_off("5m0s")), terminated(2), 9)]},
+        {
+            "reason": "CrashLoopBackOff",
+            "backoff": 300.0,
+            "restarts": 9,
+            "current": exited(2),
+            "message": back_off("5m0s"),
+        },
+    ),
+    "new container made, not started yet: lastState is of the one before": (
+        {"containerStatuses": [container(waiting(""), terminated(2, 0), 1, containerID="containerd://1")]},
+        {"status": "Waiting", "restarts": 1, "last": exited(2)},
+    ),
+    "cannot start again: its image is gone": (
+        {
+            "containerStatuses": [
+                container(waiting("ErrImageNeverPull", "not here"), terminated(1), 0, containerID="containerd://0")
+            ]
+        },
+        {"status": "Waiting", "reason": "ErrImageNeverPull", "message": "not here", "current": exited(1)},
+    ),
+    "record of a container lost at a node's restart": (
+        {
+            "containerStatuses": [
+                container(
+                    waiting("ContainerCreating"),
+                    {"exitCode": 137, "reason": "ContainerStatusUnknown", "finishedAt": None, "startedAt": None},
+                    1,
+                )
+            ]
+        },
+        {
+            "status": "Waiting",
+            "reason": "ContainerCreating",
+            "restarts": 1,
+            "last": Exit(137, "ContainerStatusUnknown", "", NOW),
+        },
+    ),
+    "image pull back-off is none of the container's": (
+        {"containerStatuses": [container(waiting("ImagePullBackOff", 'Back-off pulling image "x"'))]},
+        {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"', "backoff": 0.0},
+    ),
+    "init container runs": (
+        init(RUNNING),
+        {"status": "Waiting", "reason": "PodInitializing", "message": "init container fetch runs"},
+    ),
+    "init container is done": (
+        init({"terminated": terminated(0)}, ready=True),
+        {"status": "Waiting", "reason": "PodInitializing"},
+    ),
+    "sidecar runs": (
+        init(RUNNING, ready=True),
+        {"status": "Waiting", "reason": "PodInitializing"},
+    ),
+    "init container's image": (
+        init(waiting("ErrImagePull", "manifest unknown")),
+        {"status": "Waiting", "reason": "ErrImagePull", "message": "init container fetch: manifest unknown"},
+    ),
+    "init container failed once": (
+        init({"terminated": terminated(3)}),
+        {"status": "Waiting", "reason": "PodInitializing", "message": "init container fetch exited 3"},
+    ),
+    "init container keeps failing": (
+        init(waiting("CrashLoopBackOff", "back-off 10s restarting failed container=fetch"), terminated(3), 1),
+        {
+            "status": "Waiting",
+            "reason": "InitContainerFailed",
+            "message": "init container fetch exited 3: back-off 10s restarting failed container=fetch",
+            "backoff": 0.0,
+        },
+    ),
+    "init container that kept failing runs again": (
+        init(RUNNING, terminated(3, message="no such bucket"), 3),
+        {
+            "status": "Waiting",
+            "reason": "InitContainerFailed",
+            "message": "init container fetch exited 3: no such bucket",
+        },
+    ),
+    "evicted": (
+        {"phase": "Failed", "reason": "Evicted", "message": "node was low on memory"},
+        {"status": "Terminated", "reason": "Evicted", "message": "node was low on memory", "disrupted": "Evicted"},
+    ),
+    "preempted": (
+        {
+            "phase": "Running",
+            "containerStatuses": [container(RUNNING)],
+            "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}],
+        },
+        {"status": "Running", "disrupted": "PreemptionByScheduler"},
+    ),
+    "an eviction that was called off": (
+        {
+            "containerStatuses": [container(RUNNING)],
+            "conditions": [{"type": "DisruptionTarget", "status": "False", "reason": "EvictionByEvictionAPI"}],
+        },
+        {"status": "Running", "disrupted": ""},
+    ),
+    "node shuts down": (
+        {
+            "phase": "Failed",
+            "reason": "Terminated",
+            "message": "Pod was terminated in response to imminent node shutdown.",
+            "containerStatuses": [container({"terminated": terminated(143)})],
+            "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}],
+        },
+        {
+            "status": "Terminated",
+            "reason": "Terminated",
+            "message": "Pod was terminated in response to imminent node shutdown.",
+            "current": exited(143),
+            "disrupted": "TerminationByKubelet",
+        },
+    ),
+    "refused by the kubelet": (
+        {"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": "no healthy GPU"},
+        {
+            "status": "Terminated",
+            "reason": "UnexpectedAdmissionError",
+            "message": "no healthy GPU",
+            "disrupted": "UnexpectedAdmissionError",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_pod_is_told_in_the_state_machines_words(case: str) -> None:
+    status, expected = CASES[case]
+    pod = observe.pod("mnist", document(status), NOW)
+    assert pod is not None
+    plain = Pod(Task("worker", 3), "u", "r1", ENDED_SECONDS - 27, node="node-7")
+    told = {field.name: getattr(pod, field.name) for field in fields(Pod)}
+    assert told == {field.name: expected.get(field.name, getattr(plain, field.name)) for field in fields(Pod)} | {
+        "status": expected.get("status", pod.status)
+    }
+
+
+def test_a_deleted_pod_tells_when_it_has_to_be_gone() -> None:
+    status = {"containerStatuses": [container(RUNNING)]}
+    pod = observe.pod("mnist", document(status, deletionTimestamp=ENDED), NOW)
+    assert pod is not None
+    assert (pod.deleted, pod.status) == (ENDED_SECONDS, "Running")
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("mnist-worker-3", "chief"),
+        ("mnist-worker-3", "driver"),
+        ("mnist-worker-3x", "worker"),
+        ("mnist-worker-", "worker"),
+        ("other-worker-3", "worker"),
+    ],
+)
+def test_pods_that_are_no_task_are_left_out(name: str, role: str) -> None:
+    labels = {"tensorflow-job/role": role}
+    assert observe.pod("mnist", document({}, name=name, labels=labels), NOW) is None
+
+
+def test_long_messages_are_cut() -> None:
+    status = {"containerStatuses": [container({"terminated": terminated(1, message="x" * 4096)})]}
+    pod = observe.pod("mnist", document(status), NOW)
+    assert pod is not None
+    assert pod.current is not None
+    assert len(pod.current.message) == observe.MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("document", "size"),
+    [
+        ({"metadata": {"generation": 1}, "spec": {}, "status": {"replicas": 0}}, Set(1, 0, False)),
+        (
+            {
+                "metadata": {"generation": 2},
+                "spec": {"replicas": 0},
+                "status": {"replicas": 3, "observedGeneration": 2},
+            },
+            Set(0, 3, True),
+        ),
+        (
+            {"metadata": {"generation": 3}, "spec": {"replicas": 4}, "status": {"observedGeneration": 2}},
+            Set(4, 0, False),
+        ),
+    ],
+)
+def test_sizes(document: dict[str, Any], size: Set) -> None:
+    assert observe.size(document) == size
+
+
+def test_status_annotations_and_data() -> None:
+    notes = {"tensorflow-job/run": "r", "tensorflow-job/controller": "c", "tensorflow-job/suspend": "true"}
+    data = {"status.json": "{}", "holder": "h"}
+    read = observe.Status.read({"metadata": {"resourceVersion": "7", "annotations": notes}, "data": data})
+    assert read == observe.Status("7", "r", "c", True, "h", "{}")
+    assert observe.Status.read({"metadata": {"resourceVersion": "7"}}) == observe.Status("7", "", "", False, "", "")
