@@ -56,7 +56,7 @@ def bundled() -> Chart:
     return Chart(inside if inside.is_dir() else package.parent / "chart")
 
 
-@click.command("chart", short_help="Tell where the Helm chart is, or export it.")
+@click.command("chart")
 @click.option(
     "--export",
     metavar="DIR",

@@ -15,7 +15,7 @@ from tfconfig.validate import findings
 from tfconfig.values import load
 
 
-@click.command("generate", short_help="Print the TF_CONFIG of each task.")
+@click.command("generate")
 @options.values
 @options.release
 @click.option("--task", "only", metavar="TASK", help="Of this task alone: worker-1.")

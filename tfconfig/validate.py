@@ -20,7 +20,7 @@ def findings(values: Values, release: str = options.DEFAULT_RELEASE) -> list[Dia
     return ordered([*values.diagnostics, *refused, *rules.check(values, release, well_formed=not refused)])
 
 
-@click.command("validate", short_help="Find the mistakes in values files, without a cluster.")
+@click.command("validate")
 @click.argument("jobs", nargs=-1, metavar="[FILE]...")
 @options.values
 @options.release
