@@ -19,4 +19,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: while Python takes itself down its signal handlers are gone, and a SIGTERM would change the status.
+    os._exit(code)
