@@ -17,12 +17,13 @@
 
 {{/*
 A Job's template is immutable, so its name carries a hash of all that the lifecycle runs with: when that changes, Helm makes a
-new Job, which takes the run over, and removes the old one.
+new Job, which takes the run over, and removes the old one. So does `suspend`: resuming gives every set one pod (Kubernetes'
+default), and a lifecycle must be there to take it away again when the run has ended long ago.
 */}}
 {{- define "tensorflow-job.lifecycleJobName" -}}
 {{- $pod := include "tensorflow-job.lifecyclePod" (dict "root" . "jobName" "") -}}
 {{- $all := list $pod (include "tensorflow-job.layout" .) (include "tensorflow-job.entrypointFiles" .)
-      (include "tensorflow-job.lifecycleFiles" .) -}}
+      (include "tensorflow-job.lifecycleFiles" .) (toString .Values.suspend) -}}
 {{- printf "%s-%s" (include "tensorflow-job.lifecycleName" .) (join "\n" $all | sha256sum | trunc 8) -}}
 {{- end -}}
 

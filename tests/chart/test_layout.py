@@ -26,6 +26,12 @@ def job_of(values: Values) -> str:
     return name
 
 
+def chart_and_later(folder: Path) -> tuple[Path, Path]:
+    """Two copies of the chart, the second to be changed."""
+    now = shutil.copytree(CHART, folder / "now")
+    return now, shutil.copytree(now, folder / "later")
+
+
 def test_the_whole_layout() -> None:
     layout = render(PROGRAM, release="mnist").layout()
     assert re.fullmatch("[0-9a-f]{10}", layout.pop("run"))
@@ -127,7 +133,6 @@ POLICIES: list[Values] = [
     {"lifecycle": {"image": {"tag": "3.12-slim"}}},
 ]
 BESIDE: list[Values] = [
-    {"suspend": True},
     {"serviceAccount": {"annotations": {"a": "b"}}},
     {"networkPolicy": {"enabled": False}},
     {"extraObjects": {"a": None}},
@@ -137,7 +142,7 @@ BESIDE: list[Values] = [
 ]
 
 
-@pytest.mark.parametrize("change", POLICIES + BESIDE)
+@pytest.mark.parametrize("change", [*POLICIES, *BESIDE, {"suspend": True}])
 def test_the_run_goes_on_when_a_policy_changes(change: Values) -> None:
     assert run_of(change) == run_of({})
 
@@ -172,13 +177,12 @@ def test_a_new_run_starts_when_the_job_changes(change: Values) -> None:
 
 @pytest.mark.parametrize("empty", [None, "", {}, []])
 def test_a_new_empty_default_of_a_later_chart_starts_no_new_run(tmp_path: Path, empty: Any) -> None:
-    later = tmp_path / "chart"
-    shutil.copytree(CHART, later)
+    now, later = chart_and_later(tmp_path)
     (later / "values.schema.json").unlink()
     values = (later / "values.yaml").read_text("utf-8")
     new = {"newSetting": empty, "newSection": {"inner": {"setting": empty}}}
     (later / "values.yaml").write_text(f"{values}\n{json.dumps(new)[1:-1].replace(', ', chr(10))}\n", "utf-8")
-    assert render(PROGRAM, chart=later).layout()["run"] == render(PROGRAM).layout()["run"]
+    assert render(PROGRAM, chart=later).layout()["run"] == render(PROGRAM, chart=now).layout()["run"]
 
 
 def test_an_empty_argument_is_not_an_empty_default() -> None:
@@ -192,7 +196,8 @@ def test_the_order_of_keys_does_not_matter() -> None:
     assert run_of(one) == run_of(other)
 
 
-@pytest.mark.parametrize("change", [*POLICIES, {"run": 2}, {"env": {"A": "b"}}])
+# A run that has ended and is suspended and resumed needs a lifecycle to take the pods away that resuming brings.
+@pytest.mark.parametrize("change", [*POLICIES, {"run": 2}, {"env": {"A": "b"}}, {"suspend": True}])
 def test_the_lifecycle_job_is_replaced_when_what_it_does_changes(change: Values) -> None:
     assert job_of(change) != job_of({})
 
@@ -203,22 +208,20 @@ def test_the_lifecycle_job_stays_when_what_it_does_stays(change: Values) -> None
 
 
 def test_a_new_lifecycle_program_takes_the_run_over(tmp_path: Path) -> None:
-    later = tmp_path / "chart"
-    shutil.copytree(CHART, later)
+    now, later = chart_and_later(tmp_path)
     with (later / "files/entrypoint/job.py").open("a") as file:
         file.write("# changed\n")
-    old, new = render(PROGRAM), render(PROGRAM, chart=later)
+    old, new = render(PROGRAM, chart=now), render(PROGRAM, chart=later)
     assert new.one("Job")["metadata"]["name"] != old.one("Job")["metadata"]["name"]
     assert new.layout() == old.layout()
     assert new.all("StatefulSet") == old.all("StatefulSet")
 
 
 def test_a_new_chart_version_alone_changes_no_pod(tmp_path: Path) -> None:
-    later = tmp_path / "chart"
-    shutil.copytree(CHART, later)
+    now, later = chart_and_later(tmp_path)
     about = (later / "Chart.yaml").read_text()
     (later / "Chart.yaml").write_text(re.sub(r"(?m)^version: .*", "version: 9.9.9+build.1", about))
-    old, new = render(PROGRAM), render(PROGRAM, chart=later)
+    old, new = render(PROGRAM, chart=now), render(PROGRAM, chart=later)
     assert new.one("Job")["metadata"]["name"] == old.one("Job")["metadata"]["name"]
     for role in ("chief", "worker", "ps"):
         assert new.set_of(role)["spec"] == old.set_of(role)["spec"]
