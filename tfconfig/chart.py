@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ def _mark_default(node: Node) -> None:
         _mark_default(child)
 
 
+@cache
 def bundled() -> Chart:
     """The chart of this installation: inside the package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent
