@@ -112,6 +112,18 @@ def render(
     return Rendered(objects, notes)
 
 
+def lint(values: Values) -> list[str]:
+    """What `helm lint` has to say beyond hints."""
+    hint = 1
+    messages = helm_python.lint(CHART, values, strict=True)["messages"]
+    return [f"{message['path']}: {message['error']}" for message in messages if message["severity"] > hint]
+
+
+def package(folder: Path) -> Path:
+    """The archive that `helm package` makes."""
+    return Path(helm_python.package(CHART, destination=folder))
+
+
 @functools.cache
 def _load(chart: Path) -> helm_python.Chart:
     return helm_python.Chart.load(chart)

@@ -1,0 +1,43 @@
+"""The chart as it is published."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from . import helm
+from .helm import CHART, PROGRAM, render
+
+
+@pytest.mark.parametrize("name", helm.ci_values())
+def test_helm_lint_is_content(name: str) -> None:
+    assert not helm.lint(helm.ci_values()[name])
+
+
+def test_the_archive_has_what_the_chart_needs_and_no_more(tmp_path: Path) -> None:
+    with tarfile.open(helm.package(tmp_path)) as archive:
+        names = {name.removeprefix("tensorflow-job/") for name in archive.getnames()}
+    parts = {"Chart.yaml", "README.md", ".helmignore", "values.yaml", "values.schema.json", "files/strategies.json"}
+    parts |= {f"templates/{file.name}" for file in (CHART / "templates").iterdir()}
+    parts |= {f"files/entrypoint/{file.name}" for file in (CHART / "files/entrypoint").glob("*.py")}
+    assert names == parts
+
+
+def test_the_archive_renders_the_same(tmp_path: Path) -> None:
+    assert render(PROGRAM, chart=helm.package(tmp_path)) == render(PROGRAM)
+
+
+def test_what_artifact_hub_shows() -> None:
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    assert about["annotations"]["artifacthub.io/license"] == "Apache-2.0"
+    for change in yaml.safe_load(about["annotations"]["artifacthub.io/changes"]):
+        assert change["kind"] in ("added", "changed", "deprecated", "removed", "fixed", "security")
+        assert change["description"]
+
+
+def test_the_default_image_has_the_tensorflow_of_the_chart() -> None:
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    assert render(PROGRAM).container_of("worker")["image"] == f"tensorflow/tensorflow:{about['appVersion']}"
