@@ -124,9 +124,8 @@ def _take_over(job: Job, state: State, seen: Observation, actions: list[Action])
     lost = _lost(old, seen.now)
     if lost:
         message += f"; {_lost_message(job, lost)}"
-    return replace(
-        state, phase=PENDING, reason=TAKING_OVER, message=message, released=False, finished=None, history=history
-    )
+    state = replace(state, run=state.run or old[0].run, phase=PENDING, reason=TAKING_OVER, message=message)
+    return replace(state, released=False, finished=None, history=history)
 
 
 def _begin(job: Job, history: tuple[Outcome, ...], seen: Observation) -> State:
@@ -369,11 +368,11 @@ def _suspend(job: Job, state: State, seen: Observation, actions: list[Action]) -
 def _end(job: Job, state: State, seen: Observation, actions: list[Action]) -> State:
     """Free everything, then finish; or keep everything, if the user wants to look at it."""
     success = state.phase == SUCCEEDED
-    if not state.released and job["cleanup"]["onSuccess" if success else "onFailure"] != "Keep":
+    if job["cleanup"]["onSuccess" if success else "onFailure"] != "Keep":
         actions += _release(job, seen, seen.sets)
         if _held(seen):
             return state
-        state = replace(state, released=True)
+        state = replace(state, released=not seen.pods)
     actions.append(Finish(success))
     return state
 

@@ -668,7 +668,8 @@ def test_a_node_lost_at_the_end_does_not_hold_the_job() -> None:
     story.look(LOST_SECONDS)
     assert story.finish() is None
     story.look(1)
-    assert (story.finish(), story.state.released) == (True, True)
+    assert story.finish() is True
+    assert not story.state.released, "if it is only cut off, the next run's tasks have to wait"
 
 
 # --- the end ------------------------------------------------------------------------------------------------------
@@ -716,6 +717,20 @@ def test_what_was_kept_is_freed_when_the_user_has_seen_it() -> None:
     story.job = a_job("Custom", worker=1)
     story.look()
     assert (story.scales(), story.deleted(), story.finish()) == ({"worker": 0}, [WORKER], None)
+
+
+def test_what_comes_up_after_the_end_is_freed_again() -> None:
+    """Suspending and resuming a job that ended: Helm leaves `replicas` out again, and Kubernetes makes it 1."""
+    story = Story.running(a_job("Custom", worker=2))
+    story.exits(WORKER, 0)
+    story.free()
+    assert story.look().released
+    story.start()
+    story.look()
+    assert (story.scales(), set(story.deleted()), story.finish()) == ({"worker": 0}, {WORKER, OTHER}, None)
+    story.free()
+    story.look()
+    assert story.finish() is True
 
 
 def test_an_end_never_changes() -> None:
@@ -894,13 +909,12 @@ def test_another_run_starts_only_when_the_sets_have_seen_the_upgrade() -> None:
     assert story.look().run == "b"
 
 
-def test_a_takeover_with_no_state_goes_on_after_a_restart() -> None:
+def test_a_takeover_with_no_state_names_the_run_that_tasks_have_to_wait_for() -> None:
     story = Story(a_job("Custom", worker=1, run="b"))
     story.pod(WORKER, run="a")
     story.sets = {"worker": Set(1, 1)}
     story.look()
-    assert (story.state.run, story.state.reason) == ("", TAKING_OVER)
-    assert '"run": ""' in status.dump(story.job, story.state, story.pods), "task.py reads it"
+    assert (story.state.run, story.state.reason, story.state.released) == ("a", TAKING_OVER, False)
     story.free()
     assert story.look().run == "b"
 
