@@ -41,7 +41,8 @@ WRITE_SECONDS = 1.0  # between writes that nothing waits for
 TASKS_PER_WRITE_SECOND = 500  # writes of progress alone are rarer in large jobs: each node's kubelet fetches each one
 STEADY_SECONDS, BUSY_SECONDS, RETRY_SECONDS = 10.0, 2.0, 0.5
 AGAIN_SECONDS = 30.0  # until the same pod is asked to go again, the same line is printed again
-STALE_SECONDS = 300.0
+PROGRESS_SECONDS = 10.0  # between lines of progress in the log
+STALE_SECONDS = 300.0  # for the kubelet to bring our job.json
 DELETERS = 8
 FIRST, FIRST_SECONDS = 16, 0.25  # pods deleted before the sets are scaled
 LOG_LINES = 20
@@ -122,7 +123,7 @@ class Lifecycle:
         self._state, self._bare, self._text, self._version, self._held = State(), State(), "", "", False
         self._wrote = self._poll_at = self._annotated = 0.0
         self._dirty = False
-        self._job_uid = ""
+        self._job_uid = self._progress = ""
         self._tail: str | None = None
         self._annotations: tuple[object, ...] = ()
 
@@ -221,8 +222,8 @@ class Lifecycle:
         if not urgent or not self._sets:
             self._look_at_sets()
             self._look_at_job()
-        pods = self._pods.snapshot()
-        self._explainer.explain(pods)
+        told = self._pods.snapshot()
+        pods = self._explainer.explain(told)
         suspend = self._wanted.status is not None and self._wanted.status.suspend
         seen = Observation(time.time(), pods, dict(self._sets), suspend, self._explainer.missing())
         state, actions = decide(self._job, self._state, seen)
@@ -235,7 +236,7 @@ class Lifecycle:
         if written:
             self._tell()
         self._explainer.since = state.started
-        self._explainer.ask(self._absent(pods), pods, seen.now)
+        self._explainer.ask(self._absent(told), told, seen.now)
         finish = next((action for action in actions if isinstance(action, Finish)), None)
         return self._finish(finish.success) if finish else None
 
@@ -481,12 +482,12 @@ class Lifecycle:
         self._out.write(f"{now} {text}\n")
         self._out.flush()
 
-    def _fresh(self, line: str) -> bool:
+    def _fresh(self, line: str, seconds: float = AGAIN_SECONDS) -> bool:
         now = time.monotonic()
         if now < self._said.get(line, 0.0):
             return False
         self._said = {old: until for old, until in self._said.items() if until > now}
-        self._said[line] = now + AGAIN_SECONDS
+        self._said[line] = now + seconds
         return True
 
     def _say_once(self, text: str) -> None:
@@ -494,11 +495,14 @@ class Lifecycle:
             self._say(text)
 
     def _tell_progress(self, state: State) -> None:
-        """What is waited for, now and then."""
+        """What is waited for, when that has changed, now and then."""
+        line = f"{state.phase}: {state.message}"
         if self._events:  # which say it
-            self._fresh("progress")
-        elif not state.ended and state.message and self._fresh("progress"):
-            self._say_once(f"{state.phase}: {state.message}")
+            self._progress = line
+            self._fresh("progress", PROGRESS_SECONDS)
+        elif not state.ended and line != self._progress and self._fresh("progress", PROGRESS_SECONDS):
+            self._progress = line
+            self._say(line)
 
     def _summary(self) -> None:
         state, job = self._state, self._job

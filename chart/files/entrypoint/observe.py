@@ -158,7 +158,8 @@ def _why_init(init: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str, s
     if failed:
         name += f" exited {ended['exitCode']}"
     # One that fails again and again runs for a moment in between, which is no progress.
-    if failed and (waiting.get("reason") == "CrashLoopBackOff" or init.get("restartCount", 0) >= INIT_ATTEMPTS):
+    attempts = INIT_ATTEMPTS if "running" in state else 1
+    if failed and (waiting.get("reason") == "CrashLoopBackOff" or init.get("restartCount", 0) >= attempts):
         return "InitContainerFailed", ": ".join(filter(None, (name, waiting.get("message") or ended.get("message"))))
     if waiting.get("reason", "") not in NOT_TOLD:
         return waiting["reason"], f"{name}: {waiting.get('message', '')}"
@@ -367,7 +368,7 @@ class Explainer:
             elif seen.status == "Waiting" and seen.deleted is None:
                 if "PersistentVolumeClaim" in seen.message:
                     questions.append(Question("claim", task.role, pod_name, seen.uid))
-                elif seen.reason in NOT_TOLD and now - seen.created > PUZZLING_SECONDS:
+                elif _mute(seen) and now - seen.created > PUZZLING_SECONDS:
                     questions.append(Question("mute", task.role, pod_name, seen.uid))
         self.questions = tuple(dict.fromkeys(questions))
 
@@ -375,17 +376,19 @@ class Explainer:
         """Per role why pods cannot be made."""
         return {q.role: text for q, (_, text) in self._answers.items() if q.kind == "missing" and text}
 
-    def explain(self, pods: dict[Task, Pod]) -> None:
-        """Put the answers into the pods that wait."""
+    def explain(self, pods: Mapping[Task, Pod]) -> dict[Task, Pod]:
+        """The pods, and in those that wait the answers."""
+        explained = dict(pods)
         for question, (reason, text) in self._answers.items():
             task = task_of(self.job["name"], question.pod, question.role)
             seen = pods.get(task) if task else None
             if task is None or seen is None or seen.uid != question.uid or seen.status != "Waiting" or not text:
                 continue
             if question.kind == "claim" and "PersistentVolumeClaim" in seen.message:
-                pods[task] = replace(seen, message=f"{seen.message} {text}"[: 2 * MESSAGE])
-            elif question.kind == "mute" and seen.reason in NOT_TOLD:
-                pods[task] = replace(seen, reason=reason, message=text[:MESSAGE])
+                explained[task] = replace(seen, message=f"{seen.message}; {text}"[: 2 * MESSAGE])
+            elif question.kind == "mute" and _mute(seen):
+                explained[task] = replace(seen, reason=reason, message=text[:MESSAGE])
+        return explained
 
     def _answer(self, question: Question) -> tuple[str, str]:
         if question.kind == "missing":
@@ -411,6 +414,10 @@ class Explainer:
         if newest is None or _event_time(newest) < since - 1.0:
             return "", ""
         return newest.get("reason", ""), newest.get("message", "")
+
+
+def _mute(seen: Pod) -> bool:
+    return seen.reason in NOT_TOLD and not seen.message
 
 
 def _event_time(event: Mapping[str, Any]) -> float:

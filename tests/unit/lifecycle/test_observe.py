@@ -217,6 +217,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         init({"terminated": terminated(3)}),
         {"status": "Waiting", "reason": "PodInitializing", "message": "init container fetch exited 3"},
     ),
+    "init container failed twice": (
+        init({"terminated": terminated(3)}, terminated(3), 1),
+        {"status": "Waiting", "reason": "InitContainerFailed", "message": "init container fetch exited 3"},
+    ),
+    "init container that failed runs again": (
+        init(RUNNING, terminated(3), 1),
+        {"status": "Waiting", "reason": "PodInitializing", "message": "init container fetch exited 3"},
+    ),
     "init container keeps failing": (
         init(waiting("CrashLoopBackOff", "back-off 10s restarting failed container=fetch"), terminated(3), 1),
         {

@@ -436,7 +436,7 @@ def test_a_claim_that_does_not_bind_is_explained(install: Install, start: Start)
     cluster.create("persistentvolumeclaims", "j-checkpoints", {"spec": {}, "status": {"phase": "Pending"}})
     cluster.tell("PersistentVolumeClaim", "j-checkpoints", "FailedBinding", "no storage class is set")
     start(server)
-    expected = f"{unbound} claim j-checkpoints is Pending (storage class none): no storage class is set"
+    expected = f"{unbound}; claim j-checkpoints is Pending (storage class none): no storage class is set"
     cluster.until(lambda: expected in cluster.status().get("message", ""))
 
 
@@ -449,7 +449,11 @@ def test_a_pod_that_does_not_say_why_it_waits_is_explained_by_its_events(
     cluster.stuck["j-chief-0"] = {"phase": "Pending", "containerStatuses": [waiting]}
     cluster.tell("Pod", "j-chief-0", "FailedMount", 'secret "data" not found')
     start(server)
-    cluster.until(lambda: 'chief-0: FailedMount: secret "data" not found' in cluster.status().get("message", ""))
+    expected = 'chief-0: FailedMount: secret "data" not found'
+    cluster.until(lambda: expected in cluster.status().get("message", ""))
+    asked, written = cluster.requests["LIST events"], len(cluster.statuses)
+    cluster.until(lambda: cluster.requests["LIST events"] > asked + 2)
+    assert all(expected in status["message"] for status in cluster.statuses[written:])
 
 
 def test_an_image_that_cannot_be_pulled_fails_the_run_in_kubernetes_words(install: Install, start: Start) -> None:
