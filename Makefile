@@ -8,6 +8,8 @@ STAMP := .venv/.installed-
 help:
 	@echo 'make demo   train handwritten digits on 2 workers and 2 parameter servers, as local processes'
 	@echo 'make test   lint, types and every test that this machine can run'
+	@echo 'make test-cluster   its part on a real Kubernetes: that of KUBECONFIG, else one of its own (Linux, root)'
+	@echo 'make cluster-up, cluster-down   start that cluster to work with it; remove it'
 	@echo 'make lint   format and lint only        make clean   remove .venv and .demo'
 
 $(BIN)/python:
@@ -36,7 +38,16 @@ lint: $(STAMP)dev
 
 .PHONY: test
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not cluster'
+	$(BIN)/python -m pytest -m cluster
+
+.PHONY: test-cluster
+test-cluster: $(STAMP)dev
+	$(BIN)/python -m pytest -m cluster
+
+.PHONY: cluster-up cluster-down
+cluster-up cluster-down: $(STAMP)dev
+	$(BIN)/python -m tests.cluster.kit $(@:cluster-%=%)
 
 .PHONY: clean
 clean:

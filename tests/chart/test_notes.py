@@ -16,10 +16,8 @@ def test_the_notes_give_the_next_commands() -> None:
     job = rendered.one("Job")["metadata"]["name"]
     for command in (
         "1 chief, 2 worker, 1 ps; strategy ParameterServer; run " + rendered.layout()["run"],
-        "tfconfig status mnist -n team",
         "kubectl -n team get configmap mnist-status -o jsonpath='{.data.status\\.json}'",
         "kubectl -n team logs -f mnist-chief-0",
-        "tfconfig wait mnist -n team",
         f"kubectl -n team wait --for=condition=complete --timeout=24h job/{job}",
         "helm -n team upgrade mnist <chart> --reuse-values --set suspend=true",
         "helm -n team upgrade mnist <chart> --reuse-values --set run=2",
