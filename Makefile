@@ -8,7 +8,8 @@ STAMP := .venv/.installed-
 help:
 	@echo 'make demo   train handwritten digits on 2 workers and 2 parameter servers, as local processes'
 	@echo 'make test   lint, types and every test that this machine can run'
-	@echo 'make test-cluster   its part on a real Kubernetes: that of KUBECONFIG, else one of its own (Linux, root)'
+	@echo 'make test-everyday   all of that but the part on a cluster'
+	@echo 'make test-cluster    the part on a real Kubernetes: that of KUBECONFIG, else its own (on Linux, as root)'
 	@echo 'make cluster-up, cluster-down   start that cluster to work with it; remove it'
 	@echo 'make lint   format and lint only        make clean   remove .venv and .demo'
 
@@ -36,10 +37,11 @@ lint: $(STAMP)dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-.PHONY: test
-test: lint
+.PHONY: test test-everyday
+test: test-everyday test-cluster
+
+test-everyday: lint
 	$(BIN)/python -m pytest -m 'not cluster'
-	$(BIN)/python -m pytest -m cluster
 
 .PHONY: test-cluster
 test-cluster: $(STAMP)dev
