@@ -1,0 +1,289 @@
+"""The cluster's API, through `kubectl proxy`: it can log in wherever kubectl can, and a call costs milliseconds."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import pytest
+
+Object = dict[str, Any]
+T = TypeVar("T")
+
+_GROUPS = {
+    "statefulsets": "/apis/apps/v1",
+    "jobs": "/apis/batch/v1",
+    "endpointslices": "/apis/discovery.k8s.io/v1",
+    "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
+    "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "roles": "/apis/rbac.authorization.k8s.io/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
+}
+
+
+class ApiError(Exception):
+    """The API server answered, but not with success; `status` 0: there was no answer."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"{status}: {text}")
+        self.status = status
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float | None) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Api:
+    """Calls the API server. A kind of object is named by its plural: `pods`; `namespace` "" is for those without."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._folder = tempfile.mkdtemp(prefix="cluster-tests-")
+        self._path = str(Path(self._folder) / "api")
+        self._proxy = subprocess.Popen(
+            ["kubectl", "proxy", f"--unix-socket={self._path}"], env=environ, stdout=subprocess.DEVNULL
+        )
+        until = time.monotonic() + 30
+        while not self._answers():
+            if self._proxy.poll() is not None or time.monotonic() > until:
+                self.close()
+                raise RuntimeError("the API server does not answer, or kubectl proxy does not start")
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """End the proxy."""
+        self._proxy.terminate()
+        self._proxy.wait()
+        shutil.rmtree(self._folder)
+
+    def get(self, plural: str, namespace: str, name: str = "", **query: str) -> Object:
+        """One object, or without a name the list of them."""
+        answer: Object = json.loads(self.text("GET", _path(plural, namespace, name), query=query))
+        return answer
+
+    def create(self, plural: str, namespace: str, body: Object, sub: str = "") -> Object:
+        """Create an object, or for a subresource (`pods`, `eviction`) ask for it."""
+        name = body["metadata"]["name"] if sub else ""
+        answer: Object = json.loads(self.text("POST", _path(plural, namespace, name, sub), body))
+        return answer
+
+    def patch(self, plural: str, namespace: str, name: str, body: Object, sub: str = "") -> Object:
+        """Merge into an object."""
+        kind = "application/merge-patch+json"
+        answer: Object = json.loads(self.text("PATCH", _path(plural, namespace, name, sub), body, kind))
+        return answer
+
+    def delete(self, plural: str, namespace: str, name: str, grace: int | None = None) -> None:
+        """Delete an object, and do not wait for its end."""
+        body: Object = {"propagationPolicy": "Background"}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
+        self.text("DELETE", _path(plural, namespace, name), body)
+
+    def text(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        kind: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> str:
+        """Make a call and return the answer as it is."""
+        connection = _Connection(self._path, 30)
+        try:
+            response = self._send(connection, method, path, body, kind, query or {})
+            answer = response.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            raise ApiError(0, repr(error)) from error
+        finally:
+            connection.close()
+        if response.status >= 300:
+            # The proxy's own answer when it does not reach the API server.
+            raise ApiError(0 if response.status == 502 else response.status, answer)
+        return answer
+
+    def watch(
+        self, plural: str, namespace: str, version: str, opened: Callable[[http.client.HTTPConnection], None]
+    ) -> Iterator[tuple[str, Object]]:
+        """Every change from then on, as (type, object); it ends when the connection does."""
+        connection = _Connection(self._path, None)
+        try:
+            query = {"watch": "1", "resourceVersion": version}
+            response = self._send(connection, "GET", _path(plural, namespace), None, "application/json", query)
+            opened(connection)
+            while line := response.readline():
+                event = json.loads(line)
+                yield event["type"], event["object"]
+        except (OSError, http.client.HTTPException, ValueError):
+            return
+        finally:
+            connection.close()
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.text("GET", "/version"))
+        except ApiError:
+            return False
+
+    def _send(
+        self,
+        connection: _Connection,
+        method: str,
+        path: str,
+        body: Object | None,
+        kind: str,
+        query: Mapping[str, str],
+    ) -> http.client.HTTPResponse:
+        content = None if body is None else json.dumps(body)
+        url = path + ("?" + urlencode(query) if query else "")
+        connection.request(method, url, content, {"Content-Type": kind})
+        return connection.getresponse()
+
+
+def _path(plural: str, namespace: str, name: str = "", sub: str = "") -> str:
+    parts = [_GROUPS.get(plural, "/api/v1")]
+    parts += ["namespaces", namespace] if namespace else []
+    return "/".join([*parts, plural, *filter(None, (name, sub))])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An object as the watch told it, and when that was."""
+
+    time: float
+    type: str
+    object: Object
+
+
+class Watch:
+    """All objects of a kind in a namespace as they are now, and everything that happened to them."""
+
+    def __init__(self, api: Api, plural: str, namespace: str, news: threading.Condition) -> None:
+        self._api, self._plural, self._namespace, self._news = api, plural, namespace, news
+        self.objects: dict[str, Object] = {}
+        self.history: list[Seen] = []
+        self._connection: http.client.HTTPConnection | None = None
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it."""
+        self._closed.set()
+        self._hang_up()
+        self._thread.join()
+
+    def _hang_up(self) -> None:
+        connection = self._connection
+        if connection and connection.sock:
+            try:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
+
+    def _work(self) -> None:
+        while not self._closed.is_set():
+            try:
+                listing = self._api.get(self._plural, self._namespace)
+            except ApiError:
+                self._closed.wait(0.3)
+                continue
+            items = {item["metadata"]["name"]: item for item in listing["items"]}
+            for name in [*self.objects]:
+                if items.get(name, {}).get("metadata", {}).get("uid") != self.objects[name]["metadata"]["uid"]:
+                    self._note("DELETED", self.objects[name])
+            for name, item in items.items():
+                if self.objects.get(name) != item:
+                    self._note("MODIFIED" if name in self.objects else "ADDED", item)
+            version = listing["metadata"]["resourceVersion"]
+            for kind, item in self._api.watch(self._plural, self._namespace, version, self._opened):
+                if kind not in ("ADDED", "MODIFIED", "DELETED"):
+                    break
+                self._note(kind, item)
+
+    def _opened(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
+        if self._closed.is_set():
+            self._hang_up()
+
+    def _note(self, kind: str, item: Object) -> None:
+        now, name = time.time(), item["metadata"]["name"]
+        with self._news:
+            self.history.append(Seen(now, kind, item))
+            # A new dictionary each time: readers need no lock.
+            others = {other: found for other, found in self.objects.items() if other != name}
+            self.objects = others if kind == "DELETED" else {**others, name: item}
+            self._news.notify_all()
+
+
+class Namespace:
+    """A namespace of its own for one test, or for the jobs of several, with what happens in it."""
+
+    def __init__(self, api: Api, name: str) -> None:
+        self.api, self.name = api, name
+        labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+        api.create("namespaces", "", {"metadata": {"name": name, "labels": {**labels, "tensorflow-job-test": "true"}}})
+        self._news = threading.Condition()
+        self._watches = [Watch(api, plural, name, self._news) for plural in ("pods", "configmaps", "jobs")]
+        self.pods, self.configmaps, self.jobs = self._watches
+        self.wait_until("the default service account", lambda: self._has("serviceaccounts", "default"))
+
+    def close(self) -> None:
+        """Delete it, without waiting for the end of what is in it."""
+        for watch in self._watches:
+            watch.close()
+        self.api.delete("namespaces", "", self.name)
+
+    def get(self, plural: str, name: str) -> Object:
+        """One object."""
+        return self.api.get(plural, self.name, name)
+
+    def list(self, plural: str, **query: str) -> list[Object]:
+        """Objects of a kind."""
+        items: list[Object] = self.api.get(plural, self.name, **query)["items"]
+        return items
+
+    def create(self, plural: str, body: Object, sub: str = "") -> Object:
+        """Create an object here."""
+        return self.api.create(plural, self.name, body, sub)
+
+    def wait_until(self, what: str, condition: Callable[[], T | None], seconds: float = 60) -> T:
+        """The first true value of the condition, looked at whenever something changes; fails when none comes."""
+        until = time.monotonic() + seconds
+        while not (found := _or_none(condition)):
+            left = until - time.monotonic()
+            if left <= 0:
+                pytest.fail(f"not within {seconds} s: {what}")
+            with self._news:
+                self._news.wait(min(left, 0.2))
+        return found
+
+    def _has(self, plural: str, name: str) -> bool:
+        return bool(self.get(plural, name))
+
+
+def _or_none(condition: Callable[[], T | None]) -> T | None:
+    """What the condition says; None while the API cannot tell."""
+    try:
+        return condition()
+    except ApiError as error:
+        if error.status in (0, 404, 500, 503):
+            return None
+        raise

@@ -1,0 +1,138 @@
+"""Fixtures: the cluster, a namespace for each test, and jobs in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from . import measure, target
+from .api import Api, Namespace
+from .jobs import Helm, Job, Values, describe
+from .measure import Seconds
+from .target import Target
+
+_MEASURED = pytest.StashKey[list[Seconds]]()
+_HERE = Path(__file__).parent
+
+TEST_SECONDS = 300
+
+
+class Jobs:
+    """Installs jobs into one namespace: one of a test's own, or one that the tests of a file share."""
+
+    def __init__(self, target: Target, namespace: Namespace, measured: list[Seconds]) -> None:
+        self.target, self.namespace, self._measured = target, namespace, measured
+        self.all: list[Job] = []
+
+    def new(self, name: str = "job", helm: Helm | None = None) -> Job:
+        """A job that is not installed yet; with Helm 4 where there is one, unless said otherwise."""
+        chosen: Helm = helm or ("helm4" if self.target.helm("helm4") else "helm3")
+        job = Job(self.target, self.namespace, name, chosen)
+        self.all.append(job)
+        return job
+
+    def install(self, values: Values, name: str = "job", helm: Helm | None = None) -> Job:
+        """A job, just installed."""
+        job = self.new(name, helm)
+        job.install(values)
+        return job
+
+    def describe(self) -> str:
+        """Everything that explains what happened here."""
+        return "\n".join([describe(self.namespace), *(job.describe() for job in self.all)])
+
+    def close(self) -> None:
+        """Keep what was measured, and delete the namespace."""
+        self._measured += [job.measured for job in self.all if job.measured]
+        self.namespace.close()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Target:
+    """The cluster; starts the kit's own where no other is given."""
+    try:
+        return target.find()
+    except target.CannotRunError as reason:
+        if os.environ.get("CI"):
+            pytest.fail(f"the cluster tests must run in CI: {reason}")
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def api(cluster: Target) -> Iterator[Api]:
+    """The cluster's API."""
+    api = Api(cluster.environ)
+    yield api
+    api.close()
+
+
+@pytest.fixture(scope="session")
+def new_jobs(cluster: Target, api: Api, pytestconfig: pytest.Config) -> Callable[[str], Jobs]:
+    """Makes a namespace, to be closed by the caller."""
+    measured = pytestconfig.stash.setdefault(_MEASURED, [])
+
+    def new(title: str) -> Jobs:
+        slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:40].strip("-")
+        return Jobs(cluster, Namespace(api, f"{slug}-{secrets.token_hex(2)}"), measured)
+
+    return new
+
+
+@pytest.fixture
+def jobs(new_jobs: Callable[[str], Jobs], request: pytest.FixtureRequest) -> Iterator[Jobs]:
+    """Jobs in a namespace of this test's own."""
+    jobs = new_jobs(request.node.name.removeprefix("test_"))
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture(scope="module")
+def shared_jobs(new_jobs: Callable[[str], Jobs], request: pytest.FixtureRequest) -> Iterator[Jobs]:
+    """Jobs in a namespace that the tests of one file share: for those that mostly wait, side by side."""
+    jobs = new_jobs(request.module.__name__.rpartition("test_")[2])
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture
+def own_cluster(cluster: Target) -> Target:
+    """The kit's cluster, for tests that stop parts of it."""
+    if not cluster.own:
+        pytest.skip("only on the kit's cluster")
+    return cluster
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test here; a test's time does not include that of starting the cluster."""
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what happened in the cluster with a test that failed."""
+    report = yield
+    if _HERE in item.path.parents and report.failed and call.when in ("setup", "call"):
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Jobs):
+                report.sections.append(("cluster", value.describe()))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """How fast jobs ended."""
+    measured = config.stash.get(_MEASURED, [])
+    if measured:
+        terminalreporter.section("cluster: how fast jobs end")
+        for line in measure.report(measured):
+            terminalreporter.write_line(line)

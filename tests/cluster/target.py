@@ -1,0 +1,82 @@
+"""The cluster that the tests use: the one that KUBECONFIG and an image name give, or the kit's own."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.kit.settings import KUBECONFIG, PROGRAMS, PYTHON_IMAGE, TENSORFLOW_IMAGE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Settings for a cluster of somebody else's, all in the environment.
+IMAGE = "CLUSTER_TEST_IMAGE"
+SMALL_IMAGE = "CLUSTER_TEST_PYTHON_IMAGE"
+ACCESS_MODE = "CLUSTER_TEST_ACCESS_MODE"
+
+
+class CannotRunError(Exception):
+    """The cluster tests cannot run here; the text says why."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """How the cluster is reached, and the images that its nodes have or can pull."""
+
+    environ: dict[str, str]
+    tensorflow_image: str
+    python_image: str
+    access_mode: str
+    own: bool
+    """Whether it is the kit's: its processes can be stopped, and its nodes cut off."""
+
+    def run(self, *words: str, text: str | None = None, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run kubectl or helm."""
+        return subprocess.run(
+            words, input=text, env=self.environ, capture_output=True, text=True, timeout=seconds, check=False
+        )
+
+    def kit(self, *words: str) -> None:
+        """Run a command of the kit, `stop kube-apiserver` say."""
+        subprocess.run([sys.executable, "-m", "tests.cluster.kit", *words], cwd=ROOT, check=True, capture_output=True)
+
+    def helm(self, name: str) -> str | None:
+        """The program for `helm3` or `helm4`; None where there is none of that version."""
+        path = self.environ["PATH"]
+        for program in (name, "helm"):
+            if shutil.which(program, path=path):
+                version = self.run(program, "version", "--template", "{{.Version}}").stdout
+                if re.match(f"v{name[-1]}\\.", version):
+                    return program
+        return None
+
+
+def find() -> Target:
+    """The cluster, started if it is the kit's and does not run."""
+    image = os.environ.get(IMAGE, "")
+    if image:
+        if not os.environ.get("KUBECONFIG"):
+            raise CannotRunError(f"{IMAGE} is set, but KUBECONFIG does not say which cluster has that image")
+        if not shutil.which("kubectl"):
+            raise CannotRunError("there is no kubectl")
+        small = os.environ.get(SMALL_IMAGE, image)
+        return Target(dict(os.environ), image, small, os.environ.get(ACCESS_MODE, "ReadWriteMany"), False)
+    if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or os.geteuid() != 0:
+        raise CannotRunError(
+            f"a cluster of our own needs root on x86-64 Linux; another cluster can be given by KUBECONFIG and {IMAGE}"
+        )
+    if not (PROGRAMS / "kubectl").exists() and not shutil.which("go"):
+        raise CannotRunError("a cluster of our own is built with Go, and there is no go")
+    up = subprocess.run(
+        [sys.executable, "-m", "tests.cluster.kit", "up"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if up.returncode != 0:
+        raise RuntimeError(f"the cluster could not be started:\n{up.stderr}")
+    environ = {**os.environ, "KUBECONFIG": str(KUBECONFIG), "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+    return Target(environ, TENSORFLOW_IMAGE, PYTHON_IMAGE, "ReadWriteMany", True)

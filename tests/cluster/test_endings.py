@@ -1,0 +1,83 @@
+"""How a job ends: as its program did, at once, and with everything freed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from .conftest import Jobs
+from .jobs import Helm, Job, seconds_between, shell
+
+DRAIN = 'case $TASK_TYPE in chief) sleep 2;; evaluator) told "end"; echo evaluated;; worker) sleep 600;; esac'
+
+
+@pytest.mark.parametrize("helm", ["helm3", "helm4"])
+def test_a_failing_program_fails_helm_the_job_and_kubectl_wait_and_its_last_words_are_kept(
+    jobs: Jobs, helm: Helm
+) -> None:
+    script = 'test $TASK_TYPE = ps && sleep 600; sleep 2; echo first words; echo "last words" >&2; exit 3'
+    job = jobs.new(helm=helm)
+    # Helm 4 says so at once; Helm 3 only when its time is over.
+    values = shell(script, ps={"replicas": 2}, restart={"policy": "Never"})
+    job.install(values, "--wait", "--wait-for-jobs", "--timeout=20s", succeeds=False)
+    status = job.wait_ended("Failed")
+    assert (status["reason"], status["decidingTask"], status["exitCode"]) == ("TaskFailed", "worker-0", 3)
+    assert status["message"] == "worker-0 exited 3; restart.policy Never does not restart it"
+    assert job.condition("Failed")["reason"] == "BackoffLimitExceeded"
+    wait = ["wait", "--for=condition=failed", f"job/{job.controller}", "--timeout=5s", "-n", jobs.namespace.name]
+    assert jobs.target.run("kubectl", *wait).returncode == 0
+    log = jobs.target.run("kubectl", "logs", f"job/{job.controller}", "-n", jobs.namespace.name).stdout
+    assert "Failed (TaskFailed): worker-0 exited 3" in log
+    assert "last words of" not in log
+    assert [line.strip() for line in log.splitlines()[-3:-1]] == ["first words", "last words"]
+    assert log.splitlines()[-1].strip().startswith("ended at")
+    assert ("Warning", "Failed", f"TaskFailed: {status['message']}") in job.events()
+
+
+@pytest.fixture(scope="module")
+def waiting(shared_jobs: Jobs) -> Callable[[str], Job]:
+    """Jobs that take their time to end, side by side."""
+    chief, evaluator = {"replicas": 1}, {"replicas": 1}
+    shared_jobs.install(shell("sleep 600", deadlines={"activeSeconds": 15}), "late")
+    shared_jobs.install(shell(DRAIN, chief=chief, evaluator=evaluator), "drained")
+    grace = {"evaluatorGraceSeconds": 8}
+    shared_jobs.install(shell(DRAIN, chief=chief, evaluator=evaluator, completion=grace), "endless")
+    shared_jobs.install(shell("sleep 2", worker={"replicas": 2}, cleanup={"onSuccess": "Keep"}), "kept")
+    return {job.name: job for job in shared_jobs.all}.__getitem__
+
+
+def test_after_success_only_the_evaluator_goes_on_and_its_end_is_waited_for(waiting: Callable[[str], Job]) -> None:
+    job = waiting("drained")
+    job.wait_until("only the evaluator is left", lambda: [*job.pods] == ["evaluator-0"])
+    assert (job.phase, job.status["reason"]) == ("Running", "EvaluatorDraining")
+    assert not job.condition("Complete")
+    job.tell("evaluator-0", "end")
+    status = job.wait_ended("Succeeded", disturbed=True)
+    assert status["message"] == "chief-0 exited 0"
+    assert status["succeeded"] == {"chief": "0", "evaluator": "0"}
+
+
+def test_an_evaluator_that_does_not_end_is_ended_when_its_grace_is_over(waiting: Callable[[str], Job]) -> None:
+    job = waiting("endless")
+    status = job.wait_ended("Succeeded", disturbed=True)
+    assert status["message"] == "chief-0 exited 0; evaluator-0 still ran 8 s later and is ended"
+    assert 8 <= seconds_between(status["decidedTime"], status["completionTime"]) < 12
+
+
+def test_a_run_that_is_active_too_long_fails(waiting: Callable[[str], Job]) -> None:
+    job = waiting("late")
+    status = job.wait_ended("Failed", disturbed=True)
+    assert status["reason"] == "DeadlineExceeded"
+    assert status["message"] == "the run was still active after deadlines.activeSeconds (15 s)"
+    assert 15 <= seconds_between(status["startTime"], status["completionTime"]) < 18
+
+
+def test_pods_are_kept_after_success_where_that_is_wanted_and_hold_done_tasks(waiting: Callable[[str], Job]) -> None:
+    job = waiting("kept")
+    job.wait_for_phase("Succeeded")
+    job.wait_until("the Job is Complete", lambda: job.condition("Complete"))
+    job.wait_for_log("worker-0", "worker-0 is done: its program exited 0. Nothing runs here")
+    assert job.restarts("worker-0") == 1
+    assert set(job.pods) == {"worker-0", "worker-1"}
+    assert job.sets() == {"worker": 2}
