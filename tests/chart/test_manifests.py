@@ -176,8 +176,8 @@ def test_the_lifecycle_may_do_what_it_must_with_this_jobs_objects_and_no_others(
         ("events", ""): {"list", "create"},
         **{("pods", name): {"delete"} for name in pods},
         **{("statefulsets.apps", name): {"get"} for name in sets},
-        **{("statefulsets/scale.apps", name): {"get", "update", "patch"} for name in sets},
-        ("configmaps", "mnist-status"): {"get", "list", "watch", "update", "patch"},
+        **{("statefulsets/scale.apps", name): {"get", "patch"} for name in sets},
+        ("configmaps", "mnist-status"): {"get", "list", "watch", "patch"},
         ("jobs.batch", job): {"get", "patch"},
     }
 
