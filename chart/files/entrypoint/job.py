@@ -124,8 +124,8 @@ def _take_over(job: Job, state: State, seen: Observation, actions: list[Action])
     lost = _lost(old, seen.now)
     if lost:
         message += f"; {_lost_message(job, lost)}"
-    state = replace(state, run=state.run or old[0].run, phase=PENDING, reason=TAKING_OVER, message=message)
-    return replace(state, released=False, finished=None, history=history)
+    run = state.run or old[0].run  # whose pods the new run's tasks have to wait for
+    return State(run, PENDING, TAKING_OVER, message, state.started, history=history)
 
 
 def _begin(job: Job, history: tuple[Outcome, ...], seen: Observation) -> State:
@@ -466,7 +466,8 @@ def counts(job: Job, state: State, pods: Mapping[Task, Pod]) -> dict[str, dict[s
     """Per role how many tasks there are, run and have succeeded, and the restarts of the pods there are."""
     table = {role: {"replicas": size, "running": 0, "succeeded": 0, "restarts": 0} for role, size in _sizes(job)}
     for task in state.succeeded:
-        table[task.role]["succeeded"] += 1
+        if task.role in table:
+            table[task.role]["succeeded"] += 1
     for task, pod in pods.items():
         if task.role in table and pod.run == job["run"]:
             table[task.role]["restarts"] += pod.restarts

@@ -75,7 +75,7 @@ def load(text: str) -> State:
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
         return _load(document)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"status.json is not a state of version {VERSION}: {error!r}") from error
 
 

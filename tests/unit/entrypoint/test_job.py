@@ -909,6 +909,16 @@ def test_another_run_starts_only_when_the_sets_have_seen_the_upgrade() -> None:
     assert story.look().run == "b"
 
 
+def test_a_takeover_forgets_how_far_the_old_run_was() -> None:
+    """The new run may not even have its roles."""
+    story = draining()
+    story.exits(WORKER, 0)
+    story.job = a_job("Custom", chief=1, run="b")
+    story.look()
+    assert story.state.reason == TAKING_OVER
+    assert (story.state.succeeded, story.state.decided, story.state.seen) == (frozenset(), None, {})
+
+
 def test_a_takeover_with_no_state_names_the_run_that_tasks_have_to_wait_for() -> None:
     story = Story(a_job("Custom", worker=1, run="b"))
     story.pod(WORKER, run="a")

@@ -167,7 +167,7 @@ class AnyStory(Story):
     @initialize(shape=st.sampled_from(SHAPES), rules=RULES, growth=st.integers(0, 1), may_erase=st.booleans())
     def install(self, shape: dict[str, Any], rules: dict[str, Any], growth: int, may_erase: bool) -> None:
         self.may_erase = may_erase and growth == 0
-        other = {**shape, "worker": shape["worker"] + growth}
+        other = {**shape, "worker": shape["worker"] + growth, "evaluator": 0}
         self.begin({run: a_job(**(other if run == RUNS[1] else shape), **rules, run=run) for run in RUNS})
 
     @rule(after=st.sampled_from([0.25, 10.0, 31.0, 100.0]), then=THEN)

@@ -133,16 +133,21 @@ class World:
         self.successes: set[tuple[str, Task]] = set()
         self.excused: list[tuple[str, str, int]] = []  # run, uid and number of exits that say they are no failure
         self.known: set[tuple[str, int]] = set()  # uid and number of exits that were seen when a state was stored
-        self.mixed = ""  # tasks of two runs that ran at once, although there was a state to tell them apart
+        self.mixed = ""  # tasks of two runs that ran at once
         self._made = 0
 
     # --- what users and Helm do ---
 
     def upgrade(self, run: str) -> None:
-        """Ask for another run."""
+        """Ask for another run. Sets of roles that it does not have are deleted, and their pods with them."""
         self.run = run
+        roles = self.jobs[run]["replicas"]
+        self.sets = {role: self.sets.get(role) or SimulatedSet(role, run) for role in roles}
         for one in self.sets.values():
             one.ask(run=run)
+        for pod in self.pods.values():
+            if pod.task.role not in roles:
+                self.delete(pod)
 
     def set_suspend(self, suspend: bool) -> None:
         """`replicas: 0` is rendered; left out again, it becomes 1."""
@@ -196,7 +201,8 @@ class World:
             return
         pod.doing = "program"
         for other in self.pods.values():
-            if other.works and other.run != pod.run and told:
+            # Before the controller of either run has stored anything, nobody can tell them apart.
+            if other.works and other.run != pod.run and told.get("run") in (pod.run, other.run):
                 self.mixed = f"{pod.task} of run {pod.run} started beside {other.task} of run {other.run}"
 
     def exit(self, pod: SimulatedPod, code: int, whole: bool = False) -> None:
