@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-SERVERS = {
-    "ParameterServer": ("worker", "ps"),
-    "BetweenGraph": ("ps",),
-    "InGraph": ("worker", "ps"),
-    "MultiWorkerMirrored": (),
-    "Custom": (),
-}
+from tfconfig.entrypoint import cluster
+
+STRATEGIES: dict[str, dict[str, Any]] = json.loads(
+    (Path(cluster.__file__).resolve().parent.parent / "strategies.json").read_text()
+)
 
 
 def a_job(
@@ -45,7 +45,7 @@ def a_job(
         "run": run,
         "strategy": strategy,
         "replicas": replicas,
-        "servers": [role for role in SERVERS[strategy] if role in replicas],
+        "servers": [role for role in cluster.ROLES if role in replicas and role in STRATEGIES[strategy]["server"]],
         "program": {"command": ["python3", "train.py"], "args": []},
         "serverImports": [],
         "gpus": gpus or {},
