@@ -14,6 +14,7 @@ COMMANDS = {
     "run": ("tfconfig.run:command", "Run the job here, as local processes."),
     "generate": ("tfconfig.generate:command", "Print the TF_CONFIG of each task."),
     "role": ("tfconfig.role:command", "Print the service account for users who cannot create Roles."),
+    "explain": ("tfconfig.explain:command", "Tell what a rule is about, why, and what to do."),
     "chart": ("tfconfig.chart:command", "Tell where the Helm chart is, or export it."),
 }
 

@@ -1,18 +1,16 @@
-"""What a check found, and how it is shown: one function per output format."""
+"""What a check found: the place, what is wrong there, and what to do. How that is printed is in formats.py."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 
 ERROR = "error"
 WARNING = "warning"
 
 # What libyaml counts as the end of a line, so that our line numbers are its line numbers.
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_SNIPPET_WIDTH = 160
+LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -76,47 +74,3 @@ def dotted(path: Sequence[str | int]) -> str:
             shown = part if re.fullmatch(r"[A-Za-z0-9_/-]+", part) else f"'{part}'"
             text += f".{shown}" if text else shown
     return text
-
-
-def _visible(text: str) -> str:
-    """Control characters escaped: a values file must not be able to drive the reader's terminal."""
-    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
-
-
-def _snippet(diagnostic: Diagnostic, source: str) -> list[str]:
-    lines = _LINE_BREAK.split(source)
-    if not 1 <= diagnostic.line <= len(lines) or not lines[diagnostic.line - 1].strip():
-        return []
-    raw = lines[diagnostic.line - 1]
-    start = max(diagnostic.column - 1, 0)
-    one_line = diagnostic.end_line == diagnostic.line
-    end = diagnostic.end_column - 1 if one_line else len(raw.rstrip())
-    offset = 0 if end <= _SNIPPET_WIDTH else min(start, len(raw))
-    before, marked = _visible(raw[offset:start]), _visible(raw[start:end])
-    line = _visible(raw[offset : offset + _SNIPPET_WIDTH])
-    carets = "^" * max(min(len(marked), _SNIPPET_WIDTH - len(before)), 1)
-    number = str(diagnostic.line)
-    return [f"  {number} | {line}", f"  {' ' * len(number)} | {' ' * len(before)}{carets}"]
-
-
-def text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
-    """For people: the place, what was found, the line with carets under it, and what to do."""
-    out: list[str] = []
-    for d in diagnostics:
-        place = f"{d.file}:{d.line}:{d.column}" if d.line else d.file
-        out.append(f"{_visible(place)}: {d.severity} {d.rule}: {_visible(d.message)}")
-        out.extend(_snippet(d, sources.get(d.file, "")))
-        if d.fix:
-            out.append(f"  fix: {_visible(d.fix)}")
-    return "".join(line + "\n" for line in out)
-
-
-def as_json(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:  # noqa: ARG001
-    """For programs; `version` changes when a field changes its meaning or goes."""
-    keys = {"end_line": "endLine", "end_column": "endColumn"}
-    entries = [{keys.get(k, k): v for k, v in vars(replace(d)).items()} for d in diagnostics]
-    return json.dumps({"version": 1, "diagnostics": entries}, indent=2) + "\n"
-
-
-# --format NAME; each takes the ordered findings and the text of each file they name.
-FORMATS: dict[str, Callable[[Sequence[Diagnostic], Mapping[str, str]], str]] = {"text": text, "json": as_json}

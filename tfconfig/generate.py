@@ -8,10 +8,9 @@ import shlex
 import click
 
 from tfconfig import layout, options
-from tfconfig.diagnostics import text
 from tfconfig.entrypoint import cluster
 from tfconfig.setflags import SetFlags
-from tfconfig.validate import findings
+from tfconfig.validate import have_mistakes
 from tfconfig.values import load
 
 
@@ -26,9 +25,7 @@ from tfconfig.values import load
 def command(files: tuple[str, ...], sets: SetFlags, release: str, only: str | None, form: str) -> None:
     """Print the TF_CONFIG that each task will find in its environment, exactly as its pod computes it."""
     values = load(files, sets)
-    found = findings(values, release)
-    if found:
-        click.echo(text(found, values.sources), err=True, nl=False)
+    if have_mistakes(values, release):
         raise click.ClickException("the values have mistakes; correct them first")
     job = layout.job(values.data, release, values.chart.strategies)
     configs = {cluster.name(task): cluster.tf_config(job, task) for task in cluster.tasks(job)}

@@ -14,14 +14,13 @@ import click
 
 from tfconfig import options, strays
 from tfconfig.console import Console
-from tfconfig.diagnostics import text
 from tfconfig.entrypoint import cluster
 from tfconfig.entrypoint.cluster import Job, name
 from tfconfig.entrypoint.state import SUCCEEDED, State
 from tfconfig.local import Local
 from tfconfig.prepare import CannotRunError, Options, local_job, program_folder
 from tfconfig.setflags import SetFlags
-from tfconfig.validate import findings
+from tfconfig.validate import have_mistakes
 from tfconfig.values import load
 
 INTERRUPTED = 130
@@ -65,9 +64,7 @@ def command(
         raise click.UsageError("no values given; name a values file: tfconfig run -f values.yaml")
     values = load(files, sets)
     release = release or _default_release(files)
-    found = findings(values, release)
-    if found:
-        click.echo(text(found, values.sources), err=True, nl=False)
+    if have_mistakes(values, release):
         raise click.UsageError("the values have mistakes; correct them first")
     try:
         job, launches = local_job(values, Options(release, checkpoint, data, python, port))

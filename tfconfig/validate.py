@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import click
 
-from tfconfig import options, rules, schema
-from tfconfig.diagnostics import FORMATS, Diagnostic, ordered
+from tfconfig import formats, options, rules, schema, suppress
+from tfconfig.diagnostics import ERROR, Diagnostic, ordered
 from tfconfig.setflags import SetFlags
 from tfconfig.values import Values, load
 
 
 def findings(values: Values, release: str = options.DEFAULT_RELEASE) -> list[Diagnostic]:
     """All that is wrong with these values: the files themselves, the chart's schema, the rules across fields."""
-    if any(d.rule == "TFC001" for d in values.diagnostics):
+    if any(d.rule == suppress.UNREADABLE for d in values.diagnostics):
         return ordered(values.diagnostics)  # what an unreadable file lacks is not a mistake of its own
     refused = schema.check(values)
     return ordered([*values.diagnostics, *refused, *rules.check(values, release, well_formed=not refused)])
+
+
+def have_mistakes(values: Values, release: str) -> bool:
+    """Whether a command cannot go on with these values; what was found is told on standard error.
+
+    A comment may silence a warning here. An error stays one, because what follows would trip over it.
+    """
+    found = findings(values, release)
+    kept = set(suppress.apply(found, values.sources))
+    shown = [d for d in found if d.severity == ERROR or d in kept]
+    click.echo(formats.text(shown, values.sources), err=True, nl=False)
+    return any(d.severity == ERROR for d in shown)
+
+
+def _prefixes(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    from tfconfig.explain import known
+
+    prefixes = tuple(one.strip().upper() for text in given for one in text.split(",") if one.strip())
+    for one in prefixes:
+        if not known(one):
+            raise click.BadParameter(f"{one}: no rule has such an id; `tfconfig explain` lists them", param=option)
+    return prefixes
 
 
 @click.command("validate")
 @click.argument("jobs", nargs=-1, metavar="[FILE]...")
 @options.values
 @options.release
-@click.option("--format", "form", type=click.Choice(sorted(FORMATS)), default="text", show_default=True)
-def command(jobs: Sequence[str], files: tuple[str, ...], sets: SetFlags, release: str, form: str) -> None:
+@click.option("--format", "form", type=click.Choice(list(formats.FORMATS)), default="text", show_default=True)
+@click.option("--strict", is_flag=True, help="Count warnings as errors.")
+@click.option("--exit-zero", is_flag=True, help="End with 0 whatever was found, for a CI that reads the output.")
+@click.option("--select", multiple=True, metavar="IDS", callback=_prefixes, help="These rules alone: TFC15,TFC190.")
+@click.option("--ignore", multiple=True, metavar="IDS", callback=_prefixes, help="Not these rules.")
+def command(
+    jobs: Sequence[str],
+    files: tuple[str, ...],
+    sets: SetFlags,
+    release: str,
+    form: str,
+    strict: bool,
+    exit_zero: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+) -> None:
     """Check values files before a cluster sees them.
 
-    Each FILE is one job, laid over the files of -f. Without FILE, the files of -f are one job together.
+    Each FILE is one job, laid over the files of -f. Without FILE, the files of -f are one job together. `-` is standard
+    input. A comment `# tfconfig: ignore[ID] reason` on a line, or alone above it, silences what is found there.
 
-    Ends with 0 when nothing was found, 1 with findings, 2 when called wrongly.
+    Ends with 0 when there is no error (with --strict: no warning either), 1 with findings, 2 when called wrongly.
     """
     if not (jobs or files or any(vars(sets).values())):
         raise click.UsageError("no values given; name a values file: tfconfig validate values.yaml")
@@ -40,18 +79,32 @@ def command(jobs: Sequence[str], files: tuple[str, ...], sets: SetFlags, release
         values = load(job, sets)
         sources.update(values.sources)
         found += findings(values, release)
-    found = ordered(found)
-    click.echo(FORMATS[form](found, sources), nl=False)
+    found = ordered(_chosen(suppress.apply(found, sources), select, ignore))
+    if strict:
+        found = [replace(d, severity=ERROR) for d in found]
     if form == "text":
+        colour = formats.colour_wanted(sys.stdout.isatty())
+        click.echo(formats.text(found, sources, colour), nl=False, color=colour)
         click.echo(summary(found, max(len(jobs), 1)), err=True)
-    if found:
+    else:
+        click.echo(formats.FORMATS[form](found, sources), nl=False)
+    if any(d.severity == ERROR for d in found) and not exit_zero:
         click.get_current_context().exit(1)
+
+
+def _chosen(found: Iterable[Diagnostic], select: tuple[str, ...], ignore: tuple[str, ...]) -> list[Diagnostic]:
+    """What --select and --ignore leave; that a file cannot be read is always told."""
+    return [
+        d
+        for d in found
+        if d.rule == suppress.UNREADABLE
+        or ((not select or d.rule.startswith(select)) and not (ignore and d.rule.startswith(ignore)))
+    ]
 
 
 def summary(found: Sequence[Diagnostic], jobs: int) -> str:
     """One line for people."""
-    what = "1 job" if jobs == 1 else f"{jobs} jobs"
-    if not found:
-        return f"{what} checked, no mistake found"
-    mistakes = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
-    return f"{what} checked, {mistakes} found"
+    mistakes = sum(d.severity == ERROR for d in found)
+    counts = [(mistakes, "mistake"), (len(found) - mistakes, "warning")]
+    told = [f"{number} {word}{'s' * (number > 1)}" for number, word in counts if number]
+    return f"{jobs} job{'s' * (jobs > 1)} checked, {' and '.join(told) or 'no mistake'} found"

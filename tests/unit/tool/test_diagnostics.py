@@ -1,14 +1,13 @@
-"""How findings are shown."""
+"""Findings: their order, their paths, and the lines that are shown with them."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfconfig.diagnostics import FORMATS, Diagnostic, Origin, dotted, finding, ordered, text
+from tfconfig.diagnostics import Diagnostic, Origin, dotted, finding, ordered
+from tfconfig.formats import text
 
 SOURCE = {"v.yaml": "a: 1\nb:\n  c: 'é'\n" + f"d: {'x' * 500}y\n"}
 
@@ -59,10 +58,3 @@ def test_order_does_not_depend_on_how_findings_came(found: list[Diagnostic], ran
     mixed = [*found, *found]
     getattr(random, "shuffle")(mixed)  # noqa: B009
     assert ordered(mixed) == ordered(found)
-
-
-@given(st.lists(FINDINGS, max_size=4), st.text(max_size=40))
-def test_every_format_shows_every_finding(found: list[Diagnostic], source: str) -> None:
-    sources = {"v.yaml": source}
-    assert len(json.loads(FORMATS["json"](found, sources))["diagnostics"]) == len(found)
-    assert FORMATS["text"](found, sources).count("error TFC") >= len(found)

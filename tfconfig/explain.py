@@ -1,0 +1,33 @@
+"""`tfconfig explain ID`: what a rule is about, why it is there, and what to do."""
+
+from __future__ import annotations
+
+import click
+
+from tfconfig.rules import RULES, Rule
+
+
+def known(prefix: str) -> list[Rule]:
+    """The rules whose ids start so."""
+    return [one for id, one in sorted(RULES.items()) if id.startswith(prefix.upper())]
+
+
+@click.command("explain")
+@click.argument("id", required=False, metavar="[ID]")
+def command(id: str | None) -> None:
+    """Tell what a rule is about, why, and what to do. Without ID: the list of rules; TFC1 lists those of that group."""
+    found = known(id or "")
+    if not found:
+        raise click.UsageError(f"{id}: no such rule; `tfconfig explain` lists them")
+    click.echo(_page(found[0]) if len(found) == 1 and id else "\n".join(f"{one.id}  {one.title}" for one in found))
+
+
+def _page(one: Rule) -> str:
+    severity = getattr(one, "severity", "error")
+    parts = [f"{one.id} ({severity}): {one.title}", f"Why: {one.why}.", f"Fix: {one.fix}."]
+    parts += [
+        f"{word}:\n\n" + "\n".join(f"    {line}" for line in example.rstrip().splitlines())
+        for word, example in (("Wrong", getattr(one, "bad", "")), ("Right", getattr(one, "good", "")))
+        if example
+    ]
+    return "\n\n".join(parts)
