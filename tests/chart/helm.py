@@ -1,4 +1,4 @@
-"""Renders the chart: by the Helm 4 engine of helm-python-sdk, or by a `helm` binary where there is one.
+"""Renders the chart: by the Helm 4 engine of helm-python-sdk, or by a `helm` program (tests/cluster/test_rendering.py).
 
 All that the tests know about helm-python-sdk, a young package, is in this module.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,6 @@ import yaml
 
 CHART = Path(__file__).resolve().parents[2] / "chart"
 SDK = "helm-python-sdk"
-# The Helm programs of this machine, each once.
-BINARIES = sorted({str(Path(found).resolve()) for name in ("helm", "helm3", "helm4") if (found := shutil.which(name))})
 
 Values = dict[str, Any]
 Object = dict[str, Any]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from . import helm, kubernetes
-from .helm import BINARIES, CHART, PROGRAM, Object, Rendered, Values, merged, render
+from .helm import CHART, PROGRAM, Object, Rendered, Values, merged, render
 
 ROLES = ("chief", "worker", "ps", "evaluator")
 CI_VALUES = helm.ci_values()
@@ -267,17 +267,6 @@ def test_the_entrypoint_has_all_its_modes() -> None:
     assert {"__init__", "__main__", "task", "server", "lifecycle"} <= _modules(
         (CHART / "files/entrypoint").glob("*.py")
     )
-
-
-@pytest.mark.parametrize(
-    "engine", BINARIES or [pytest.param("", marks=pytest.mark.skip(reason="no helm program on PATH"))]
-)
-@pytest.mark.parametrize("name", CI_VALUES)
-def test_every_helm_renders_the_same(engine: str, name: str) -> None:
-    def by_name(rendered: Rendered) -> dict[str, Object]:
-        return {f"{found['kind']}/{found['metadata']['name']}": found for found in rendered.objects}
-
-    assert by_name(render(CI_VALUES[name], engine=engine)) == by_name(rendered_ci(name))
 
 
 def _status(rendered: Rendered) -> str:

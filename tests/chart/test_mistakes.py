@@ -9,13 +9,13 @@ import pytest
 from tfconfig.entrypoint import cluster
 
 from . import mistakes
-from .helm import BINARIES, PROGRAM, SDK, RefusedError, merged, render
+from .helm import PROGRAM, RefusedError, merged, render
 from .mistakes import Mistake
 
 
-def said(mistake: Mistake, engine: str = SDK) -> str:
+def said(mistake: Mistake) -> str:
     with pytest.raises(RefusedError) as refused:
-        render(merged(PROGRAM, mistake.values), engine=engine)
+        render(merged(PROGRAM, mistake.values))
     return str(refused.value)
 
 
@@ -27,14 +27,6 @@ def test_a_mistake_across_fields_is_reported(mistake: Mistake) -> None:
 @pytest.mark.parametrize("mistake", mistakes.SCHEMA, ids=lambda mistake: mistake.message[:60])
 def test_a_wrong_value_is_reported(mistake: Mistake) -> None:
     assert mistake.message in said(mistake)
-
-
-@pytest.mark.parametrize(
-    "engine", BINARIES or [pytest.param("", marks=pytest.mark.skip(reason="no helm program on PATH"))]
-)
-def test_every_helm_refuses_the_same(engine: str) -> None:
-    for mistake in [*mistakes.RULES[::8], *mistakes.SCHEMA[::16]]:
-        assert mistake.message in said(mistake, engine)
 
 
 def test_all_mistakes_are_reported_at_once_one_a_line() -> None:

@@ -1,0 +1,45 @@
+"""The Helm programs render and refuse as the engine does that the tests of the chart use."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+
+import pytest
+
+from tests.chart import mistakes
+from tests.chart.helm import PROGRAM, Object, RefusedError, Rendered, ci_values, merged, render
+
+from .target import Target
+
+CI_VALUES = ci_values()
+
+
+@pytest.fixture(params=["helm3", "helm4"])
+def program(cluster: Target, request: pytest.FixtureRequest) -> str:
+    name = cluster.helm(request.param)
+    found = name and shutil.which(name, path=cluster.environ["PATH"])
+    if not found:
+        pytest.skip(f"there is no {request.param}")
+    return found
+
+
+@pytest.mark.parametrize("name", CI_VALUES)
+def test_every_helm_renders_the_same(program: str, name: str) -> None:
+    assert _by_name(render(CI_VALUES[name], engine=program)) == _by_name(_by_engine(name))
+
+
+def test_every_helm_refuses_the_same(program: str) -> None:
+    for mistake in [*mistakes.RULES[::8], *mistakes.SCHEMA[::16]]:
+        with pytest.raises(RefusedError) as refused:
+            render(merged(PROGRAM, mistake.values), engine=program)
+        assert mistake.message in str(refused.value)
+
+
+@functools.cache
+def _by_engine(name: str) -> Rendered:
+    return render(CI_VALUES[name])
+
+
+def _by_name(rendered: Rendered) -> dict[str, Object]:
+    return {f"{found['kind']}/{found['metadata']['name']}": found for found in rendered.objects}
