@@ -119,6 +119,7 @@ class Lifecycle:
         self._deleter = Deleter(client, self._say_once, self._spawn)
         self._said: dict[str, float] = {}
         self._events: list[Event] = []
+        self._last: list[Event] = []  # of the last decision
         self._sets: dict[str, Set] = {}
         self._state, self._bare, self._text, self._version, self._held = State(), State(), "", "", False
         self._wrote = self._poll_at = self._annotated = 0.0
@@ -227,7 +228,9 @@ class Lifecycle:
         suspend = self._wanted.status is not None and self._wanted.status.suspend
         seen = Observation(time.time(), pods, dict(self._sets), suspend, self._explainer.missing())
         state, actions = decide(self._job, self._state, seen)
-        self._events += [action for action in actions if isinstance(action, Event)]
+        events = [action for action in actions if isinstance(action, Event)]
+        self._events += [event for event in events if event not in self._last]  # said again until its action shows
+        self._last = events
         written = self._store(state, pods, any(_destroys(action) for action in actions))
         self._tell_progress(state)
         if state.ended and self._tail is None:
@@ -416,16 +419,13 @@ class Lifecycle:
         outlives the pods, and one place holds the whole story."""
         while self._events:
             event = self._events[0]
-            line = f"{event.kind.upper() if event.kind == 'Warning' else event.kind} {event.reason}: {event.message}"
-            if self._fresh(line):
-                try:
-                    self._client.create("events", self._event(event))
-                except ApiError as error:
-                    if error.temporary:
-                        self._said.pop(line)
-                        return
-                    self._say_once(f"an Event was refused: {error}")
-                self._say(line)
+            try:
+                self._client.create("events", self._event(event))
+            except ApiError as error:
+                if error.temporary:
+                    return
+                self._say_once(f"an Event was refused: {error}")
+            self._say(f"{'WARNING' if event.kind == 'Warning' else event.kind} {event.reason}: {event.message}")
             self._events.pop(0)
 
     def _event(self, event: Event) -> dict[str, Any]:
