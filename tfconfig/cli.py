@@ -13,6 +13,7 @@ COMMANDS = {
     "validate": ("tfconfig.validate:command", "Find the mistakes in values files, without a cluster."),
     "run": ("tfconfig.run:command", "Run the job here, as local processes."),
     "generate": ("tfconfig.generate:command", "Print the TF_CONFIG of each task."),
+    "plan": ("tfconfig.plan:command", "Print what the job will ask of the cluster."),
     "role": ("tfconfig.role:command", "Print the service account for users who cannot create Roles."),
     "explain": ("tfconfig.explain:command", "Tell what a rule is about, why, and what to do."),
     "chart": ("tfconfig.chart:command", "Tell where the Helm chart is, or export it."),
