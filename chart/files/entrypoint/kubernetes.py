@@ -23,7 +23,7 @@ FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 MANAGER = "tensorflow-job"
 GROUPS = {"statefulsets": "/apis/apps/v1", "jobs": "/apis/batch/v1"}  # the others are in the core group
 
-PAGE = 200  # objects per page of a list: a page of pods is what most memory goes to
+PAGE = 100  # objects per page of a list: a page of pods is what most memory goes to
 WATCH_SECONDS = 300  # the server ends a watch after this time
 SILENCE_SECONDS = 90.0  # it sends a bookmark each minute: a watch that is silent for longer is dead
 MAX_PAUSE = 5.0

@@ -30,7 +30,23 @@ from . import observe, status
 from .cluster import Job, Task, name, runs_server, tasks
 from .job import TAKING_OVER, decide
 from .kubernetes import ApiError, Client
-from .state import RUNNING, SUSPENDED, Action, Delete, Event, Finish, Observation, Pod, Scale, Set, State
+from .state import (
+    FAILED,
+    PENDING,
+    RESTARTING,
+    RUNNING,
+    SUCCEEDED,
+    SUSPENDED,
+    Action,
+    Delete,
+    Event,
+    Finish,
+    Observation,
+    Pod,
+    Scale,
+    Set,
+    State,
+)
 
 LEFT = 143  # exit status of a controller that is stopped or not the one named; never 1, which means "training failed"
 CRASHED = 70
@@ -46,6 +62,8 @@ STALE_SECONDS = 300.0  # for the kubelet to bring our job.json
 DELETERS = 8
 FIRST, FIRST_SECONDS = 16, 0.25  # pods deleted before the sets are scaled
 LOG_LINES = 20
+TOLD = 12  # Events at a time, apart from those of phases
+PHASES = (PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED)
 
 
 class NotNamedError(Exception):
@@ -417,6 +435,10 @@ class Lifecycle:
     def _tell(self) -> None:
         """Events for `kubectl describe` and the log. They stand on the Job: its end is what people wait for, it
         outlives the pods, and one place holds the whole story."""
+        others = [event for event in self._events if event.reason not in PHASES]
+        if len(others) > TOLD:
+            more = Event("Normal", "MoreEvents", f"and {len(others) - TOLD} more like these")
+            self._events = [event for event in self._events if event not in others[TOLD:]] + [more]
         while self._events:
             event = self._events[0]
             try:

@@ -399,6 +399,21 @@ def test_a_thousand_pods_are_deleted_once_each_with_few_writes(install: Install,
     assert len(headlines) - len(set(headlines)) <= seconds / (PACE * 2 * lifecycle.WRITE_SECONDS)
 
 
+def test_a_thousand_failures_are_told_in_a_few_events_and_counted_all(install: Install, start: Start) -> None:
+    cluster, server = install(replicas={"chief": 1, "worker": 999})
+    controller = start(server)
+    cluster.until(lambda: cluster.status().get("phase") == "Running", seconds=20)
+    with cluster.lock:
+        for index in range(999):
+            cluster.exit(f"j-worker-{index}", 1)
+    cluster.until(lambda: cluster.status()["restarts"] == 999)
+    assert cluster.status()["failures"] == 1
+    cluster.phase("Running")
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends(20) == 0
+    assert cluster.requests["POST events"] < 100
+
+
 def test_progress_is_written_at_most_once_a_second(install: Install, start: Start) -> None:
     cluster, server = install(replicas={"chief": 1, "worker": 300})
     controller = start(server)
