@@ -161,7 +161,7 @@ class Job:
         return [(event["type"], event["reason"], event["message"]) for event in found]
 
     def log(self, task: str, previous: bool = False) -> str:
-        """The log of a task's container that runs now, or of the one before."""
+        """The log of a task's container that runs now, or of the one before; empty where there is none yet."""
         query = {"container": "tensorflow", **({"previous": "true"} if previous else {})}
         return self._log(f"{self.name}-{task}", query)
 
@@ -184,6 +184,12 @@ class Job:
             for status in seen.object["status"].get("containerStatuses", ())
         ]
         return max(counts, default=0)
+
+    def runs(self, task: str) -> bool:
+        """Whether a container of the task runs now, and its pod is not about to go."""
+        pod = self.pods.get(task, {"metadata": {}, "status": {}})
+        states = [one["state"] for one in pod["status"].get("containerStatuses", ()) if one["name"] == "tensorflow"]
+        return "deletionTimestamp" not in pod["metadata"] and any("running" in state for state in states)
 
     def condition(self, kind: str) -> Object:
         """A condition of the lifecycle Job that is true: Complete or Failed; empty when it is not."""
@@ -281,24 +287,14 @@ class Job:
     def wait_for_log(self, task: str, pattern: str, seconds: float = 120) -> re.Match[str]:
         """The first match in the log of a task's container that runs now."""
 
-        def found() -> re.Match[str] | None:
-            try:
-                return re.search(pattern, self.log(task), re.MULTILINE)
-            except ApiError as error:
-                if error.status == 400:  # not started yet
-                    return None
-                raise
-
-        return self.wait_until(f"{pattern!r} in the log of {task}", found, seconds)
+        what = f"{pattern!r} in the log of {task}"
+        return self.wait_until(what, lambda: re.search(pattern, self.log(task), re.MULTILINE), seconds)
 
     def wait_for_new_pod(self, task: str, old: str, seconds: float = 60) -> None:
         """Another pod than that of this UID runs the task."""
 
-        def new() -> bool:
-            pod = self.pods.get(task)
-            return pod is not None and pod["metadata"]["uid"] != old and pod["status"].get("phase") == "Running"
-
-        self.wait_until(f"a new pod of {task} runs", new, seconds)
+        what = f"a new pod of {task} runs"
+        self.wait_until(what, lambda: self.runs(task) and self.pods[task]["metadata"]["uid"] != old, seconds)
 
     def wait_ended(self, phase: str, seconds: float = 120, disturbed: bool = False) -> Object:
         """The status once the job ended in this phase, its Job too, and no training pod is left.
@@ -336,7 +332,13 @@ class Job:
             return str(error)
 
     def _log(self, pod: str, query: dict[str, str]) -> str:
-        return self.namespace.api.text("GET", f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}/log", query=query)
+        path = f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}/log"
+        try:
+            return self.namespace.api.text("GET", path, query=query)
+        except ApiError as error:
+            if error.status == 400:  # the container has not started yet
+                return ""
+            raise
 
     def _is_ours(self, pod: Object, component: str) -> bool:
         labels = pod["metadata"].get("labels", {})

@@ -16,7 +16,7 @@ DRAIN = 'case $TASK_TYPE in chief) sleep 2;; evaluator) told "end"; echo evaluat
 def test_a_failing_program_fails_helm_the_job_and_kubectl_wait_and_its_last_words_are_kept(
     jobs: Jobs, helm: Helm
 ) -> None:
-    script = 'test $TASK_TYPE = ps && sleep 600; sleep 2; echo first words; echo "last words" >&2; exit 3'
+    script = "test $TASK_TYPE = ps && sleep 600; sleep 2; echo first words; sleep 0.2; echo last words >&2; exit 3"
     job = jobs.new(helm=helm)
     # Helm 4 says so at once; Helm 3 only when its time is over.
     values = shell(script, ps={"replicas": 2}, restart={"policy": "Never"})
