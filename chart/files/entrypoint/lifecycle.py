@@ -385,7 +385,7 @@ class Lifecycle:
                     break  # it was written, but the answer was lost
                 if not self._held and found.text != self._text:
                     self._load(found)
-                    self._events.clear()
+                    self._events, self._last = [], []
                     raise OutdatedError from error
         self._held, self._wrote = True, time.monotonic()
 
@@ -400,14 +400,14 @@ class Lifecycle:
         """
         ended = state.succeeded | ({state.decider} if state.decider and state.exit_code is not None else set())
         deletes = [action for action in actions if isinstance(action, Delete)]
-        first = [action for action in deletes if action.task in ended and not action.force]
-        for action in first[:FIRST]:
-            self._delete(action, 1)
-        if first:
+        scales = [action for action in actions if isinstance(action, Scale)]
+        if scales:
+            first = [action for action in deletes if action.task in ended and not action.force]
+            for action in first[:FIRST]:
+                self._delete(action, 1)
             self._deleter.flush(FIRST_SECONDS)
-        for scale in actions:
-            if isinstance(scale, Scale):
-                self._scale(scale)
+        for scale in scales:
+            self._scale(scale)
         for action in deletes:
             serves = runs_server(self._job, action.task.role)  # these have nothing to save
             self._delete(action, 0 if action.force else 1 if serves or action.task in ended else None)
