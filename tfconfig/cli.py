@@ -10,13 +10,16 @@ from tfconfig import __version__
 
 # name -> (module:object of a click command, what the list of commands says about it)
 COMMANDS = {
+    "init": ("tfconfig.initialize:command", "Write a values file to start from."),
     "validate": ("tfconfig.validate:command", "Find the mistakes in values files, without a cluster."),
+    "explain": ("tfconfig.explain:command", "Tell what a rule is about, why, and what to do."),
+    "plan": ("tfconfig.plan:command", "Print what the job will ask of the cluster."),
     "run": ("tfconfig.run:command", "Run the job here, as local processes."),
     "generate": ("tfconfig.generate:command", "Print the TF_CONFIG of each task."),
-    "plan": ("tfconfig.plan:command", "Print what the job will ask of the cluster."),
+    "schema": ("tfconfig.schema_command:command", "Print the JSON Schema of the values, for editors."),
     "role": ("tfconfig.role:command", "Print the service account for users who cannot create Roles."),
-    "explain": ("tfconfig.explain:command", "Tell what a rule is about, why, and what to do."),
     "chart": ("tfconfig.chart:command", "Tell where the Helm chart is, or export it."),
+    "completion": ("tfconfig.completion:command", "Print what completes tfconfig's words in a shell."),
 }
 
 
