@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from tfconfig.chart import Chart
 from tfconfig.diagnostics import Diagnostic, dotted, finding
 from tfconfig.document import kind, resolve
 from tfconfig.values import Values
 
-UNKNOWN_KEY, WRONG_TYPE, BAD_VALUE, MISSING = "TFC010", "TFC011", "TFC012", "TFC013"
+_RULES = {"unknown": "TFC010", "type": "TFC011", "value": "TFC012", "missing": "TFC013"}
 
 _EXPECTED = {
     "integer": "a whole number",
@@ -53,21 +53,50 @@ FORMS = {
 Path = tuple[str | int, ...]
 
 
+@dataclass(frozen=True)
+class Complaint:
+    """What a JSON Schema has against a value, in words."""
+
+    kind: str  # unknown, type, value, missing, or a keyword of its own
+    path: Path
+    found: str
+    fix: str
+    key: bool = False  # the key is the mistake rather than its value
+
+
 def check(values: Values) -> list[Diagnostic]:
     """Everything the chart's schema, and so Helm itself, refuses in these values."""
-    found: list[Diagnostic] = []
-    for error in _validator(values.chart).iter_errors(values.data):
-        found.extend(_explain(error, values))
+    found = []
+    for one in complaints(values.chart.schema, values.data, values):
+        shown = values.shown(one.path) or "values"
+        origin = values.origin(one.path, one.key)
+        found.append(finding(_RULES[one.kind], origin, f"{shown}: {one.found}", one.fix, shown))
     return found
 
 
-@lru_cache(maxsize=8)
-def _validator(chart: Chart) -> Any:
+def complaints(schema: Mapping[str, Any], instance: Any, values: Values) -> Iterator[Complaint]:
+    """What a schema has against `instance`, a part of the values that begins at their top."""
+    for error in errors(schema, instance):
+        yield from explain(error, values, schema)
+
+
+_VALIDATORS: dict[int, Any] = {}  # by the id of a schema; each is kept, so no id comes twice
+
+
+def errors(schema: Mapping[str, Any], instance: Any) -> Iterator[Any]:
+    """The errors of jsonschema, with `pattern` as in Go and `exactlyOne` as a keyword of ours."""
+    if id(schema) not in _VALIDATORS:
+        _VALIDATORS[id(schema)] = _class()(schema), schema
+    return iter(_VALIDATORS[id(schema)][0].iter_errors(instance))
+
+
+@cache
+def _class() -> Any:
     from jsonschema import Draft7Validator  # here, because its import takes 0.1 s
     from jsonschema.validators import extend
 
     make: Any = extend  # untyped in types-jsonschema
-    return make(Draft7Validator, {"pattern": _pattern})(chart.schema)
+    return make(Draft7Validator, {"pattern": _pattern, "exactlyOne": _exactly_one})
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
@@ -79,32 +108,37 @@ def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iter
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-def _explain(error: Any, values: Values) -> Iterator[Diagnostic]:
+def _exactly_one(_validator: Any, keys: Sequence[str], instance: Any, schema: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if not isinstance(instance, dict) or instance.keys() - schema["properties"].keys():
+        return  # a misspelt key may be the one
+    if sum(instance.get(key) is not None for key in keys) != 1:
+        yield ValidationError(f"not exactly one of {keys}")
+
+
+def explain(error: Any, values: Values, schema: Mapping[str, Any]) -> Iterator[Complaint]:
+    """An error of jsonschema in words."""
     path: Path = tuple(error.absolute_path)
     if error.validator in ("anyOf", "oneOf") and error.context:
         for branch in _best_branch(error):
-            yield from _explain(branch, values)
+            yield from explain(branch, values, schema)
     elif error.validator == "additionalProperties" and error.schema[error.validator] is False:
-        yield from _unknown_keys(error, path, values)
+        yield from _unknown_keys(error, path, values, schema)
     elif error.validator == "required":
-        for key in error.validator_value:
-            if key not in error.instance:
-                yield _missing((*path, key), values)
+        yield from (_missing((*path, key), values) for key in error.validator_value if key not in error.instance)
+    elif error.validator == "exactlyOne":
+        keys = error.validator_value
+        given = [key for key in keys if error.instance.get(key) is not None]
+        fix = "keep one of them" if given else f"give one of {_few(keys)}"
+        yield Complaint("exactlyOne", path, " and ".join(given) if given else "empty", fix)
     elif "propertyNames" in error.relative_schema_path:
-        path = (*path, error.instance)
         found, fix = _value(error)
-        yield _at(values, BAD_VALUE, path, found.replace("the text", "the name", 1), fix, key=True)
+        yield Complaint("value", (*path, error.instance), found.replace("the text", "the name", 1), fix, key=True)
     elif error.validator == "type":
-        found, fix = _type(error, str(values.origin(path)))
-        yield _at(values, WRONG_TYPE, path, found, fix)
+        yield Complaint("type", path, *_type(error, str(values.origin(path))))
     else:
-        found, fix = _value(error)
-        yield _at(values, BAD_VALUE, path, found, fix)
-
-
-def _at(values: Values, rule: str, path: Path, found: str, fix: str, key: bool = False) -> Diagnostic:
-    shown = dotted(path) or "values"
-    return finding(rule, values.origin(path, key), f"{shown}: {found}", fix, shown)
+        yield Complaint("value", path, *_value(error))
 
 
 def _best_branch(error: Any) -> list[Any]:
@@ -129,14 +163,14 @@ def _best_branch(error: Any) -> list[Any]:
     return best
 
 
-def _unknown_keys(error: Any, path: Path, values: Values) -> Iterator[Diagnostic]:
+def _unknown_keys(error: Any, path: Path, values: Values, schema: Mapping[str, Any]) -> Iterator[Complaint]:
     known = list(error.schema.get("properties", {}))
     patterns = error.schema.get("patternProperties", {})
     for key in error.instance:
         if key in known or any(re.search(p, key) for p in patterns):
             continue
         close = _close(key, known, 0.75)
-        elsewhere = [p for p in _places(values.chart.schema) if p[-1] == key and p[:-1] != path]
+        elsewhere = [p for p in _places(schema) if p[-1] == key and p[:-1] != path]
         if close:
             fix = f"did you mean {close}?"
         elif elsewhere:
@@ -144,12 +178,16 @@ def _unknown_keys(error: Any, path: Path, values: Values) -> Iterator[Diagnostic
         elif maybe := _close(key, known):
             fix = f"did you mean {maybe}?"
         elif known:
-            fix = f"remove it; the keys here are {', '.join(known)}"
+            fix = f"remove it; the keys here are {_few(known)}"
         else:
             fix = "remove it"
         if not values.is_set((*path, key)):
             fix += " (the chart's own default; report this)"
-        yield _at(values, UNKNOWN_KEY, (*path, key), "unknown key", fix, key=True)
+        yield Complaint("unknown", (*path, key), "unknown key", fix, key=True)
+
+
+def _few(words: Sequence[str]) -> str:
+    return ", ".join(words) if len(words) <= 30 else ", ".join(words[:30]) + ", …"
 
 
 def _places(schema: Mapping[str, Any], prefix: Path = ()) -> Iterator[Path]:
@@ -166,13 +204,13 @@ def _close(word: str, known: Sequence[Any], cutoff: float = 0.6) -> str | None:
     return texts[near[0]] if near else None
 
 
-def _missing(path: Path, values: Values) -> Diagnostic:
+def _missing(path: Path, values: Values) -> Complaint:
     default: Any = values.chart.defaults
     for part in path:
         default = default.value.get(part) if default is not None and isinstance(default.value, dict) else None
     if default is not None:  # the chart has one, so a null in the user's values took it away
-        return _at(values, MISSING, path, "null, but it is needed", "give a value, or leave the key out")
-    return _at(values, MISSING, path, "missing", f"add {path[-1]}")
+        return Complaint("missing", path, "null, but it is needed", "give a value, or leave the key out")
+    return Complaint("missing", path, "missing", f"add {path[-1]}")
 
 
 def _type(error: Any, origin: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ def findings(values: Values, release: str = options.DEFAULT_RELEASE) -> list[Dia
     if any(d.rule == suppress.UNREADABLE for d in values.diagnostics):
         return ordered(values.diagnostics)  # what an unreadable file lacks is not a mistake of its own
     refused = schema.check(values)
-    return ordered([*values.diagnostics, *refused, *rules.check(values, release, well_formed=not refused)])
+    return ordered([*values.diagnostics, *refused, *rules.check(values, release, refused)])
 
 
 def have_mistakes(values: Values, release: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfconfig.chart import Chart, bundled
-from tfconfig.diagnostics import Diagnostic, Origin
+from tfconfig.diagnostics import Diagnostic, Origin, dotted
 from tfconfig.document import Node, plain, read
 from tfconfig.merge import over_defaults
 from tfconfig.setflags import SetFlags, merge_maps
@@ -29,12 +29,22 @@ class Values:
     chart: Chart
     diagnostics: list[Diagnostic] = field(default_factory=list)  # what is wrong with the files themselves
     sources: dict[str, str] = field(default_factory=dict)  # file -> its text
+    alias: str = ""  # in an umbrella chart: the key of the job there
+    team: str = ""  # in an umbrella chart: its values.yaml
 
     @cached_property
     def data(self) -> dict[str, Any]:
         """What the chart's templates see as .Values."""
         data: dict[str, Any] = plain(self.root)
         return data
+
+    def job_release(self, release: str) -> str:
+        """What the job is called after: in an umbrella chart, the release and the job's key there."""
+        return f"{release}-{self.alias}" if self.alias else release
+
+    def shown(self, path: Sequence[str | int]) -> str:
+        """A path as it stands in the user's files."""
+        return dotted([self.alias, *path] if self.alias else path)
 
     def origin(self, path: Sequence[str | int], key: bool = False) -> Origin:
         """Who set the value at a path. With `key`, the place of its key.
