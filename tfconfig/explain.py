@@ -23,11 +23,10 @@ def command(id: str | None) -> None:
 
 
 def _page(one: Rule) -> str:
-    severity = getattr(one, "severity", "error")
-    parts = [f"{one.id} ({severity}): {one.title}", f"Why: {one.why}.", f"Fix: {one.fix}."]
-    parts += [
-        f"{word}:\n\n" + "\n".join(f"    {line}" for line in example.rstrip().splitlines())
-        for word, example in (("Wrong", getattr(one, "bad", "")), ("Right", getattr(one, "good", "")))
-        if example
-    ]
+    parts = [f"{one.id} ({one.severity}): {one.title}", one.why, one.fix]
+    if one.chart:
+        parts.append("`helm install` refuses it too.")
+    for word, example in (("Wrong", one.bad), ("Right", one.good)):
+        if example:
+            parts += [f"{word}:", "\n".join(f"    {line}" for line in example.rstrip().splitlines())]
     return "\n\n".join(parts)

@@ -113,7 +113,7 @@ def _described(id: str, rule: Rule | None) -> dict[str, Any]:
     return {
         "id": id,
         "shortDescription": {"text": rule.title},
-        "fullDescription": {"text": f"{rule.title}: {rule.why}"},
+        "fullDescription": {"text": rule.why},
         "help": {"text": f"{rule.fix} (`tfconfig explain {id}`)"},
     }
 

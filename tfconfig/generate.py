@@ -27,7 +27,7 @@ def command(files: tuple[str, ...], sets: SetFlags, release: str, only: str | No
     values = load(files, sets)
     if have_mistakes(values, release):
         raise click.ClickException("the values have mistakes; correct them first")
-    job = layout.job(values.data, release, values.chart.strategies)
+    job = layout.job(values.data, values.job_release(release), values.chart.strategies)
     configs = {cluster.name(task): cluster.tf_config(job, task) for task in cluster.tasks(job)}
     if only is not None:
         if only not in configs:

@@ -64,7 +64,7 @@ checkpoint:  # a volume that all tasks mount; the program saves to CHECKPOINT_DI
   size: 10Gi
   accessModes: [ReadWriteMany]  # the tasks are on several nodes
   # storageClassName: nfs  # the cluster's default may not offer ReadWriteMany
-  # existingClaim: my-claim
+  # or, instead of all that: existingClaim: my-claim
 
 # data:  # volumes to read from
 #   images: {{mountPath: /data, existingClaim: images}}

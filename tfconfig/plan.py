@@ -23,7 +23,7 @@ INSTALLER_VERBS = ("get", "list", "create", "patch", "update", "delete")
 def plan(values: Values, release: str) -> dict[str, Any]:
     """What these values, which must be valid, ask of the cluster; quantities are Quantity objects."""
     data = values.data
-    job = layout.job(data, release, values.chart.strategies)
+    job = layout.job(data, values.job_release(release), values.chart.strategies)
     suspended = bool(data.get("suspend"))
     pods = {
         name: {
