@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from tfconfig import __version__
 from tfconfig.diagnostics import ERROR, LINE_BREAK, Diagnostic
@@ -131,6 +129,8 @@ def _location(d: Diagnostic) -> dict[str, Any]:
 
 def _uri(file: str) -> str:
     """Relative to the folder the tool was called in, which in a CI is the checkout; outside of it, absolute."""
+    from urllib.parse import quote
+
     path = Path(os.path.normpath(Path.cwd() / file))
     inside = path.is_relative_to(Path.cwd())
     return quote(path.relative_to(Path.cwd()).as_posix(), errors="replace") if inside else path.as_uri()
@@ -138,6 +138,8 @@ def _uri(file: str) -> str:
 
 def _fingerprint(d: Diagnostic, sources: Mapping[str, str], seen: dict[str, int]) -> str:
     """The same when only lines elsewhere in the file changed; the n-th of equal findings stays the n-th."""
+    import hashlib
+
     lines = LINE_BREAK.split(sources.get(d.file, ""))
     line = lines[d.line - 1].strip() if 1 <= d.line <= len(lines) else ""
     key = "\n".join((d.rule, _visible(d.file), d.path, _visible(line)))

@@ -73,6 +73,8 @@ def command(
     """
     if not (jobs or files or any(vars(sets).values())):
         raise click.UsageError("no values given; name a values file: tfconfig validate values.yaml")
+    if files.count("-") * max(len(jobs), 1) + list(jobs).count("-") > 1:
+        raise click.UsageError("standard input can be read once; write it to a file and give that several times")
     found: list[Diagnostic] = []
     sources: dict[str, str] = {}
     for job in [(*files, job) for job in jobs] or [files]:

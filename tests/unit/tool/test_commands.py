@@ -115,6 +115,8 @@ class TestValidate:
             (("good.yaml", "--set", "a"), "--set a: the key 'a' has no value; write a=VALUE"),
             (("good.yaml", "--format", "xml"), "'xml' is not one of"),
             (("http://x/v.yaml",), "download the file"),
+            (("-f", "-", "good.yaml", "bad.yaml"), "standard input can be read once"),
+            (("-", "-"), "standard input can be read once"),
         ],
     )
     def test_wrong_call_ends_with_2(self, arguments: tuple[str, ...], says: str) -> None:
