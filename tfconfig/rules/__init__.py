@@ -17,20 +17,23 @@ from tfconfig.values import Values
 __all__ = ["RULES", "Rule", "check"]
 
 RULES: dict[str, Rule] = catalogue()
+FIELDS = "TFC201"  # the check of everything that the chart passes on: the other rules build on it
 
 
 def check(values: Values, release: str, refused: Sequence[Diagnostic] = ()) -> list[Diagnostic]:
     """All mistakes across fields. `refused`: what the schema has found; a rule that trips over that is left out."""
-    told = {one.path for one in refused}
     subject = Job(values, release)
+    told = {one.path for one in refused}
+    malformed = bool(refused)
     diagnostics: list[Diagnostic] = []
-    for id, one in CHECKS:
+    for id, one in sorted(CHECKS, key=lambda check: check[0] != FIELDS):
         try:
             found = list(one(subject))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-            if not refused:
+            if not malformed:
                 raise
             continue
+        malformed |= id == FIELDS and bool(found)
         diagnostics += [_diagnostic(RULES[f.rule or id], f, subject) for f in found]
     return [d for d in diagnostics if not d.path or d.path not in told]
 

@@ -82,7 +82,7 @@ def _tags(job: Job) -> Iterator[Found]:
         for _, place, containers in job.settings(key):
             for i, container in enumerate(containers or []):
                 name = container["image"].rpartition("/")[2]
-                if "@" not in name and (":" not in name or _MOVING_TAG.match(name.partition(":")[2])):
+                if not re.search(r"[@\s]", name) and (":" not in name or _MOVING_TAG.match(name.partition(":")[2])):
                     found = f"{container['image']} is another image tomorrow"
                     yield Found((*place, i, "image"), found, "name a version after a colon")
 
@@ -266,7 +266,11 @@ def _checkpoints(job: Job) -> Iterator[Found]:
         empty |= {one["name"] for one in job.setting(role, "extraVolumes") or [] if "emptyDir" in one}
         for mount in mounts(job, role):
             inside = checkpoint["enabled"] and f"{mount.path}/".startswith(checkpoint["mountPath"].rstrip("/") + "/")
-            if mount.volume in empty and (inside or _CHECKPOINT_PLACE.search(mount.path)):
+            if (
+                mount.volume in empty
+                and mount.place[:1] != ("checkpoint",)
+                and (inside or _CHECKPOINT_PLACE.search(mount.path))
+            ):
                 found = f"{mount.path} is an emptyDir, and what is saved there goes with the pod"
                 yield Found(mount.place, found, "save checkpoints in $(CHECKPOINT_DIR)", rule="TFC318")
 

@@ -16,6 +16,7 @@ _KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-
 _LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 _PORT_NAME = r"^(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$"
 _QUANTITY = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$"
+_ABSOLUTE = r"^/[^:]*$"
 _BELOW = r"^(?!/)(?!(.*/)?\.\.(/|$))"
 _FIELD = (
     r"^(metadata\.(name|namespace|uid|labels\['.+'\]|annotations\['.+'\])|spec\.(nodeName|serviceAccountName)|"
@@ -31,6 +32,7 @@ FORMS.update(
         SUBDOMAIN: "the name of a Kubernetes object: lower-case letters, digits, - and .",
         _PORT_NAME: "a port's name of at most 15 lower-case letters, digits and -",
         _QUANTITY: "a Kubernetes quantity, such as 8Gi or 500m",
+        _ABSOLUTE: "an absolute path without a colon, such as /data",
         _BELOW: "a path below the volume, without ..",
         _FIELD: "metadata.name, metadata.labels['key'], spec.nodeName, status.podIP or the like",
         _RESOURCE: "limits.cpu, requests.memory or the like",
@@ -52,7 +54,7 @@ _SCALARS: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "pattern": SUBDOMAIN, "maxLength": 253},
     "key": {"type": "string", "pattern": _KEY, "maxLength": 317},
     "value": {"type": "string", "pattern": _LABEL_VALUE, "maxLength": 63},
-    "path": {"type": "string", "pattern": r"^/[^:]+$"},
+    "path": {"type": "string", "pattern": _ABSOLUTE},
     "below": {"type": "string", "pattern": _BELOW},
     "port": {"type": "integer", "minimum": 1, "maximum": 65535},
     "portName": {"type": "string", "pattern": _PORT_NAME, "maxLength": 15},
@@ -193,7 +195,7 @@ def types() -> dict[str, str]:
 
 def _type(name: str) -> dict[str, Any]:
     if name.endswith("[]"):
-        return {"type": ["array", "null"], "items": _type(name[:-2])}
+        return {"type": ["array", "null"], "items": _not_null(_type(name[:-2]))}
     if name.endswith("{}"):
         return {"type": ["object", "null"], "propertyNames": _SCALARS["key"], "additionalProperties": _type(name[:-2])}
     if "|" in name:
@@ -203,6 +205,15 @@ def _type(name: str) -> dict[str, Any]:
         types = scalar["type"] if isinstance(scalar["type"], list) else [scalar["type"]]
         return {**scalar, "type": [*types, "null"]}
     return {"$ref": f"#/definitions/{name}"}
+
+
+def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Kubernetes takes null for any field, as if it were left out, but not in a list."""
+    if "$ref" in schema:
+        return {"type": "object", "allOf": [schema]}
+    if "enum" in schema:
+        return {"enum": schema["enum"][:-1]}
+    return {**schema, "type": [name for name in schema["type"] if name != "null"]}
 
 
 def _definition(line: str) -> dict[str, Any]:

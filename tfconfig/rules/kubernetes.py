@@ -34,13 +34,7 @@ def _has_objects(value: Any, key: str) -> bool:
     """Whether there is anything here that the chart's schema leaves open; most jobs have nothing of it."""
     if key in PLACES:
         return bool(value)
-    return isinstance(value, dict) and any(
-        _has_objects(child, name) or isinstance(child, dict) for name, child in value.items()
-    )
-
-
-def _texts(value: Any) -> Any:
-    return value or []
+    return isinstance(value, dict) and any(isinstance(child, (dict, list)) and child for child in value.values())
 
 
 @rule("TFC206")
@@ -122,7 +116,7 @@ def _resources(job: Job) -> Iterator[Found]:
     places["lifecycle", "resources"] = (job.data.get("lifecycle") or {}).get("resources")
     for key in ("initContainers", "extraContainers"):
         for _, place, containers in job.settings(key):
-            places.update(((*place, i, "resources"), one.get("resources")) for i, one in enumerate(_texts(containers)))
+            places.update(((*place, i, "resources"), one.get("resources")) for i, one in enumerate(containers or []))
     for path, resources in places.items():
         limits, requests = ((resources or {}).get(part) or {} for part in ("limits", "requests"))
         for part, amounts in (("limits", limits), ("requests", requests)):

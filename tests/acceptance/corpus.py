@@ -1,0 +1,64 @@
+"""The corpus: values files in text files, each case below a line `### title`.
+
+A line of a case that ends with `# <-- TFC012` is where that rule must report. What cannot be said by a comment follows
+the title: `| TFC101@0 release=a.b`: the rule at that line (0: no line of the file), and the release's name. A case
+without a program has one added at its end, but for `noprogram`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+PROGRAM = "program: {command: [python3, train.py]}\n"
+RELEASE = "digits"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One values file and what must be found in it: (rule, line)."""
+
+    title: str
+    text: str
+    expected: frozenset[tuple[str, int]] = frozenset()
+    release: str = RELEASE
+
+
+def wrong() -> list[Case]:
+    """The files with mistakes."""
+    return [case for file in sorted(FOLDER.glob("wrong/*.txt")) for case in _cases(file)]
+
+
+def right() -> list[Case]:
+    """The files without any."""
+    return list(_cases(FOLDER / "right.txt"))
+
+
+def _cases(file: Path) -> list[Case]:
+    _, *parts = re.split(r"^### ", file.read_text("utf-8"), flags=re.MULTILINE)
+    return [_case(part) for part in parts]
+
+
+def _case(part: str) -> Case:
+    head, _, text = part.partition("\n")
+    title, _, extra = (one.strip() for one in head.partition("|"))
+    expected, release = set(), RELEASE
+    for word in extra.split():
+        if "@" in word:
+            rule, _, line = word.partition("@")
+            expected.add((rule, int(line)))
+        elif word.startswith("release="):
+            release = word.removeprefix("release=")
+    for number, line in enumerate(text.splitlines(), 1):
+        if mark := re.search(r"# <-- (.+)$", line):
+            expected |= {(rule, number) for rule in mark[1].split()}
+    text = text.strip("\n") + "\n"
+    if (
+        "program:" not in text
+        and "noprogram" not in extra.split()
+        and not any(rule == "TFC001" for rule, _ in expected)
+    ):
+        text += PROGRAM
+    return Case(title, text, frozenset(expected), release)
