@@ -226,6 +226,12 @@ class World:
             self.excused.append((pod.run, pod.uid, len(pod.exits)))
         self._end(pod, code, message)
 
+    def interrupt(self, pod: SimulatedPod, code: int) -> None:
+        """Somebody sends SIGTERM into the container: the program ends by what it does then, and starts again."""
+        if pod.works and not self._silent(pod):
+            self.excused.append((pod.run, pod.uid, len(pod.exits)))
+            self._stop(pod, code, False)
+
     def back_off(self, pod: SimulatedPod, seconds: float) -> None:
         """The kubelet tells that it will not start the container for a while."""
         if pod.state == "ended" and pod.deleted is None and not pod.disrupted and not self._silent(pod):
