@@ -6,29 +6,29 @@ from pathlib import Path
 
 import click
 
+_WORKERS = "worker:\n  replicas: 2\n  # gpus: 1  # of each worker\n"
+_SERVERS = "\nps:\n  replicas: 1\n"
 # What each strategy is, and its roles as they are written in a first file.
 _STRATEGIES = {
     "ParameterServer": (
-        "The chief runs the program; workers compute, parameter servers hold the variables (TF2). One chief and one\n"
-        "# parameter server come by themselves.",
-        "worker:\n  replicas: 2\n  # gpus: 1  # of each worker\n\nps:\n  replicas: 1\n",
+        "The chief runs the program; workers compute, parameter servers hold the variables (TF2).",
+        _WORKERS + _SERVERS,
     ),
     "BetweenGraph": (
         "Every worker runs the program; parameter servers hold the variables (the TF1 way). Worker 0 decides.",
-        "worker:\n  replicas: 2\n  # gpus: 1  # of each worker\n\nps:\n  replicas: 1\n",
+        _WORKERS + _SERVERS,
     ),
     "InGraph": (
         "The chief runs the program, one graph over all tasks; workers and parameter servers serve (the TF1 way).",
-        "worker:\n  replicas: 2\n  # gpus: 1  # of each worker\n\nps:\n  replicas: 1\n",
+        _WORKERS + _SERVERS,
     ),
     "MultiWorkerMirrored": (
         "Every worker runs the program, and they add up their gradients among themselves: no parameter servers.",
-        "worker:\n  replicas: 2\n  # gpus: 1  # of each worker\n",
+        _WORKERS,
     ),
     "Custom": (
         "Every task runs the program, which reads its part from TF_CONFIG and starts its own server, as with TFJob.",
-        "chief:\n  replicas: 1  # its success is the job's\n\nworker:\n  replicas: 2\n  # gpus: 1  # of each worker\n\n"
-        "ps:\n  replicas: 1\n",
+        "chief:\n  replicas: 1  # its success is the job's\n\n" + _WORKERS + _SERVERS,
     ),
 }
 _TEMPLATE = """\
