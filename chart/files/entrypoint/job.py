@@ -100,10 +100,14 @@ def decide(job: Job, state: State, seen: Observation) -> tuple[State, list[Actio
     else:
         state = _drive(job, state, seen, mine, actions)
     if (state.phase, state.reason) != (before.phase, before.reason):
-        kind = "Warning" if state.phase in (FAILED, RESTARTING) else "Normal"
-        told = f"{state.reason}: {state.message}" if state.reason else state.message
-        actions.insert(0, Event(kind, state.phase, told))
+        actions.insert(0, announcement(state))
     return state, actions
+
+
+def announcement(state: State) -> Event:
+    """How the phase is told as an Event."""
+    kind = "Warning" if state.phase in (FAILED, RESTARTING) else "Normal"
+    return Event(kind, state.phase, f"{state.reason}: {state.message}" if state.reason else state.message)
 
 
 # --- runs ---------------------------------------------------------------------------------------------------------
@@ -286,24 +290,16 @@ def _drain(job: Job, state: State, now: float) -> State:
     evaluator = Task("evaluator", 0)
     grace = job["completion"]["evaluatorGraceSeconds"]
     waiting = evaluator in tasks(job) and evaluator not in state.succeeded and not state.drained
-    if waiting and now < decided + grace:
-        return replace(state, decided=decided)
     deciding = deciding_tasks(job)
+    state = replace(state, decided=decided, decider=deciding[0], exit_code=0)
+    if waiting and now < decided + grace:
+        return state
     message = f"{_names(deciding)} exited 0"
     if waiting and grace:
         message += f"; {name(evaluator)} still ran {grace} s later and is ended"
     elif state.drained:
         message += f"; then {name(evaluator)} failed"
-    return replace(
-        state,
-        phase=SUCCEEDED,
-        reason="Completed",
-        message=message,
-        decided=decided,
-        finished=now,
-        decider=deciding[0],
-        exit_code=0,
-    )
+    return replace(state, phase=SUCCEEDED, reason="Completed", message=message, finished=now)
 
 
 def _judge_time(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod]) -> State:

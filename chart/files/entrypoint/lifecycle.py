@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 from . import observe, status
 from .cluster import Job, Task, name, runs_server, tasks
-from .job import TAKING_OVER, decide
+from .job import TAKING_OVER, announcement, decide
 from .kubernetes import ApiError, Client
 from .state import (
     FAILED,
@@ -233,6 +233,8 @@ class Lifecycle:
         self._bare = replace(self._state, message="")
         if stored.text:
             self._say(f"going on from: run {self._state.run}, {self._state.phase}, {self._state.message}")
+        if self._state.ended and not self._state.released:
+            self._events.append(announcement(self._state))  # the one before may have been lost before it told
 
     # --- one round ---
 
@@ -251,7 +253,7 @@ class Lifecycle:
         self._last = events
         written = self._store(state, pods, any(_destroys(action) for action in actions))
         self._tell_progress(state)
-        if state.ended and self._tail is None:
+        if state.decider and self._tail is None:
             self._tail = self._log_tail(state, pods)
         self._free(state, [action for action in actions if isinstance(action, (Scale, Delete))])
         if written:
@@ -488,10 +490,11 @@ class Lifecycle:
         self._summary()
         if success:
             return 0
-        # The Job fails at once: its limit is 0 and this pod ends with 1. Kubernetes stops the pod for it meanwhile.
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        self._insist(partial(self._client.patch, "jobs", self._job_name, {"spec": {"backoffLimit": 0}}))
+        # The Job fails as soon as this pod has ended with 1: one failure more than it may have. (With a limit below the
+        # failures so far, those of controllers that were lost, this pod would be deleted, and its log with it.)
+        seen = self._insist(partial(self._client.get, "jobs", self._job_name)).get("status", {})
+        failed = seen.get("failed", 0) + len(seen.get("uncountedTerminatedPods", {}).get("failed", ()))
+        self._insist(partial(self._client.patch, "jobs", self._job_name, {"spec": {"backoffLimit": failed}}))
         return 1
 
     def _insist(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
