@@ -17,6 +17,7 @@ from .measure import Seconds
 from .target import Target
 
 _MEASURED = pytest.StashKey[list[Seconds]]()
+_NOTES = pytest.StashKey[list[str]]()
 _HERE = Path(__file__).parent
 
 TEST_SECONDS = 300
@@ -107,6 +108,12 @@ def own_cluster(cluster: Target) -> Target:
     return cluster
 
 
+@pytest.fixture
+def note(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Prints a line at the end of the session."""
+    return pytestconfig.stash.setdefault(_NOTES, []).append
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test here; a test's time does not include that of starting the cluster."""
     for item in items:
@@ -131,8 +138,8 @@ def pytest_runtest_makereport(
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """How fast jobs ended."""
-    measured = config.stash.get(_MEASURED, [])
-    if measured:
+    measured, notes = config.stash.get(_MEASURED, []), config.stash.get(_NOTES, [])
+    if measured or notes:
         terminalreporter.section("cluster: how fast jobs end")
-        for line in measure.report(measured):
+        for line in [*(measure.report(measured) if measured else ()), *notes]:
             terminalreporter.write_line(line)

@@ -221,9 +221,16 @@ class Job:
         return uid
 
     def delete_lifecycle_pod(self) -> str:
-        """Delete the running lifecycle pod and return its UID."""
+        """Delete the running lifecycle pod, wait until it runs no more, and return its UID."""
         pod = self.lifecycle_pods[-1]["metadata"]
         self.namespace.api.delete("pods", self.namespace.name, pod["name"])
+
+        def ended() -> bool:
+            now = self.namespace.pods.objects.get(pod["name"])
+            states = [one["state"] for one in now["status"].get("containerStatuses", ())] if now else []
+            return all("terminated" in state for state in states)
+
+        self.wait_until("the controller ends", ended)
         return str(pod["uid"])
 
     def in_volume(self, script: str) -> str:
@@ -295,6 +302,15 @@ class Job:
 
         what = f"a new pod of {task} runs"
         self.wait_until(what, lambda: self.runs(task) and self.pods[task]["metadata"]["uid"] != old, seconds)
+
+    def wait_for_other_controller(self, old: str) -> None:
+        """Another lifecycle pod than that of this UID goes on; Kubernetes waits 10 s before it makes one."""
+
+        def goes_on() -> bool:
+            others = [pod for pod in self.lifecycle_pods if pod["metadata"]["uid"] != old]
+            return bool(others) and "going on from: run" in self.lifecycle_log()
+
+        self.wait_until("another controller goes on", goes_on)
 
     def wait_ended(self, phase: str, seconds: float = 120, disturbed: bool = False) -> Object:
         """The status once the job ended in this phase, its Job too, and no training pod is left.

@@ -39,10 +39,9 @@ class Seconds:
 
 def measure(job: Job) -> Seconds | None:
     """The seconds of a job that ended and was freed; None where its program did not tell when it ended."""
-    ends = re.findall(r"^ended at (\d+\.\d+)$", job.tail(), re.MULTILINE)
-    if not ends:
+    end, run = program_end(job), job.status["run"]
+    if end is None:
         return None
-    end, run = float(ends[-1]), job.status["run"]
     deleted: dict[str, float] = {}
     gone: dict[str, float] = {}
     ps: set[str] = set()
@@ -78,6 +77,12 @@ def measure(job: Job) -> Seconds | None:
     assert seconds.recorded > -0.5, f"the outcome was recorded {-seconds.recorded:.1f} s before the program ended"
     assert seconds.gone < BOUND, seconds
     return seconds
+
+
+def program_end(job: Job) -> float | None:
+    """When the deciding program ended by its own last words (jobs.shell), as the lifecycle's log has kept them."""
+    ends = re.findall(r"^ended at (\d+\.\d+)$", job.tail(), re.MULTILINE)
+    return float(ends[-1]) if ends else None
 
 
 def report(all_seconds: Iterable[Seconds]) -> list[str]:

@@ -1,0 +1,91 @@
+"""The first process of a training container: signals, orphans, memory, and much output."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from .conftest import Jobs
+from .jobs import shell
+from .measure import GOALS
+
+DEAF = 'trap "" TERM INT HUP; while :; do sleep 1; done'
+
+
+def test_parameter_servers_that_ignore_sigterm_do_not_delay_the_release(jobs: Jobs) -> None:
+    script = f"test $TASK_TYPE = ps && {{ {DEAF}; }}; sleep 3"
+    job = jobs.install(shell(script, ps={"replicas": 2}, terminationGracePeriodSeconds=60))
+    job.wait_ended("Succeeded")
+    assert job.measured
+    assert job.measured.ps_gone
+    assert job.measured.ps_gone < 3 * GOALS["ps_gone"]
+
+
+def test_another_program_that_ignores_sigterm_is_killed_when_its_grace_is_over(jobs: Jobs) -> None:
+    script = f"test $TASK_TYPE = worker && {{ {DEAF}; }}; sleep 3"
+    job = jobs.install(shell(script, chief={"replicas": 1}, terminationGracePeriodSeconds=6))
+    job.wait_ended("Succeeded", disturbed=True)
+    name = f"{job.name}-worker-0"
+    history = [seen for seen in jobs.namespace.pods.history if seen.object["metadata"]["name"] == name]
+    asked = next(seen.time for seen in history if "deletionTimestamp" in seen.object["metadata"])
+    assert 2 < history[-1].time - asked < 12
+    ends = [
+        status["state"]["terminated"]
+        for seen in history
+        for status in seen.object["status"].get("containerStatuses", ())
+        if "terminated" in status["state"]
+    ]
+    # Killed by ours, a little before the kubelet does: the words are from the task itself.
+    assert ends
+    assert (ends[-1]["exitCode"], ends[-1]["message"]) == (137, "stopped: asked to end; worker-0 exited 137\n")
+
+
+def test_a_program_that_asks_for_time_to_save_gets_it(jobs: Jobs) -> None:
+    script = (
+        'test $TASK_TYPE = chief && sleep 3 && exit 0; trap "sleep 2; echo saved > $CHECKPOINT_DIR/saved; exit" TERM; '
+        "while :; do sleep 0.1; done"
+    )
+    values = shell(script, chief={"replicas": 1}, checkpoint={"enabled": True}, terminationGracePeriodSeconds=30)
+    job = jobs.install(values)
+    job.wait_ended("Succeeded", disturbed=True)
+    assert job.in_volume(f"cat /checkpoints/{job.name}/saved") == "saved\n"
+
+
+def test_a_program_that_forks_leaves_no_zombie_and_no_process_behind(jobs: Jobs) -> None:
+    # Orphans that end at once, and one of the program's own group that would stay.
+    script = 'for i in 1 2 3 4 5; do (sh -c "sleep 0.1 & exec true" &); done; (sleep 600 &); told end; exit 1'
+    job = jobs.install(shell(script, restart={"backoffLimit": 1}))
+    job.wait_running()
+    job.wait_for_log("worker-0", "worker-0 runs")
+    look = "cat /proc/[0-9]*/stat"
+    job.wait_until(
+        "only the program and what it runs is left",
+        lambda: "sleep" in (stats := job.exec("worker-0", "sh", "-c", look)) and ") Z " not in stats,
+        15,
+    )
+    assert "600" in job.exec("worker-0", "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    job.tell("worker-0", "end")
+    job.wait_until("the program runs again", lambda: job.restarts("worker-0") == 1 and job.runs("worker-0"))
+    job.tell("worker-0", "end")
+    status = job.wait_ended("Failed")
+    assert status["exitCode"] == 1
+
+
+def test_a_program_that_takes_too_much_memory_is_told_as_oom_killed(jobs: Jobs) -> None:
+    script = "exec python3 -c 'x = []\nwhile True: x.append(bytearray(10_000_000))'"
+    memory = {"requests": {"memory": "100Mi"}, "limits": {"memory": "100Mi"}}
+    job = jobs.install(shell(script, resources=memory, restart={"policy": "ExitCode", "backoffLimit": 1}))
+    status = job.wait_ended("Failed", disturbed=True)
+    words = "worker-0 exited 137 (OOMKilled), killed by signal 9"
+    assert status["reason"] == "BackoffLimitExceeded"
+    assert status["message"] == f"{words}; 2 failures, restart.backoffLimit is 1"
+    assert f"{words}; failure 1 of 1 allowed" in [message for _, reason, message in job.events()]
+
+
+def test_a_program_that_prints_100_megabytes_ends_as_fast_and_its_last_lines_are_told(jobs: Jobs) -> None:
+    # 2 million lines of 50 bytes.
+    script = "yes 'a line of a program that prints more than it needs' | head -n 2000000; echo the last words"
+    job = jobs.install(shell(script))
+    job.wait_ended("Succeeded", 180)
+    assert re.search(r"more than it needs\nthe last words\nended at \S+$", job.tail())
+    assert len(json.dumps(job.status)) < 2000

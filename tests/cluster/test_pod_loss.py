@@ -1,0 +1,73 @@
+"""Training pods are deleted or evicted: who was done stays done, all others go on, nothing is counted."""
+
+from __future__ import annotations
+
+from .conftest import Jobs
+from .jobs import Job, shell
+
+# Each start of a program leaves a line on the claim.
+STARTS = 'echo $TASK_TYPE-$TASK_INDEX >> "$CHECKPOINT_DIR/starts"; '
+
+
+def test_a_worker_that_finished_does_not_train_again_in_a_new_pod(jobs: Jobs) -> None:
+    script = STARTS + "test $TASK_INDEX = 1 && { echo trained; exit 0; }; told end"
+    policy = {"successPolicy": "AllWorkers"}
+    job = jobs.install(shell(script, worker={"replicas": 2}, checkpoint={"enabled": True}, completion=policy))
+    job.wait_until("worker-1 has succeeded", lambda: job.status.get("succeeded") == {"worker": "1"})
+    job.wait_for_log("worker-1", "worker-1 is done: its program exited 0. Nothing runs here")
+    old = job.delete_pod("worker-1")
+    job.wait_for_new_pod("worker-1", old)
+    job.wait_for_log("worker-1", "worker-1 is done: its program exited 0 in an earlier pod. Nothing runs here")
+    assert job.phase == "Running"
+    assert "trained" not in job.log("worker-1")
+    job.tell("worker-0", "end")
+    status = job.wait_ended("Succeeded")
+    assert status["succeeded"] == {"worker": "0-1"}
+    assert (status["failures"], status["restarts"]) == (0, 0)
+    assert sorted(_starts(job)) == ["worker-0", "worker-1"]
+
+
+def test_all_pods_are_evicted_at_once_as_when_a_node_is_drained_and_the_job_still_ends_right(jobs: Jobs) -> None:
+    script = STARTS + 'test $TASK_TYPE = chief || sleep 600; told end; echo "the last words"'
+    roles = {"chief": {"replicas": 1}, "worker": {"replicas": 2}, "ps": {"replicas": 1}}
+    job = jobs.install(shell(script, **roles, checkpoint={"enabled": True}))
+    job.wait_running()
+    tasks = {task: pod["metadata"]["uid"] for task, pod in job.pods.items()}
+    for task in tasks:
+        job.wait_for_log(task, f"{task} runs")
+    controller = job.lifecycle_pods[-1]["metadata"]["uid"]
+    for pod in [*job.pods.values(), *job.lifecycle_pods]:
+        _evict(job, pod["metadata"]["name"])
+    for task, uid in tasks.items():
+        job.wait_for_new_pod(task, uid)
+        job.wait_for_log(task, f"{task} runs")
+    job.wait_for_other_controller(controller)
+    job.tell("chief-0", "end")
+    status = job.wait_ended("Succeeded")
+    assert status["message"] == "chief-0 exited 0"
+    assert status["failures"] == 0
+    assert "the last words" in job.tail()
+    assert sorted(_starts(job)) == sorted([*tasks, *tasks])
+
+
+def test_a_program_that_ends_well_when_it_is_asked_to_is_run_again_since_it_may_not_be_done(jobs: Jobs) -> None:
+    script = STARTS + 'trap "echo saved; exit 0" TERM; ' + "while ! test -e $HOME/end; do sleep 0.1; done"
+    job = jobs.install(shell(script, checkpoint={"enabled": True}))
+    job.wait_running()
+    old = job.delete_pod("worker-0")
+    job.wait_for_new_pod("worker-0", old)
+    job.wait_for_log("worker-0", "worker-0 runs sh")
+    assert "succeeded" not in job.status
+    job.tell("worker-0", "end")
+    status = job.wait_ended("Succeeded")
+    assert status["failures"] == 0
+    assert _starts(job) == ["worker-0", "worker-0"]
+
+
+def _starts(job: Job) -> list[str]:
+    return job.in_volume(f"cat /checkpoints/{job.name}/starts").split()
+
+
+def _evict(job: Job, pod: str) -> None:
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": job.namespace.name}}
+    job.namespace.create("pods", body, "eviction")
