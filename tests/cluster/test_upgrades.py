@@ -1,0 +1,314 @@
+"""Upgrades, rollbacks and reinstalls: the same run is never repeated, and tasks of two runs never mix."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import yaml
+
+from .conftest import Jobs
+from .jobs import CHART, Helm, Job, Values, shell
+
+Tool = Literal["helm3", "helm4", "apply"]
+WITH_EVERY_TOOL = pytest.mark.parametrize("tool", ["helm3", "helm4", "apply"])
+WITH_EVERY_HELM = pytest.mark.parametrize("helm", ["helm3", "helm4"])
+
+# Counts its steps in the checkpoint folder, and goes on from there. It ends when it is told.
+TRAINS = """
+step=`cat "$CHECKPOINT_DIR/step" 2>/dev/null`
+echo "starts at step ${step:-0}"
+while ! test -e "$HOME/end"; do
+    step=$((step + 1)); echo $step > "$CHECKPOINT_DIR/step"; sleep 0.2
+done
+"""
+
+# Each task writes down when it works, twice a second. Worker 1 goes on until it is killed.
+BEATS = """
+test $TASK_INDEX = 1 && trap "" TERM
+while ! test -e "$HOME/end"; do
+    date "+$WORD $TASK_TYPE-$TASK_INDEX %s.%N" >> "$CHECKPOINT_DIR/beats"; sleep 0.5
+done
+"""
+
+
+class Release:
+    """A job that is installed and upgraded by Helm, or as Argo CD does it: rendered, applied, what is left pruned."""
+
+    def __init__(self, job: Job, tool: Tool) -> None:
+        self.job, self._tool = job, tool
+
+    def install(self, values: Values, chart: str = str(CHART)) -> None:
+        """Install it, or upgrade it to other values, or another chart."""
+        if self._tool == "apply":
+            self._apply(values, chart)
+        elif self.job.namespace.list("secrets", labelSelector=f"owner=helm,name={self.job.release}"):
+            self.job.upgrade(values=values, chart=chart)
+        else:
+            self.job.install(values, chart=chart)
+
+    def _apply(self, values: Values, chart: str) -> None:
+        job, namespace = self.job, self.job.namespace.name
+        program = job.target.helm(job.helm)
+        assert program
+        words = ["template", job.release, chart, "--namespace", namespace, "--kube-version", "1.28", "-f", "-"]
+        rendered = job.target.run(program, *words, text=yaml.safe_dump(job.complete(values)))
+        assert rendered.returncode == 0, rendered.stderr
+        selector = f"--selector=app.kubernetes.io/instance={job.release}"
+        prune = ["--prune", selector, "--prune-allowlist=batch/v1/Job"]
+        done = job.target.run("kubectl", "apply", "-n", namespace, "-f", "-", *prune, text=rendered.stdout)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def next_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A later version of the chart: its number, and a comment in what tasks and lifecycle run."""
+    chart = tmp_path_factory.mktemp("next") / "chart"
+    shutil.copytree(CHART, chart)
+    about = yaml.safe_load((chart / "Chart.yaml").read_text())
+    (chart / "Chart.yaml").write_text(yaml.safe_dump({**about, "version": "0.99.0"}))
+    for name in ("task.py", "lifecycle.py"):
+        file = chart / "files/entrypoint" / name
+        file.write_text(file.read_text() + "\n# A later version.\n")
+    return chart
+
+
+def uids(job: Job) -> dict[str, str]:
+    """The UID of each task's pod."""
+    return {task: pod["metadata"]["uid"] for task, pod in job.pods.items()}
+
+
+def pods_ever(job: Job) -> set[str]:
+    """The UIDs of all training pods that there have been."""
+    return {
+        seen.object["metadata"]["uid"]
+        for seen in job.namespace.pods.history
+        if seen.object["metadata"].get("labels", {}).get("app.kubernetes.io/component") == "training"
+    }
+
+
+def end(job: Job, *others: str) -> None:
+    """Tell worker 0, and others, to end."""
+    for task in (*others, "worker-0"):
+        job.tell(task, "end")
+
+
+def wait_for_takeover(job: Job, old: str, seconds: float = 60) -> None:
+    """Another controller than this one is in charge and has written the status."""
+
+    def taken() -> bool:
+        data = job.namespace.configmaps.objects[f"{job.name}-status"].get("data", {})
+        return job.controller != old and str(data.get("holder", "")).startswith(job.controller)
+
+    job.wait_until("the new Job takes the run over", taken, seconds)
+
+
+def wait_for_run(job: Job, is_it: Callable[[str], bool], seconds: float = 90) -> str:
+    """The id of the run, once it is the wanted one and all its tasks run."""
+
+    def found() -> str | None:
+        status = job.status
+        return status["run"] if status.get("phase") == "Running" and is_it(status["run"]) else None
+
+    return job.wait_until("the wanted run", found, seconds)
+
+
+@WITH_EVERY_TOOL
+def test_the_same_values_again_change_nothing_during_a_run_and_after_it(jobs: Jobs, tool: Tool) -> None:
+    job = jobs.new(helm="helm3" if tool == "helm3" else "helm4")
+    release = Release(job, tool)
+    values = shell("told end", worker={"replicas": 2})
+    release.install(values)
+    job.wait_running()
+    before, controller, lifecycle = uids(job), job.controller, job.lifecycle_pods[0]["metadata"]["uid"]
+    release.install(values)
+    end_of_pods = time.monotonic() + 3
+    job.wait_until("a while", lambda: time.monotonic() > end_of_pods)
+    assert (uids(job), job.controller) == (before, controller)
+    assert [pod["metadata"]["uid"] for pod in job.lifecycle_pods] == [lifecycle]
+    assert job.restarts("worker-0") == 0
+
+    job.tell("worker-0", "end")
+    ended = job.wait_ended("Succeeded")
+    release.install(values)
+    end_of_pods = time.monotonic() + 3
+    job.wait_until("a while", lambda: time.monotonic() > end_of_pods)
+    assert (job.status, job.controller) == (ended, controller)
+    assert pods_ever(job) == set(before.values())
+    assert set(job.sets().values()) == {0}
+
+
+@WITH_EVERY_TOOL
+def test_a_changed_program_is_a_new_run_that_never_works_beside_the_old_one(jobs: Jobs, tool: Tool) -> None:
+    job = jobs.new(helm="helm3" if tool == "helm3" else "helm4")
+    release = Release(job, tool)
+    values = shell(BEATS, worker={"replicas": 3}, checkpoint={"enabled": True})
+    release.install({**values, "env": {"WORD": "old"}})
+    first = job.wait_running()["run"]
+    before = uids(job)
+    job.wait_until("all beat", lambda: len(_workers(_beats(job))) == 3)
+    release.install({**values, "env": {"WORD": "new"}})
+    wait_for_run(job, lambda run: run != first)
+    assert not set(uids(job).values()) & set(before.values())
+    job.wait_until("all beat", lambda: len(_workers(_beats(job), "new")) == 3)
+    assert job.status["failures"] == 0
+    job.tell("worker-0", "end")
+    job.wait_ended("Succeeded", disturbed=True)
+    beats = [line.split() for line in job.in_volume(f"cat /checkpoints/{job.name}/beats").splitlines()]
+    old = [float(when) for word, _, when in beats if word == "old"]
+    new = [float(when) for word, _, when in beats if word == "new"]
+    assert max(old) < min(new)
+
+
+@WITH_EVERY_HELM
+def test_a_run_that_is_over_is_repeated_when_run_is_raised_and_not_when_it_is_rolled_back_to(
+    jobs: Jobs, helm: Helm
+) -> None:
+    job = jobs.install(shell("told end; echo $WORD", env={"WORD": "a"}), helm=helm)
+    first = job.wait_running()["run"]
+    end(job)
+    outcome = job.wait_ended("Succeeded")
+
+    job.upgrade("--reuse-values", "--set", "run=2")
+    second = wait_for_run(job, lambda run: run != first)
+    job.tell("worker-0", "end")
+    assert job.wait_ended("Succeeded")["run"] == second
+
+    existed = pods_ever(job)
+    _rollback(job, 1)
+    job.wait_until("the first run's outcome stands again", lambda: job.status["run"] == first)
+    again = job.wait_ended("Succeeded", disturbed=True)
+    assert (again["message"], again["completionTime"]) == (outcome["message"], outcome["completionTime"])
+    assert pods_ever(job) == existed
+
+
+@WITH_EVERY_HELM
+def test_a_rollback_to_a_run_that_did_not_end_goes_on_from_its_checkpoint(jobs: Jobs, helm: Helm) -> None:
+    job = jobs.install(shell(TRAINS, env={"WORD": "a"}, checkpoint={"enabled": True}), helm=helm)
+    first = job.wait_running()["run"]
+    job.wait_until("ten steps", lambda: _steps(job) >= 10)
+    job.upgrade("--reuse-values", "--set", "env.WORD=b")
+    wait_for_run(job, lambda run: run != first)
+    _rollback(job, 1)
+    wait_for_run(job, lambda run: run == first)
+    assert int(job.wait_for_log("worker-0", r"^starts at step (\d+)")[1]) >= 10
+    end(job)
+    assert job.wait_ended("Succeeded")["run"] == first
+
+
+def test_a_pod_deleted_between_an_upgrade_and_the_takeover_waits_for_the_old_ones(jobs: Jobs) -> None:
+    values = shell(BEATS, worker={"replicas": 3}, checkpoint={"enabled": True})
+    job = jobs.install({**values, "env": {"WORD": "old"}})
+    first = job.wait_running()["run"]
+    # The new controller cannot start for a while; the old one leaves.
+    nothing = {"image": {"repository": "there-is-no-such-image", "tag": "1", "pullPolicy": "Never"}}
+    job.upgrade(values={**values, "env": {"WORD": "new"}, "lifecycle": nothing})
+    job.wait_until("the old controller is gone", lambda: len(job.lifecycle_pods) == 1)
+    old = job.delete_pod("worker-0")
+    job.wait_for_new_pod("worker-0", old)
+    job.wait_for_log("worker-0", f"worker-0 of run .* waits until run {first} is gone")
+    assert "new" not in _beats(job, "worker-2")
+
+    job.upgrade(values={**values, "env": {"WORD": "new"}})
+    wait_for_run(job, lambda run: run != first)
+    job.wait_until("all beat", lambda: len(_workers(_beats(job), "new")) == 3)
+    beats = [line.split() for line in _beats(job).splitlines()]
+    assert max(float(when) for word, _, when in beats if word == "old") < min(
+        float(when) for word, _, when in beats if word == "new"
+    )
+    job.tell("worker-0", "end")
+    job.wait_ended("Succeeded", disturbed=True)
+
+
+@WITH_EVERY_TOOL
+def test_a_new_version_of_the_chart_takes_over_without_disturbing_the_training(
+    jobs: Jobs, next_chart: Path, tool: Tool
+) -> None:
+    job = jobs.new(helm="helm3" if tool == "helm3" else "helm4")
+    release = Release(job, tool)
+    values = shell(TRAINS, ps={"replicas": 1}, checkpoint={"enabled": True})
+    release.install(values)
+    run = job.wait_running()["run"]
+    before, controller = uids(job), job.controller
+    release.install(values, str(next_chart))
+    wait_for_takeover(job, controller)
+    job.wait_until("the old Job is gone", lambda: list(job.namespace.jobs.objects) == [job.controller])
+    assert (job.status["run"], job.status["phase"], job.status["restarts"]) == (run, "Running", 0)
+    assert uids(job) == before
+    assert {job.restarts(task) for task in job.pods} == {0}
+    end(job)
+    job.wait_ended("Succeeded")
+    assert pods_ever(job) == set(before.values())
+
+    # The same after the end: the outcome is told by the new Job.
+    existed, controller = pods_ever(job), job.controller
+    release.install(values)
+    job.wait_until("the Job in charge is Complete", lambda: job.controller != controller and job.condition("Complete"))
+    assert pods_ever(job) == existed
+    assert job.status["run"] == run
+
+
+@WITH_EVERY_HELM
+def test_an_upgrade_by_force_erases_the_state_which_is_rebuilt(jobs: Jobs, helm: Helm, next_chart: Path) -> None:
+    # Force replaces objects, and a claim cannot be replaced: with one, Helm itself refuses.
+    job = jobs.install(shell("told fail; exit 1", worker={"replicas": 2}), helm=helm)
+    run = job.wait_running()["run"]
+    before, controller = uids(job), job.controller
+    force = ["--force"] if helm == "helm3" else ["--force-replace", "--server-side=false"]
+    job.upgrade(*force, "--reuse-values", chart=str(next_chart))
+    wait_for_takeover(job, controller)
+    job.wait_until("both workers run", lambda: job.status["phase"] == "Running" and len(job.pods) == 2)
+    status = job.status
+    assert (status["run"], status["failures"]) == (run, 0)
+    assert job.sets() == {"worker": 2}
+    assert uids(job)["worker-0"] == before["worker-0"]
+    job.upgrade("--reuse-values", "--set", "restart.policy=Never", chart=str(next_chart))
+    job.tell("worker-0", "fail")
+    assert job.wait_ended("Failed")["reason"] == "TaskFailed"
+
+
+@WITH_EVERY_HELM
+def test_uninstall_leaves_the_claim_alone_and_a_new_install_goes_on_from_it(jobs: Jobs, helm: Helm) -> None:
+    values = shell(TRAINS, ps={"replicas": 1}, checkpoint={"enabled": True})
+    job = jobs.install(values, helm=helm)
+    job.wait_running()
+    job.wait_until("ten steps", lambda: _steps(job) >= 10)
+    job.uninstall()
+    kinds = "pods,jobs,statefulsets,services,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies"
+    every = ["get", f"{kinds},endpointslices,persistentvolumeclaims", "-n", jobs.namespace.name, "-o", "name"]
+    known = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+
+    def left() -> set[str]:
+        return set(jobs.target.run("kubectl", *every).stdout.split()) - known
+
+    claim = {"persistentvolumeclaim/job-checkpoints"}
+    job.wait_until("only the claim is left", lambda: left() == claim, 60)
+
+    job.install(values)
+    job.wait_running()
+    assert int(job.wait_for_log("worker-0", r"^starts at step (\d+)")[1]) >= 10
+    end(job)
+    job.wait_ended("Succeeded")
+
+
+def _beats(job: Job, task: str = "worker-0") -> str:
+    return job.exec(task, "sh", "-c", f"cat /checkpoints/{job.name}/beats 2>/dev/null; true")
+
+
+def _steps(job: Job) -> int:
+    return int(job.exec("worker-0", "sh", "-c", f"cat /checkpoints/{job.name}/step 2>/dev/null || echo 0"))
+
+
+def _workers(beats: str, word: str = "old") -> set[str]:
+    return {line.split()[1] for line in beats.splitlines() if line.startswith(f"{word} ")}
+
+
+def _rollback(job: Job, revision: int) -> None:
+    program = job.target.helm(job.helm)
+    assert program
+    done = job.target.run(program, "rollback", job.release, str(revision), "--namespace", job.namespace.name)
+    assert done.returncode == 0, done.stderr
