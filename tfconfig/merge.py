@@ -18,6 +18,19 @@ def over_defaults(user: Node, defaults: Node) -> Node:
     return user
 
 
+def under_defaults(user: Node, team: Node, inside: bool = False) -> None:
+    """Give `user` (changed in place) what an umbrella chart's own values set and it does not.
+
+    Inside of what both have, nulls stay, of either: they are to delete defaults of the subchart.
+    """
+    for key, node in team.value.items():
+        mine = user.value.get(key)
+        if mine is None and (inside or node.value is not None):
+            user.value[key] = _copy(node, nulls=inside)
+        elif mine and isinstance(mine.value, dict) and isinstance(node.value, dict):
+            under_defaults(mine, node, inside=True)
+
+
 def _coalesce(user: Node, defaults: Node) -> None:
     for key, default in defaults.value.items():
         if default.value is None:
@@ -31,9 +44,9 @@ def _coalesce(user: Node, defaults: Node) -> None:
             _coalesce(mine, default)
 
 
-def _copy(node: Node) -> Node:
-    """Without null entries of maps; a copy, because merging changes what it merges into."""
+def _copy(node: Node, nulls: bool = False) -> Node:
+    """A copy, because merging changes what it merges into; without null entries of maps, unless `nulls`."""
     if not isinstance(node.value, dict):
         return node
-    entries = {key: _copy(child) for key, child in node.value.items() if child.value is not None}
+    entries = {key: _copy(child, nulls) for key, child in node.value.items() if nulls or child.value is not None}
     return Node(entries, node.origin, node.key_origin)

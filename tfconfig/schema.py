@@ -66,7 +66,7 @@ class Complaint:
 
 def check(values: Values) -> list[Diagnostic]:
     """Everything the chart's schema, and so Helm itself, refuses in these values."""
-    found = []
+    found = check(values.around) if values.around and values.around.chart.schema else []
     for one in complaints(values.chart.schema, values.data, values):
         shown = values.shown(one.path) or "values"
         origin = values.origin(one.path, one.key)

@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tfconfig.chart import Chart, bundled
+from tfconfig.chart import Chart, ChartError, bundled
 from tfconfig.diagnostics import Diagnostic, Origin, dotted
 from tfconfig.document import Node, plain, read
-from tfconfig.merge import over_defaults
+from tfconfig.merge import over_defaults, under_defaults
 from tfconfig.setflags import SetFlags, merge_maps
 
 
@@ -31,6 +31,7 @@ class Values:
     sources: dict[str, str] = field(default_factory=dict)  # file -> its text
     alias: str = ""  # in an umbrella chart: the key of the job there
     team: str = ""  # in an umbrella chart: its values.yaml
+    around: Values | None = None  # in an umbrella chart: all of its values
 
     @cached_property
     def data(self) -> dict[str, Any]:
@@ -84,23 +85,48 @@ def _inside(node: Node) -> Origin:
     return node.key_origin or node.origin if isinstance(node.value, dict) else node.origin
 
 
-def load(files: Sequence[str], sets: SetFlags | None = None, chart: Chart | None = None) -> Values:
+def load(files: Sequence[str], sets: SetFlags | None = None, chart: Chart | None = None, alias: str = "") -> Values:
     """Read and merge a job's values as `helm install -f FILE … --set …` does.
 
-    Files that are not YAML count as empty and leave a diagnostic; `-` is standard input. Raises UnreadableError for a
-    file that cannot be opened and SetError for a --set argument that Helm refuses.
+    With an umbrella chart the files are its values, and the job's are those under `alias`. Files that are not YAML
+    count as empty and leave a diagnostic; `-` is standard input. Raises UnreadableError for a file or chart that cannot
+    be opened and SetError for a --set argument that Helm refuses.
     """
-    chart = chart or bundled()
+    outer = chart or bundled()
+    try:
+        inner, alias = outer.job(alias)
+        inner.schema, inner.strategies  # noqa: B018  (what is wrong with them is said here)
+    except ChartError as e:
+        raise UnreadableError(str(e)) from None
     root = Node({}, Origin(files[-1], 1, 1, 1, 1) if files else Origin("the --set arguments"))
-    values = Values(root, tuple(files), chart)
+    values = Values(root, tuple(files), inner, alias=alias)
     for file in files:
-        document = read(_bytes(file), file)
-        values.sources[file] = document.text
-        values.diagnostics += document.diagnostics
-        merge_maps(root, document.root)
+        merge_maps(root, _add(values, file, _bytes(file)))
     (sets or SetFlags()).apply(root)
-    over_defaults(root, chart.defaults)
+    if alias:
+        values.team = str(outer.root / "values.yaml")
+        under_defaults(root, _add(values, values.team, outer.file("values.yaml") or b""))
+        values.around = Values(root, values.files, outer)
+        values.root = _subtree(root, alias)
+    over_defaults(values.root, inner.defaults)
     return values
+
+
+def _add(values: Values, file: str, content: bytes) -> Node:
+    document = read(content, file)
+    values.sources[file] = document.text
+    values.diagnostics += document.diagnostics
+    return document.root
+
+
+def _subtree(root: Node, alias: str) -> Node:
+    """The values that Helm hands to a subchart: those under its key, and `global`."""
+    node: Node | None = root.value.get(alias)
+    if node is None or node.value is None:
+        node = root.value[alias] = Node({}, root.origin)
+    if "global" in root.value and isinstance(node.value, dict):
+        node.value.setdefault("global", root.value["global"])
+    return node
 
 
 def _bytes(file: str) -> bytes:

@@ -90,6 +90,9 @@ def test_every_pattern_of_the_schema_has_words() -> None:
 def with_alternatives(tmp_path: Path) -> Chart:
     port = {"type": "object", "properties": {"port": {"type": "integer"}}, "required": ["port"]}
     (tmp_path / "values.yaml").write_text("{}", "utf-8")
+    (tmp_path / "Chart.yaml").write_text("name: tensorflow-job", "utf-8")
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "strategies.json").write_text('{"ParameterServer": {}}', "utf-8")
     (tmp_path / "values.schema.json").write_text(
         json.dumps({"properties": {"a": {"oneOf": [{"type": "string"}, port]}}}), "utf-8"
     )

@@ -60,7 +60,9 @@ def test_second_file_goes_over_the_first_key_by_key(first: Any, second: Any) -> 
 @pytest.fixture
 def chart(tmp_path: Path) -> Chart:
     root = tmp_path / "chart"
-    root.mkdir()
+    (root / "files").mkdir(parents=True)
+    (root / "files" / "strategies.json").write_text('{"ParameterServer": {}}', "utf-8")
+    (root / "Chart.yaml").write_text("name: tensorflow-job", "utf-8")
     (root / "values.yaml").write_text(
         "strategy: ParameterServer\nworker:\n  replicas: 2\n  gpus: 0\nenv: {}\n", "utf-8"
     )
