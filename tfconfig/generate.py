@@ -8,6 +8,7 @@ import shlex
 import click
 
 from tfconfig import layout, options
+from tfconfig.chart import Chart
 from tfconfig.entrypoint import cluster
 from tfconfig.setflags import SetFlags
 from tfconfig.validate import have_mistakes
@@ -17,14 +18,17 @@ from tfconfig.values import load
 @click.command("generate")
 @options.values
 @options.release
+@options.chart
 @click.option("--task", "only", metavar="TASK", help="Of this task alone: worker-1.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "env"]), default="text", show_default=True,
     help="text: a line for each task; json: one object; env: a line for a shell.",
 )  # fmt: skip
-def command(files: tuple[str, ...], sets: SetFlags, release: str, only: str | None, form: str) -> None:
+def command(
+    files: tuple[str, ...], sets: SetFlags, release: str, chart: Chart | None, alias: str, only: str | None, form: str
+) -> None:
     """Print the TF_CONFIG that each task will find in its environment, exactly as its pod computes it."""
-    values = load(files, sets)
+    values = load(files, sets, chart, alias)
     if have_mistakes(values, release):
         raise click.ClickException("the values have mistakes; correct them first")
     job = layout.job(values.data, values.job_release(release), values.chart.strategies)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from tfconfig.chart import Chart
 from tfconfig.setflags import SetError, SetFlags
 from tfconfig.values import UnreadableError
 
@@ -67,4 +69,19 @@ def release(command: _Command) -> _Command:
         help="As for Helm; no address depends on it.",
     )
     result: _Command = name(namespace(command))
+    return result
+
+
+def chart(command: _Command) -> _Command:
+    """Give a command --chart and --alias, as the parameters `chart` (None: the tool's own) and `alias`."""
+    where = click.option(
+        "--chart", type=click.Path(path_type=Path), metavar="CHART",
+        callback=lambda _, __, path: path and Chart(path),
+        help="Another version of the chart, or an umbrella chart that depends on it: a directory or an archive.",
+    )  # fmt: skip
+    alias = click.option(
+        "--alias", default="", metavar="KEY",
+        help="Which job of an umbrella chart: its key in the values. With one job: that one.",
+    )  # fmt: skip
+    result: _Command = where(alias(command))
     return result

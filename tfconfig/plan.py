@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tfconfig import layout, options, role
+from tfconfig.chart import Chart
 from tfconfig.quantity import Quantity, parse
 from tfconfig.roles import data_volumes, setting
 from tfconfig.setflags import SetFlags
@@ -169,12 +170,13 @@ def _rights(data: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:
 @click.command("plan")
 @options.values
 @options.release
+@options.chart
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(files: tuple[str, ...], sets: SetFlags, release: str, form: str) -> None:
+def command(files: tuple[str, ...], sets: SetFlags, release: str, chart: Chart | None, alias: str, form: str) -> None:
     """Print what a job will ask of the cluster: pods and their resources, claims, ports, objects, rights."""
     if not (files or any(vars(sets).values())):
         raise click.UsageError("no values given; name a values file: tfconfig plan -f values.yaml")
-    values = load(files, sets)
+    values = load(files, sets, chart, alias)
     if have_mistakes(values, release):
         raise click.ClickException("the values have mistakes; correct them first")
     made = plan(values, release)
@@ -214,7 +216,7 @@ def _text(made: Mapping[str, Any]) -> str:
 
 
 def _cells(amounts: Amounts, resources: Sequence[str]) -> list[str]:
-    return [str(amounts[name]) if name in amounts else "-" for name in resources]
+    return [amounts[name].short() if name in amounts else "-" for name in resources]
 
 
 def _claim(one: Mapping[str, Any]) -> str:

@@ -39,6 +39,11 @@ class Quantity:
             )
         return f"{value // _BINARY.get(suffix, 1)}{suffix}"
 
+    def short(self) -> str:
+        """For people: 12.01 rather than 12010m."""
+        exact = str(self)
+        return f"{self.nanos / _UNIT:.3f}".rstrip("0") if exact.endswith("m") and self.nanos > _UNIT else exact
+
 
 def parse(value: object) -> Quantity:
     """A quantity as values give it, a text or a number; raises ValueError for what Kubernetes refuses."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from tfconfig.chart import Chart, bundled
+from tfconfig import options
+from tfconfig.chart import Chart, ChartError, bundled
 from tfconfig.document import plain
 
 
@@ -34,8 +35,8 @@ def _relax(schema: dict[str, Any], defaults: Mapping[str, Any], whole: Any) -> N
 
 
 @click.command("schema")
-@click.option("--alias", metavar="KEY", help="For an umbrella chart, whose values have the job's under this key.")
-def command(alias: str | None) -> None:
+@options.chart
+def command(chart: Chart | None, alias: str) -> None:
     """Print the JSON Schema of a values file.
 
     An editor with a YAML language server takes it from the file's first line:
@@ -44,8 +45,14 @@ def command(alias: str | None) -> None:
     tfconfig schema > values.schema.json
     # yaml-language-server: $schema=values.schema.json
     """
-    text = json.dumps(of_files(bundled()), indent=2)
-    if alias is not None:
-        text = text.replace('"$ref": "#/', f'"$ref": "#/properties/{alias}/')
-        text = json.dumps({"type": "object", "properties": {alias: json.loads(text)}}, indent=2)
+    key = alias
+    if chart is not None:
+        try:
+            chart, key = chart.job(alias)
+        except ChartError as e:
+            raise click.UsageError(str(e)) from None
+    text = json.dumps(of_files(chart or bundled()), indent=2)
+    if key:
+        text = text.replace('"$ref": "#/', f'"$ref": "#/properties/{key}/')
+        text = json.dumps({"type": "object", "properties": {key: json.loads(text)}}, indent=2)
     click.echo(text)

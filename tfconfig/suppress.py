@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tfconfig.diagnostics import LINE_BREAK, WARNING, Diagnostic, Origin, finding
 
-UNREADABLE, UNUSED = "TFC001", "TFC009"
+UNREADABLE, UNUSED, POLICY = "TFC001", "TFC009", "TFC400"
 _COMMENT = re.compile(r"(?<!\S)#\s*tfconfig:\s*ignore\b(?:\[(?P<ids>[^\]]*)\])?")
 
 

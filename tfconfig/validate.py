@@ -8,18 +8,22 @@ from dataclasses import replace
 
 import click
 
-from tfconfig import formats, options, rules, schema, suppress
+from tfconfig import formats, options, policy, rules, schema, suppress
+from tfconfig.chart import Chart
 from tfconfig.diagnostics import ERROR, Diagnostic, ordered
 from tfconfig.setflags import SetFlags
 from tfconfig.values import Values, load
 
 
-def findings(values: Values, release: str = options.DEFAULT_RELEASE) -> list[Diagnostic]:
-    """All that is wrong with these values: the files themselves, the chart's schema, the rules across fields."""
+def findings(
+    values: Values, release: str = options.DEFAULT_RELEASE, policies: Sequence[policy.Policy] = ()
+) -> list[Diagnostic]:
+    """All that is wrong with these values: in the files themselves, by the chart's schema, by rules, by policies."""
     if any(d.rule == suppress.UNREADABLE for d in values.diagnostics):
         return ordered(values.diagnostics)  # what an unreadable file lacks is not a mistake of its own
     refused = schema.check(values)
-    return ordered([*values.diagnostics, *refused, *rules.check(values, release, refused)])
+    across = rules.check(values, release, refused)
+    return ordered([*values.diagnostics, *refused, *across, *policy.check(values, policies)])
 
 
 def have_mistakes(values: Values, release: str) -> bool:
@@ -48,6 +52,8 @@ def _prefixes(_: click.Context, option: click.Parameter, given: tuple[str, ...])
 @click.argument("jobs", nargs=-1, metavar="[FILE]...")
 @options.values
 @options.release
+@options.chart
+@click.option("--policy", "policies", multiple=True, metavar="FILE", help="A team's own rules: a JSON Schema.")
 @click.option("--format", "form", type=click.Choice(list(formats.FORMATS)), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Count warnings as errors.")
 @click.option("--exit-zero", is_flag=True, help="End with 0 whatever was found, for a CI that reads the output.")
@@ -58,6 +64,9 @@ def command(
     files: tuple[str, ...],
     sets: SetFlags,
     release: str,
+    chart: Chart | None,
+    alias: str,
+    policies: tuple[str, ...],
     form: str,
     strict: bool,
     exit_zero: bool,
@@ -67,7 +76,8 @@ def command(
     """Check values files before a cluster sees them.
 
     Each FILE is one job, laid over the files of -f. Without FILE, the files of -f are one job together. `-` is standard
-    input. A comment `# tfconfig: ignore[ID] reason` on a line, or alone above it, silences what is found there.
+    input. A comment `# tfconfig: ignore[ID] reason` on a line, or alone above it, silences what is found there, but not
+    what a policy refuses.
 
     Ends with 0 when there is no error (with --strict: no warning either), 1 with findings, 2 when called wrongly.
     """
@@ -77,10 +87,14 @@ def command(
         raise click.UsageError("standard input can be read once; write it to a file and give that several times")
     found: list[Diagnostic] = []
     sources: dict[str, str] = {}
-    for job in [(*files, job) for job in jobs] or [files]:
-        values = load(job, sets)
-        sources.update(values.sources)
-        found += findings(values, release)
+    try:
+        rules_of_teams = [policy.load(file) for file in policies]
+        for job in [(*files, job) for job in jobs] or [files]:
+            values = load(job, sets, chart, alias)
+            sources.update(values.sources)
+            found += findings(values, release, rules_of_teams)
+    except policy.PolicyError as e:
+        raise click.UsageError(str(e)) from None
     found = ordered(_chosen(suppress.apply(found, sources), select, ignore))
     if strict:
         found = [replace(d, severity=ERROR) for d in found]

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.chart import helm
+from tests.unit.tool.test_commands import run
 
 FOLDER = helm.CHART.parent / "examples" / "platform"
 JOB = FOLDER / "job.yaml"
@@ -59,7 +60,57 @@ def test_dependency_is_where_the_chart_says(program: str, tmp_path: Path) -> Non
     assert helm.render(read(JOB), chart=chart, engine=program).layout()["name"] == "digits-training"
 
 
-def test_policy_is_a_schema_with_messages() -> None:
-    policy = json.loads((FOLDER / "policy.json").read_text("utf-8"))
-    jsonschema.Draft7Validator.check_schema(policy)
-    assert "errorMessage" in json.dumps(policy)
+CHECK = ("validate", "--chart", str(FOLDER), "--alias", "training", "--policy", str(FOLDER / "policy.json"))
+
+
+def test_job_passes_with_no_warning() -> None:
+    result = run(*CHECK, "--strict", JOB)
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_what_the_policy_refuses_is_told_at_the_job_s_line_in_the_team_s_words(tmp_path: Path) -> None:
+    text = JOB.read_text("utf-8").replace("gpus: 2", "gpus: 16").replace("cost-centre", "cost-center")
+    job = tmp_path / "job.yaml"
+    job.write_text("# tfconfig: ignore[TFC400] what the team says stands\n" + text, "utf-8")
+    result = run(*CHECK, "--ignore", "TFC009", "--format", "json", job)
+    found = json.loads(result.stdout)["diagnostics"]
+    assert [(one["rule"], one["file"], one["line"], one["path"]) for one in found] == [
+        ("TFC400", str(job), 5, "training.worker.gpus"),
+        ("TFC400", str(job), 6, "training.podLabels.cost-centre"),
+    ]
+    assert "our nodes have 8" in found[0]["message"]
+    assert "no cost centre" in found[1]["message"]
+
+
+def test_mistake_in_the_team_s_defaults_is_told_there(tmp_path: Path) -> None:
+    chart = tmp_path / "platform"
+    shutil.copytree(FOLDER, chart)
+    values = chart / "values.yaml"
+    values.write_text(values.read_text("utf-8").replace("shmSize", "shmSise"), "utf-8")
+    shutil.copytree(helm.CHART, chart / "charts" / "tensorflow-job", ignore=shutil.ignore_patterns("__pycache__"))
+    assert f"{values}:" in run("validate", "--chart", chart, JOB).stdout
+
+
+def test_other_commands_take_the_chart_too() -> None:
+    addresses = run("generate", "--chart", FOLDER, "-f", JOB, "--release", "digits", "--task", "chief-0").stdout
+    assert "digits-training-worker-3.digits-training:2222" in addresses
+    plan = json.loads(run("plan", "--chart", FOLDER, "-f", JOB, "--format", "json").stdout)
+    assert plan["total"]["requests"]["nvidia.com/gpu"] == "8"
+    schema = json.loads(run("schema", "--chart", FOLDER).stdout)
+    assert jsonschema.Draft7Validator(schema).is_valid(read(JOB))
+    assert not jsonschema.Draft7Validator(schema).is_valid({"training": {"imag": {}}})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--chart", "no/such"), "is no Helm chart"),
+        (("--chart", FOLDER, "--alias", "other"), "give --alias one of training"),
+        (("--alias", "training"), "leave --alias out"),
+        (("--policy", "no.json"), "No such file"),
+        (("--policy", JOB.parent / "README.md"), "README.md:"),
+    ],
+)
+def test_wrong_call_ends_with_2(arguments: tuple[str | Path, ...], says: str) -> None:
+    result = run("validate", *arguments, JOB)
+    assert (result.exit_code, says in result.stderr) == (2, True), result.stderr

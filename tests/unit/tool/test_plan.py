@@ -206,3 +206,4 @@ class TestQuantity:
             "1Gi", "1", "2500m", "0", "0", "1000"
         ]  # fmt: skip
         assert Quantity() + parse("1Gi") == parse("1Gi")
+        assert [parse(one).short() for one in ("12010m", "500m", "1n", "3")] == ["12.01", "500m", "1n", "3"]
