@@ -383,8 +383,6 @@ class Lifecycle:
                 if error.status != 409:
                     raise
                 found = self._fence()
-                if (found.text, found.holder) == (text, self._holder):
-                    break  # it was written, but the answer was lost
                 if not self._held and found.text != self._text:
                     self._load(found)
                     self._events, self._last = [], []

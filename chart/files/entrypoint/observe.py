@@ -244,11 +244,11 @@ class Pods:
 
     def drop(self, document: Document) -> None:
         """See kubernetes.Sink."""
-        metadata = document["metadata"]
-        task = task_of(self._job_name, metadata["name"], metadata.get("labels", {}).get(ROLE_LABEL, ""))
-        with self._bell.lock:
-            if task and task in self._pods and self._pods[task].uid == metadata["uid"]:
-                del self._pods[task]
+        name, labels = document["metadata"]["name"], document["metadata"].get("labels", {})
+        task = task_of(self._job_name, name, labels.get(ROLE_LABEL, ""))
+        if task:
+            with self._bell.lock:
+                self._pods.pop(task, None)
         self._bell.ring()
 
     def keep(self, names: set[str]) -> None:

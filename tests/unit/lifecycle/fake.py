@@ -175,6 +175,11 @@ class Cluster:
         """Wait for a phase in the status."""
         self.until(lambda: self.status().get("phase") in phases)
 
+    def runs(self, pod: str) -> bool:
+        """Whether a container of this pod runs now."""
+        containers = self.get("pods", pod)["status"].get("containerStatuses") or [{"state": {}}]
+        return "running" in containers[0]["state"]
+
     # --- trouble ---
 
     def cut(self) -> None:
@@ -425,8 +430,8 @@ class Handler(BaseHTTPRequestHandler):
         if verb == "DELETE":
             uid = body["preconditions"]["uid"]
             cluster.deletes.append(uid)
-            cluster.graces[name] = body.get("gracePeriodSeconds")
             cluster.delete_pod(name, uid, body.get("gracePeriodSeconds") == 0)
+            cluster.graces[name] = body.get("gracePeriodSeconds")
             return "{}"
         assert self.headers["Content-Type"] == "application/merge-patch+json"
         if sub == "scale":

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,9 @@ class Notes:
             self.is_live = yes
             self.lost += [] if yes else [why]
             self.lock.notify_all()
+
+    def refused(self, times: int) -> bool:
+        return self.is_live and sum(why.startswith("403") for why in self.lost) == times
 
     def until(self, condition: Callable[[], Any]) -> None:
         with self.lock:
@@ -177,6 +181,21 @@ def test_a_refusal_to_watch_that_stays_is_raised(api: tuple[Cluster, Server], cl
     with pytest.raises(ApiError, match="403: LIST pods"):
         client.follow("pods", Notes())
     assert cluster.requests["LIST pods"] > 3
+
+
+def test_refusals_now_and_then_are_lived_with(
+    api: tuple[Cluster, Server], client: Client, follow: Callable[..., Notes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_patience", 0.0)  # two in a row are too many
+    cluster, _ = api
+    notes = follow()
+    notes.until(lambda: notes.is_live)
+    for times in (1, 2, 3):
+        refusals = iter([403])
+        cluster.refuse = lambda verb, *_, left=refusals: next(left, None) if verb == "WATCH" else None  # type: ignore[misc]
+        cluster.cut()
+        notes.until(partial(notes.refused, times))
+    assert notes.lists == 1
 
 
 # --- single calls -------------------------------------------------------------------------------------------------
