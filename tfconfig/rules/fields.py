@@ -208,7 +208,7 @@ def _type(name: str) -> dict[str, Any]:
 
 
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Kubernetes takes null for any field, as if it were left out, but not in a list."""
+    """Kubernetes takes null for any field, as if it were left out, but not in a list or where it is needed."""
     if "$ref" in schema:
         return {"type": "object", "allOf": [schema]}
     if "enum" in schema:
@@ -224,7 +224,10 @@ def _definition(line: str) -> dict[str, Any]:
         "type": ["object", "null"],
         "additionalProperties": False,
         "required": [name[:-1] for name, _, _ in fields if name.endswith("!")],
-        "properties": {name.removesuffix("!"): _type(type_) for name, _, type_ in fields},
+        "properties": {
+            name.removesuffix("!"): _not_null(_type(type_)) if name.endswith("!") else _type(type_)
+            for name, _, type_ in fields
+        },
     }
     if words[0].startswith("="):
         made["exactlyOne"] = optional if words[0] == "=*" else words[0][1:].split(",")

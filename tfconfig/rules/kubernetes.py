@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from tfconfig import layout
+from tfconfig.quantity import parse
 from tfconfig.rules.fields import PLACES, schema
 from tfconfig.rules.pods import volumes
 from tfconfig.rules.registry import Found, Job, Path, rule
@@ -88,26 +88,13 @@ def _maps(value: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
         yield from _maps(child, (*path, name))
 
 
-_POWERS = {"": 0, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-
-
-def amount(quantity: Any) -> Decimal:
-    """A quantity as a number; ValueError when it is none."""
-    match = re.fullmatch(r"([+-]?[0-9.]+)(?:[eE]([+-]?[0-9]{1,4})|([numkMGTPE])|([KMGTPE])i)?", str(quantity))
-    if not match:
-        raise ValueError(quantity)
-    digits, exponent, decimal, binary = match.groups()
-    try:
-        number = Decimal(digits)
-    except InvalidOperation:
-        raise ValueError(quantity) from None
-    if binary:
-        return number * Decimal(1024) ** (1 + "KMGTPE".index(binary))
-    return number.scaleb(int(exponent or _POWERS[decimal or ""]))
-
-
 _STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-.+")
-_SMALLEST = 1 << 20
+_ONE = 10**9  # in the billionths that quantities are held in
+_SMALLEST = (1 << 20) * _ONE
+
+
+def _amount(quantity: Any) -> int:
+    return parse(quantity).nanos
 
 
 @rule("TFC208", "TFC209")
@@ -126,16 +113,16 @@ def _resources(job: Job) -> Iterator[Found]:
                 if not standard and "/" not in name:
                     fix = "write cpu, memory or ephemeral-storage; others have a domain, such as nvidia.com/gpu"
                     yield Found(place, "no resource of Kubernetes", fix, key=True)
-                elif not standard and amount(quantity) % 1:
+                elif not standard and _amount(quantity) % _ONE:
                     yield Found(place, f"{quantity}, but it comes in whole pieces", "give a whole number")
-                elif name in ("memory", "ephemeral-storage") and 0 < amount(quantity) < _SMALLEST:
+                elif name in ("memory", "ephemeral-storage") and 0 < _amount(quantity) < _SMALLEST:
                     yield Found(place, f"{quantity} are bytes", f"write {_bytes(quantity)}", rule="TFC209")
         for name, quantity in requests.items():
             other = (*path, "limits", name)
-            if name in limits and amount(quantity) > amount(limits[name]):
+            if name in limits and _amount(quantity) > _amount(limits[name]):
                 found = f"{quantity}, more than the limit of {limits[name]}"
                 yield Found((*path, "requests", name), found, "ask for at most the limit", (other,))
-            elif "/" in name and "kubernetes.io/" not in name and amount(limits.get(name, -1)) != amount(quantity):
+            elif "/" in name and "kubernetes.io/" not in name and _amount(limits.get(name, -1)) != _amount(quantity):
                 found = f"{quantity}, but the limit is {limits.get(name, 'missing')}"
                 yield Found(
                     (*path, "requests", name), found, "ask for exactly the limit; it cannot be overcommitted", (other,)
@@ -144,13 +131,13 @@ def _resources(job: Job) -> Iterator[Found]:
     if job.data["checkpoint"]["enabled"] and not job.data["checkpoint"].get("existingClaim"):
         sizes.append((("checkpoint", "size"), job.data["checkpoint"]["size"]))
     for path, size in sizes:
-        if size and amount(size) < _SMALLEST:
+        if size and _amount(size) < _SMALLEST:
             yield Found(path, f"{size} are bytes", f"write {_bytes(size)}", rule="TFC209")
 
 
 def _bytes(quantity: Any) -> str:
     """What somebody meant who forgot the unit."""
-    return f"{str(quantity).rstrip('m')}Gi" if amount(quantity) else "10Gi"
+    return f"{str(quantity).rstrip('m')}Gi" if _amount(quantity) else "10Gi"
 
 
 @rule("TFC210")

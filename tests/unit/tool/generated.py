@@ -147,10 +147,7 @@ def spoiled(draw: st.DrawFn) -> Values:
             inner = [
                 child
                 for child in (here.values() if isinstance(here, dict) else here)
-                if child
-                and isinstance(child, (dict, list))
-                # The chart's schema does not type the names of extra volumes yet, and Helm fails on a number there.
-                and not (isinstance(child, list) and "emptyDir" in str(child[0]))
+                if child and isinstance(child, (dict, list))
             ]
             if not inner:
                 break
@@ -174,3 +171,72 @@ def spoiled(draw: st.DrawFn) -> Values:
             )
             here[draw(st.sampled_from(sorted(here)) | new if here else new)] = copy.deepcopy(draw(ODD))
     return values
+
+
+# Parts of pods that go to Kubernetes as they are: right ones, to be spoiled.
+CONTAINER: Values = {
+    "name": "side",
+    "image": "busybox:1.36",
+    "command": ["sh"],
+    "env": [{"name": "A", "value": "b"}, {"name": "N", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+    "envFrom": [{"secretRef": {"name": "keys"}}],
+    "ports": [{"name": "web", "containerPort": 80, "protocol": "TCP"}],
+    "resources": {"limits": {"cpu": 1, "memory": "64Mi"}, "requests": {"cpu": "100m"}},
+    "volumeMounts": [{"name": "scratch", "mountPath": "/scratch", "subPath": "a"}],
+    "securityContext": {"runAsUser": 1001, "capabilities": {"drop": ["ALL"]}},
+    "livenessProbe": {"httpGet": {"path": "/", "port": "web"}, "periodSeconds": 3},
+}
+PASSED_ON: Values = {
+    "program": {"command": ["x"]},
+    "extraContainers": [CONTAINER],
+    "initContainers": [{key: CONTAINER[key] for key in ("image", "env", "resources")} | {"name": "first"}],
+    "extraVolumes": [
+        {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}},
+        {"name": "files", "projected": {"sources": [{"secret": {"name": "s", "items": [{"key": "k", "path": "p"}]}}]}},
+    ],
+    "extraVolumeMounts": [{"name": "files", "mountPath": "/files", "readOnly": True}],
+    "tolerations": [{"key": "a", "operator": "Equal", "value": "b", "effect": "NoExecute", "tolerationSeconds": 3}],
+    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}],
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "In", "values": ["b"]}]}]
+            }
+        },
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 1, "podAffinityTerm": {"topologyKey": "a", "labelSelector": {"matchLabels": {"a": "b"}}}}
+            ]
+        },
+    },
+    "podSecurityContext": {"fsGroup": 1, "seccompProfile": {"type": "RuntimeDefault"}, "sysctls": []},
+    "securityContext": {"privileged": False, "capabilities": {"add": ["NET_BIND_SERVICE"]}},
+    "data": {"set": {"mountPath": "/data", "volume": {"nfs": {"server": "a", "path": "/"}}}},
+    "env": {"S": {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}},
+    "networkPolicy": {"extraPeers": [{"podSelector": {"matchLabels": {"a": "b"}}}]},
+    "lifecycle": {"tolerations": [{"operator": "Exists"}], "resources": {"limits": {"memory": "64Mi"}}},
+}
+FIELDS = ["name", "image", "value", "key", "valueFrom", "emptyDir", "port", "type", "weight", "readOnly", "runAsUser"]
+
+
+@st.composite
+def spoiled_parts(draw: st.DrawFn) -> Values:
+    """PASSED_ON with one to three things deep inside replaced or added."""
+    values = copy.deepcopy(PASSED_ON)
+    for _ in range(draw(st.integers(1, 3))):
+        parents = [part for part in _containers(values) if part is not values]
+        here = draw(st.sampled_from(parents))
+        if isinstance(here, list):
+            index = draw(st.integers(0, len(here)))
+            here[index : index + 1] = [copy.deepcopy(draw(ODD))]
+        else:
+            here[draw(st.sampled_from([*sorted(here), *FIELDS]))] = copy.deepcopy(draw(ODD))
+    return values
+
+
+def _containers(value: Any) -> list[Any]:
+    """Every map and list in a value."""
+    if not isinstance(value, (dict, list)):
+        return []
+    inner = value.values() if isinstance(value, dict) else value
+    return [value, *(one for child in inner for one in _containers(child))]

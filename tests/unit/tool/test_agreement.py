@@ -24,7 +24,7 @@ from . import generated
 
 # TFCONFIG_EXAMPLES=5000 looks harder; the default keeps `make test` short.
 EXAMPLES = settings(
-    max_examples=int(os.environ.get("TFCONFIG_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("TFCONFIG_EXAMPLES", "60")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
@@ -49,7 +49,10 @@ def assert_agreement(values: dict[str, Any]) -> None:
     try:
         rendered = helm.render(values, release=RELEASE)
     except helm.RefusedError as error:
-        assert refusable, f"Helm alone refuses this: {error}"  # noqa: PT017
+        stumbled = "error calling" in str(error)  # over a type that only the rules on Kubernetes' fields know
+        assert refusable or (stumbled and found), f"Helm alone refuses this: {error}"  # noqa: PT017
+        if stumbled:
+            return
         if all(one.rule >= "TFC1" for one in refusable):  # not the schema, which Helm words in its own way
             assert words(refusable) == set(re.findall(r"^\s+- (.*)$", str(error), re.MULTILINE))  # noqa: PT017
         return
@@ -73,6 +76,13 @@ def test_tool_and_helm_agree_on_values_that_the_schema_accepts(values: dict[str,
 @example({"program": {"command": ["x"], "files": {"a.py": None}}})
 @given(generated.spoiled())
 def test_tool_and_helm_agree_on_values_that_were_spoiled(values: dict[str, Any]) -> None:
+    assert_agreement(values)
+
+
+@EXAMPLES
+@example(generated.PASSED_ON)
+@given(generated.spoiled_parts())
+def test_what_passes_is_what_kubernetes_takes_where_the_chart_passes_it_on(values: dict[str, Any]) -> None:
     assert_agreement(values)
 
 
