@@ -192,7 +192,7 @@ def test_refusals_now_and_then_are_lived_with(
     notes.until(lambda: notes.is_live)
     for times in (1, 2, 3):
         refusals = iter([403])
-        cluster.refuse = lambda verb, *_, left=refusals: next(left, None) if verb == "WATCH" else None  # type: ignore[misc]
+        cluster.refuse = lambda verb, *_, left=refusals: next(left, None) if verb == "WATCH" else None
         cluster.cut()
         notes.until(partial(notes.refused, times))
     assert notes.lists == 1
