@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
 from collections.abc import Callable
@@ -105,6 +106,13 @@ def wait_for_takeover(job: Job, old: str, seconds: float = 60) -> None:
         return job.controller != old and str(data.get("holder", "")).startswith(job.controller)
 
     job.wait_until("the new Job takes the run over", taken, seconds)
+
+
+def times_erased(job: Job) -> int:
+    """How often the status lost its data."""
+    history = [seen.object for seen in job.namespace.configmaps.history]
+    full = [bool(one.get("data")) for one in history if one["metadata"]["name"] == f"{job.name}-status"]
+    return sum(before and not after for before, after in itertools.pairwise(full))
 
 
 def wait_for_run(job: Job, is_it: Callable[[str], bool], seconds: float = 90) -> str:
@@ -254,18 +262,26 @@ def test_a_new_version_of_the_chart_takes_over_without_disturbing_the_training(
 
 @WITH_EVERY_HELM
 def test_an_upgrade_by_force_erases_the_state_which_is_rebuilt(jobs: Jobs, helm: Helm, next_chart: Path) -> None:
-    # Force replaces objects, and a claim cannot be replaced: with one, Helm itself refuses.
+    # Helm fails where an object cannot be replaced (a Job of the same name, any claim) and erases the state even then.
     job = jobs.install(shell("told fail; exit 1", worker={"replicas": 2}), helm=helm)
     run = job.wait_running()["run"]
     before, controller = uids(job), job.controller
     force = ["--force"] if helm == "helm3" else ["--force-replace", "--server-side=false"]
+
+    def goes_on(erased: int) -> None:
+        job.wait_until("the state is erased and written again", lambda: job.status and times_erased(job) == erased)
+        job.wait_until("both workers run", lambda: job.phase == "Running" and len(job.pods) == 2)
+        assert (job.status["run"], job.status["failures"]) == (run, 0)
+        assert job.sets() == {"worker": 2}
+        assert uids(job)["worker-0"] == before["worker-0"]
+
+    refused = job.upgrade(*force, "--reuse-values", succeeds=False)
+    assert "field is immutable" in refused.stderr
+    assert job.controller == controller
+    goes_on(1)
     job.upgrade(*force, "--reuse-values", chart=str(next_chart))
     wait_for_takeover(job, controller)
-    job.wait_until("both workers run", lambda: job.status["phase"] == "Running" and len(job.pods) == 2)
-    status = job.status
-    assert (status["run"], status["failures"]) == (run, 0)
-    assert job.sets() == {"worker": 2}
-    assert uids(job)["worker-0"] == before["worker-0"]
+    goes_on(2)
     job.upgrade("--reuse-values", "--set", "restart.policy=Never", chart=str(next_chart))
     job.tell("worker-0", "fail")
     assert job.wait_ended("Failed")["reason"] == "TaskFailed"
