@@ -19,7 +19,11 @@ def command(id: str | None) -> None:
     found = known(id or "")
     if not found:
         raise click.UsageError(f"{id}: no such rule; `tfconfig explain` lists them")
-    click.echo(_page(found[0]) if len(found) == 1 and id else "\n".join(f"{one.id}  {one.title}" for one in found))
+    click.echo(_page(found[0]) if len(found) == 1 and id else _list(found))
+
+
+def _list(rules: list[Rule]) -> str:
+    return "\n".join(f"{one.id}  {one.severity:<7}  {one.title}" for one in rules)
 
 
 def _page(one: Rule) -> str:

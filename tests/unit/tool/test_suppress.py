@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from .test_commands import GOOD, run
 
 WRONG = 'worker: {replicas: "3"}'
+PARTS = st.sampled_from(["# tfconfig: ignore[TFC011]", WRONG, "\n", "  ", "|", "'", "a:"])
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +70,14 @@ def test_text_that_looks_like_a_comment_is_none(text: str) -> None:
 
 def test_comment_after_a_text_of_several_lines_is_one() -> None:
     assert ids(f"env:\n  A: |\n    x\n# tfconfig: ignore[TFC011]\n{WRONG}\n") == []
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(PARTS | st.text(max_size=4)))
+def test_no_comment_crashes_it(parts: list[str]) -> None:
+    Path("v.yaml").write_bytes((GOOD + "".join(parts)).encode("utf-8"))
+    for form in ("text", "sarif", "junit", "github"):
+        assert run("validate", "v.yaml", "--format", form).exit_code in (0, 1)
 
 
 def test_comment_in_an_overlay_counts_when_one_of_its_jobs_needs_it() -> None:
