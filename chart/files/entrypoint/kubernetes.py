@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import json
 import os
+import queue
 import random
 import socket
 import ssl
@@ -27,6 +28,8 @@ PAGE = 100  # objects per page of a list: a page of pods is what most memory goe
 WATCH_SECONDS = 300  # the server ends a watch after this time
 SILENCE_SECONDS = 90.0  # it sends a bookmark each minute: a watch that is silent for longer is dead
 MAX_PAUSE = 5.0
+DELETERS = 8  # parallel connections
+DELETE_AGAIN_SECONDS = 30.0
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -314,6 +317,57 @@ class Client:
                 return file.read().strip()
         except FileNotFoundError:
             return ""
+
+
+class Deleter:
+    """Deletes pods over a few parallel connections, each pod once in a while."""
+
+    def __init__(self, client: Client, say: Callable[[str], None], spawn: Callable[[Callable[[], None]], None]) -> None:
+        self._client, self._say, self._spawn = client, say, spawn
+        self._asked: dict[tuple[str, bool], float] = {}
+        self._queue: queue.Queue[tuple[str, str, int | None] | None] = queue.Queue()
+        self._threads = 0
+
+    def ask(self, pod_name: str, uid: str, grace: int | None) -> None:
+        """Delete this pod soon, unless that was asked for lately."""
+        now = time.monotonic()
+        if now < self._asked.get((uid, grace == 0), 0.0):
+            return
+        self._asked[uid, grace == 0] = now + DELETE_AGAIN_SECONDS
+        self._queue.put((pod_name, uid, grace))
+        if self._threads < DELETERS:
+            self._threads += 1
+            self._spawn(self._work)
+
+    def flush(self, seconds: float) -> None:
+        """Wait until all that was asked for is done, but not long."""
+        deadline = time.monotonic() + seconds
+        with self._queue.all_tasks_done:
+            while self._queue.unfinished_tasks and time.monotonic() < deadline:
+                self._queue.all_tasks_done.wait(deadline - time.monotonic())
+
+    def stop(self) -> None:
+        """End its threads."""
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _work(self) -> None:
+        tries = 0
+        while request := self._queue.get():
+            pod_name, uid, grace = request
+            try:
+                self._client.delete_pod(pod_name, uid, grace)
+                tries = 0
+            except ApiError as error:
+                if error.temporary:
+                    tries += 1
+                    self._client.rest(tries, error)
+                    self._asked.pop((uid, grace == 0), None)
+                elif error.status not in (404, 409):  # gone, or the name is another pod's by now
+                    # Not in our Role, say: a pod of an older, larger run. The scale to 0 takes it.
+                    self._say(f"pod {pod_name} is not deleted by name: {error}")
+            finally:
+                self._queue.task_done()
 
 
 def _words(error: Exception) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import queue
 import signal
 import socket
 import sys
@@ -29,7 +28,7 @@ from typing import Any, NoReturn
 from . import observe, status
 from .cluster import Job, Task, name, runs_server, tasks
 from .job import TAKING_OVER, announcement, decide
-from .kubernetes import ApiError, Client
+from .kubernetes import ApiError, Client, Deleter
 from .state import (
     FAILED,
     PENDING,
@@ -56,10 +55,9 @@ DECIDE_SHARE = 25.0  # ... and at least this many times what the last one took: 
 WRITE_SECONDS = 1.0  # between writes that nothing waits for
 TASKS_PER_WRITE_SECOND = 500  # writes of progress alone are rarer in large jobs: each node's kubelet fetches each one
 STEADY_SECONDS, BUSY_SECONDS, RETRY_SECONDS = 10.0, 2.0, 0.5
-AGAIN_SECONDS = 30.0  # until the same pod is asked to go again, the same line is printed again
+AGAIN_SECONDS = 30.0  # between equal lines in the log
 PROGRESS_SECONDS = 10.0  # between lines of progress in the log
 STALE_SECONDS = 300.0  # for the kubelet to bring our job.json
-DELETERS = 8
 FIRST, FIRST_SECONDS = 16, 0.25  # pods deleted before the sets are scaled
 LOG_LINES = 20
 TOLD = 12  # Events at a time, apart from those of phases
@@ -72,57 +70,6 @@ class NotNamedError(Exception):
 
 class OutdatedError(Exception):
     """Another controller has written since the state was read: go on from what it wrote."""
-
-
-class Deleter:
-    """Deletes pods over a few parallel connections, each pod once in a while."""
-
-    def __init__(self, client: Client, say: Callable[[str], None], spawn: Callable[[Callable[[], None]], None]) -> None:
-        self._client, self._say, self._spawn = client, say, spawn
-        self._asked: dict[tuple[str, bool], float] = {}
-        self._queue: queue.Queue[tuple[str, str, int | None] | None] = queue.Queue()
-        self._threads = 0
-
-    def ask(self, pod_name: str, uid: str, grace: int | None) -> None:
-        """Delete this pod soon, unless that was asked for lately."""
-        now = time.monotonic()
-        if now < self._asked.get((uid, grace == 0), 0.0):
-            return
-        self._asked[uid, grace == 0] = now + AGAIN_SECONDS
-        self._queue.put((pod_name, uid, grace))
-        if self._threads < DELETERS:
-            self._threads += 1
-            self._spawn(self._work)
-
-    def flush(self, seconds: float) -> None:
-        """Wait until all that was asked for is done, but not long."""
-        deadline = time.monotonic() + seconds
-        with self._queue.all_tasks_done:
-            while self._queue.unfinished_tasks and time.monotonic() < deadline:
-                self._queue.all_tasks_done.wait(deadline - time.monotonic())
-
-    def stop(self) -> None:
-        """End its threads."""
-        for _ in range(self._threads):
-            self._queue.put(None)
-
-    def _work(self) -> None:
-        tries = 0
-        while request := self._queue.get():
-            pod_name, uid, grace = request
-            try:
-                self._client.delete_pod(pod_name, uid, grace)
-                tries = 0
-            except ApiError as error:
-                if error.temporary:
-                    tries += 1
-                    self._client.rest(tries, error)
-                    self._asked.pop((uid, grace == 0), None)
-                elif error.status not in (404, 409):  # gone, or the name is another pod's by now
-                    # Not in our Role, say: a pod of an older, larger run. The scale to 0 takes it.
-                    self._say(f"pod {pod_name} is not deleted by name: {error}")
-            finally:
-                self._queue.task_done()
 
 
 class Lifecycle:
