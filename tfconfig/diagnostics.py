@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 
 ERROR = "error"
 WARNING = "warning"
 
 # What libyaml counts as the end of a line, so that our line numbers are its line numbers.
-LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
         return (d.file, d.line, d.column, d.rule, d.path, *astuple(d))
 
     return sorted(dict.fromkeys(diagnostics), key=key)
+
+
+@lru_cache(maxsize=8)  # a large file may have thousands of findings
+def lines(source: str) -> list[str]:
+    """The lines of a file's text."""
+    return _LINE_BREAK.split(source)
 
 
 def dotted(path: Sequence[str | int]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfconfig import __version__
-from tfconfig.diagnostics import ERROR, LINE_BREAK, Diagnostic
+from tfconfig.diagnostics import ERROR, Diagnostic, lines
 
 if TYPE_CHECKING:
     from tfconfig.rules import Rule
@@ -32,12 +32,17 @@ def _visible(text: str) -> str:
     return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
 
 
+def _line(diagnostic: Diagnostic, source: str) -> str:
+    """The line of a finding; empty if there is none."""
+    all_lines = lines(source)
+    return all_lines[diagnostic.line - 1] if 1 <= diagnostic.line <= len(all_lines) else ""
+
+
 def _snippet(diagnostic: Diagnostic, source: str) -> list[tuple[str, str]]:
     """The line of a finding and the carets under it, each with what stands before it; nothing if there is no line."""
-    lines = LINE_BREAK.split(source)
-    if not 1 <= diagnostic.line <= len(lines) or not lines[diagnostic.line - 1].strip():
+    raw = _line(diagnostic, source)
+    if not raw.strip():
         return []
-    raw = lines[diagnostic.line - 1]
     start = max(diagnostic.column - 1, 0)
     one_line = diagnostic.end_line == diagnostic.line
     end = diagnostic.end_column - 1 if one_line else len(raw.rstrip())
@@ -140,8 +145,7 @@ def _fingerprint(d: Diagnostic, sources: Mapping[str, str], seen: dict[str, int]
     """The same when only lines elsewhere in the file changed; the n-th of equal findings stays the n-th."""
     import hashlib
 
-    lines = LINE_BREAK.split(sources.get(d.file, ""))
-    line = lines[d.line - 1].strip() if 1 <= d.line <= len(lines) else ""
+    line = _line(d, sources.get(d.file, "")).strip()
     key = "\n".join((d.rule, _visible(d.file), d.path, _visible(line)))
     number = seen[key] = seen.get(key, 0) + 1
     return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}:{number}"
@@ -152,7 +156,8 @@ def junit(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
     import xml.etree.ElementTree as ET
 
     failures = str(sum(d.severity == ERROR for d in diagnostics))
-    clean = [file for file in sources if file not in {d.file for d in diagnostics}]
+    wrong = {d.file for d in diagnostics}
+    clean = [file for file in sources if file not in wrong]
     count = {"tests": str(len(diagnostics) + len(clean)), "failures": failures, "errors": "0"}
     root = ET.Element("testsuites", {"name": "tfconfig", **count})
     suite = ET.SubElement(root, "testsuite", {"name": "tfconfig validate", **count})

@@ -6,11 +6,13 @@ its reason.
 
 from __future__ import annotations
 
+import bisect
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tfconfig.diagnostics import LINE_BREAK, WARNING, Diagnostic, Origin, finding
+from tfconfig.diagnostics import WARNING, Diagnostic, Origin, finding, lines
 
 UNREADABLE, UNUSED, POLICY = "TFC001", "TFC009", "TFC400"
 _COMMENT = re.compile(r"(?<!\S)#\s*tfconfig:\s*ignore\b(?:\[(?P<ids>[^\]]*)\])?")
@@ -30,12 +32,14 @@ def apply(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> list[Diagn
     found = list(found)
     unreadable = {d.file for d in found if d.rule == UNREADABLE}
     ignores = [one for file, text in sources.items() if file not in unreadable for one in _ignores(file, text)]
+    by_place: dict[tuple[str, int], list[_Ignore]] = {}
+    for one in ignores:
+        by_place.setdefault((one.origin.file, one.line), []).append(one)
     used: set[_Ignore] = set()
     kept: list[Diagnostic] = []
     for d in found:
-        matching = [
-            i for i in ignores if i.id and (i.origin.file, i.line) == (d.file, d.line) and d.rule.startswith(i.id)
-        ]
+        here = by_place.get((d.file, d.line), []) if d.rule != POLICY else []  # a policy is the team's to relax
+        matching = [one for one in here if one.id and d.rule.startswith(one.id)]
         used.update(matching)
         if not matching:
             kept.append(d)
@@ -55,23 +59,31 @@ def _unused(ignore: _Ignore) -> Diagnostic:
 def _ignores(file: str, text: str) -> Iterator[_Ignore]:
     if "tfconfig:" not in text:
         return
-    lines = LINE_BREAK.split(text)
-    places = [(number, match) for number, line in enumerate(lines) for match in _COMMENT.finditer(line)]
+    places = [(number, match) for number, line in enumerate(lines(text)) for match in _COMMENT.finditer(line)]
     scalars = list(_scalars(text)) if places else []
+    below = _next_with_content(lines(text))
     for number, match in places:
-        if any(start <= (number, match.start()) < end for start, end in scalars):
+        before = bisect.bisect(scalars, ((number, match.start()), (math.inf, 0))) - 1
+        if before >= 0 and (number, match.start()) < scalars[before][1]:
             continue  # part of a text: a program that travels in program.files
-        about = number
-        if not lines[number][: match.start()].strip():  # alone on its line
-            while about < len(lines) - 1 and (not lines[about].strip() or lines[about].lstrip().startswith("#")):
-                about += 1
+        alone = not lines(text)[number][: match.start()].strip()
+        about = below[number] if alone else number
         origin = Origin(file, number + 1, match.start() + 1, number + 1, match.end() + 1)
         ids = [one.strip().upper() for one in (match["ids"] or "").split(",")]
         for one in [name for name in ids if name] or [""]:
             yield _Ignore(origin, about + 1, one)
 
 
-def _scalars(text: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+def _next_with_content(texts: Sequence[str]) -> list[int]:
+    """For each line, the first at or below it that is more than a comment; the last line where there is none."""
+    below = list(range(len(texts)))
+    for number in range(len(texts) - 2, -1, -1):
+        if not texts[number].strip() or texts[number].lstrip().startswith("#"):
+            below[number] = below[number + 1]
+    return below
+
+
+def _scalars(text: str) -> Iterator[tuple[tuple[float, int], tuple[float, int]]]:
     """Where texts and numbers stand: (line, column) of start and end, from 0."""
     import yaml
 
