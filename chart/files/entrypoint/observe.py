@@ -394,7 +394,9 @@ class Explainer:
         if question.kind == "missing":
             return self._event("StatefulSet", f"{self.job['name']}-{question.role}", self.since, reason="FailedCreate")
         if question.kind == "mute":
-            return self._event("Pod", question.pod, 0.0)
+            reason, text = self._event("Pod", question.pod, 0.0)
+            # The pod itself says when it has no node; the Event tells of before.
+            return ("", "") if reason == "FailedScheduling" else (reason, text)
         name = self.job["checkpointClaim"]
         if not name:
             return "", ""

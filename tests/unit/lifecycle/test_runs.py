@@ -529,6 +529,8 @@ def test_a_pod_that_does_not_say_why_it_waits_is_explained_by_its_events(
     cluster, server = install()
     waiting = {"name": "tensorflow", "restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}
     cluster.stuck["j-chief-0"] = {"phase": "Pending", "containerStatuses": [waiting]}
+    cluster.tell("Pod", "j-ps-0", "FailedScheduling", "0/1 nodes are available")
+    cluster.stuck["j-ps-0"] = cluster.stuck["j-chief-0"]  # by now it has a node
     cluster.tell("Pod", "j-chief-0", "FailedMount", 'secret "data" not found')
     start(server)
     expected = 'chief-0: FailedMount: secret "data" not found'
@@ -536,6 +538,7 @@ def test_a_pod_that_does_not_say_why_it_waits_is_explained_by_its_events(
     asked, written = cluster.requests["LIST events"], len(cluster.statuses)
     cluster.until(lambda: cluster.requests["LIST events"] > asked + 2)
     assert all(expected in status["message"] for status in cluster.statuses[written:])
+    assert "ps-0: ContainerCreating" in cluster.status()["message"]
 
 
 def test_an_image_that_cannot_be_pulled_fails_the_run_in_kubernetes_words(install: Install, start: Start) -> None:
