@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -121,5 +120,5 @@ def container(tmp_path: Path) -> Iterator[Container]:
     yield pod
     for process in pod.processes:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.terminate()  # not SIGKILL: it takes its program along
+            process.wait(20)
