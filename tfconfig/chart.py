@@ -68,7 +68,7 @@ class Chart:
 
     def job(self, alias: str = "") -> tuple[Chart, str]:
         """The chart of the job, and its key in the values: this chart itself ("") or a dependency of an umbrella."""
-        if self.file(STRATEGIES):
+        if self.strategies:
             if alias:
                 raise ChartError(f"{self.root} is the job's own chart and has no {alias}; leave --alias out")
             return self, ""

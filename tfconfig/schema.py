@@ -67,7 +67,11 @@ class Complaint:
 def check(values: Values) -> list[Diagnostic]:
     """Everything the chart's schema, and so Helm itself, refuses in these values."""
     found = check(values.around) if values.around and values.around.chart.schema else []
-    for one in complaints(values.chart.schema, values.data, values):
+    # The chart's own defaults are right, and most of the work would be theirs.
+    given = {key: values.data[key] for key, node in values.root.value.items() if not node.origin.default}
+    for one in complaints(values.chart.schema, given, values):
+        if one.kind == "missing" and len(one.path) == 1 and one.path[0] in values.data:
+            continue
         shown = values.shown(one.path) or "values"
         origin = values.origin(one.path, one.key)
         found.append(finding(_RULES[one.kind], origin, f"{shown}: {one.found}", one.fix, shown))

@@ -197,7 +197,11 @@ def _type(name: str) -> dict[str, Any]:
     if name.endswith("[]"):
         return {"type": ["array", "null"], "items": _not_null(_type(name[:-2]))}
     if name.endswith("{}"):
-        return {"type": ["object", "null"], "propertyNames": _SCALARS["key"], "additionalProperties": _type(name[:-2])}
+        return {
+            "type": ["object", "null"],
+            "propertyNames": _SCALARS["key"],
+            "additionalProperties": _not_null(_type(name[:-2])),
+        }
     if "|" in name:
         return {"enum": [*name.split("|"), None]}
     if name in _SCALARS:
@@ -208,7 +212,7 @@ def _type(name: str) -> dict[str, Any]:
 
 
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Kubernetes takes null for any field, as if it were left out, but not in a list or where it is needed."""
+    """Kubernetes takes null for any field, as if it were left out, but not in a list or a map, or where it is needed."""
     if "$ref" in schema:
         return {"type": "object", "allOf": [schema]}
     if "enum" in schema:
