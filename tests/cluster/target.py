@@ -44,7 +44,9 @@ class Target:
 
     def kit(self, *words: str) -> None:
         """Run a command of the kit, `stop kube-apiserver` say."""
-        subprocess.run([sys.executable, "-m", "tests.cluster.kit", *words], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "tests.cluster.kit", *words], cwd=ROOT, check=True, capture_output=True, text=True
+        )
 
     def helm(self, name: str) -> str | None:
         """The program for `helm3` or `helm4`; None where there is none of that version."""
@@ -73,10 +75,12 @@ def find() -> Target:
         )
     if not (PROGRAMS / "kubectl").exists() and not shutil.which("go"):
         raise CannotRunError("a cluster of our own is built with Go, and there is no go")
-    up = subprocess.run(
-        [sys.executable, "-m", "tests.cluster.kit", "up"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if up.returncode != 0:
-        raise RuntimeError(f"the cluster could not be started:\n{up.stderr}")
     environ = {**os.environ, "KUBECONFIG": str(KUBECONFIG), "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
-    return Target(environ, TENSORFLOW_IMAGE, PYTHON_IMAGE, "ReadWriteMany", True)
+    target = Target(environ, TENSORFLOW_IMAGE, PYTHON_IMAGE, "ReadWriteMany", True)
+    # One that answers is taken as it is: another session may use it, and have cut off a node.
+    if not KUBECONFIG.exists() or target.run("kubectl", "get", "--raw=/readyz").returncode != 0:
+        try:
+            target.kit("up")
+        except subprocess.CalledProcessError as error:
+            raise RuntimeError(f"the cluster could not be started:\n{error.stderr}") from error
+    return target

@@ -66,11 +66,14 @@ def up(node_count: int) -> None:
             store = pool.submit(images.image_store)
             programs.result()
             ready_store = store.result()
-        if not processes.is_running(node_name(1)):
+        if processes.is_running(node_name(1)):
+            # Others may use it: what cannot be repaired (a node that is cut off, say) must not cost them the rest.
+            _start_all(node_count, ready_store)
+        else:
             # Left from before a restart of the machine, or of a start that was cut short.
             _down()
-        with _stopped_on_failure():
-            _start_all(node_count, ready_store)
+            with _stopped_on_failure():
+                _start_all(node_count, ready_store)
         say(f"the cluster runs, after {time.monotonic() - started:.1f} s")
 
 
