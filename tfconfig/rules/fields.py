@@ -212,7 +212,7 @@ def _type(name: str) -> dict[str, Any]:
 
 
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Kubernetes takes null for any field, as if it were left out, but not in a list or a map, or where it is needed."""
+    """Kubernetes takes null for any field, as if it were left out; but not in a list or map, or where it is needed."""
     if "$ref" in schema:
         return {"type": "object", "allOf": [schema]}
     if "enum" in schema:
