@@ -27,7 +27,7 @@ _SECRET_TEXT = re.compile(
 )
 _SECRET_ARGUMENT = re.compile(r"--?([\w-]+)=(.+)", re.DOTALL)
 _CHECKPOINT_PLACE = re.compile(r"check-?points?|ckpt|model[_-]?dir", re.IGNORECASE)
-_MOVING_TAG = re.compile(r"latest|nightly|main|master|edge")
+_MOVING_TAG = re.compile(r"(latest|nightly)(-|$)|(main|master|edge|stable)$")
 _SAYS_GPU = re.compile(r"(^|[-_./])(gpu|cuda|cu\d+|cudnn|rocm)")
 
 
@@ -45,8 +45,8 @@ def _command(job: Job) -> Iterator[Found]:
         fix = f"write one word an element: [{', '.join(first)}]"
         yield Found(words[0][0], f'"{command[0]}" is taken as the name of one program', fix)
     elif not shell:
-        for path, word in words:
-            if _SHELL_SYNTAX.search(word):
+        for before, (path, word) in zip(["", *(word for _, word in words)], words, strict=False):
+            if before != "-c" and _SHELL_SYNTAX.search(word):  # not the code of python -c
                 fix = "write $(NAME) for a variable; for the rest, put it into a script or start it with [sh, -c, …]"
                 yield Found(path, f'"{word}" means something to a shell only, and none reads it', fix, rule="TFC302")
                 break
@@ -56,11 +56,11 @@ def _command(job: Job) -> Iterator[Found]:
         found = f'the shell runs "{word}" alone, and takes the words after it for its own arguments'
         yield Found(path, found, "write the whole line as one text", rule="TFC303")
     if job.files and not program.get("workingDir") and not shell:
-        for path, word in words:
-            if re.fullmatch(r"(\./|/app/)?[\w.-]+\.py", word) and word.rpartition("/")[2] not in job.files:
+        scripts = [(path, word) for path, word in words if re.fullmatch(r"(\./|/app/)?[\w.-]+\.py", word)]
+        for path, word in scripts[:1]:
+            if word.rpartition("/")[2] not in job.files:
                 fix = f"write one of {', '.join(sorted(job.files))}, or add the file"
                 yield Found(path, f"{word} is not among program.files", fix, rule="TFC304")
-                break
 
 
 @rule("TFC305", "TFC306")

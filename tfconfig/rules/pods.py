@@ -16,7 +16,7 @@ RESERVED = ("/", "/dev", "/proc", "/sys", "/tensorflow-job", "/tensorflow-job-st
 
 _GPU = re.compile(r"^nvidia\.com/|/gpu$")
 _OWN_LABEL = re.compile(r"^(tensorflow-job/.*|app\.kubernetes\.io/(name|instance|component))$")
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\ufeff\ufffe\uffff]")  # others are escaped on the way
 
 
 @rule("TFC140")
