@@ -1,4 +1,4 @@
-"""`tfconfig role`: what an administrator applies once, so that users without the right to create Roles can install jobs.
+"""`tfconfig role`: what an administrator applies once, so that users who cannot create Roles can install jobs.
 
 The rights are those of the chart's own Role, without the names of one job's objects.
 """
