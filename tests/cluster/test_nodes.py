@@ -88,11 +88,13 @@ def lost(cluster: Target, shared_jobs: Jobs) -> Iterator[Scene]:
     """The jobs run, and the second node is cut off."""
     if not cluster.own:
         pytest.skip("only on the kit's cluster")
+    nodes = shared_jobs.namespace.api.get("nodes", "")["items"]
+    if any(node["metadata"]["name"] == LOST for node in nodes):
+        cluster.kit("heal-node", "2")  # cut off by a session that was killed, say
     cluster.kit("up", "--nodes", "2")
     # The node stays until the cluster goes: no pods of other tests on it.
     taint = cluster.run("kubectl", "taint", "node", LOST, f"{TAINT}=node-loss:NoSchedule", "--overwrite")
     assert taint.returncode == 0, taint.stderr
-    cluster.kit("heal-node", "2")
     scene = Scene({name: shared_jobs.install(values, name) for name, values in values_of_jobs().items()})
     for job in scene.jobs.values():
         job.wait_running()
