@@ -26,7 +26,7 @@ def check(values: Values, release: str, refused: Sequence[Diagnostic] = ()) -> l
     told = {one.path for one in refused}
     malformed = bool(refused)
     diagnostics: list[Diagnostic] = []
-    for id, one in sorted(CHECKS, key=lambda check: check[0] != FIELDS):
+    for (id, *_), one in sorted(CHECKS, key=lambda check: FIELDS not in check[0]):
         try:
             found = list(one(subject))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):

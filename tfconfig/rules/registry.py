@@ -48,7 +48,6 @@ class Rule:
     good: str = ""  # the same put right
     severity: str = ERROR
     chart: bool = False  # `helm install` refuses it too, before the cluster sees anything
-    check: Check | None = None  # None: found while reading, by the schema or by a policy
 
 
 class Job:
@@ -107,24 +106,22 @@ class Job:
                 yield role, path, self.setting(role, key)
 
 
-CHECKS: list[tuple[str, Check]] = []  # with the rule of a check's findings that name none
-_IDS: dict[str, Check] = {}
+CHECKS: list[tuple[tuple[str, ...], Check]] = []  # each with its rules: findings that name none are of the first
 
 
 def rule(*ids: str) -> Callable[[Check], Check]:
     """Make a function the check of a rule, or of several."""
 
     def register(check: Check) -> Check:
-        CHECKS.append((ids[0], check))
-        _IDS.update(dict.fromkeys(ids, check))
+        CHECKS.append((ids, check))
         return check
 
     return register
 
 
 def catalogue() -> dict[str, Rule]:
-    """All rules by id, with the checks registered so far."""
+    """All rules by id."""
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = (File(__file__).parent / "catalogue.yaml").read_text(encoding="utf-8")
     entries: dict[str, dict[str, Any]] = yaml.load(text, Loader=loader)
-    return {id: Rule(id, **entry, check=_IDS.get(id)) for id, entry in sorted(entries.items())}
+    return {id: Rule(id, **entry) for id, entry in sorted(entries.items())}

@@ -53,9 +53,10 @@ def test_every_rule_says_what_why_and_what_to_do() -> None:
 
 
 def test_every_check_is_of_a_rule() -> None:
-    checked = {rule.check for rule in rules.RULES.values()}
-    assert all(check in checked for _, check in CHECKS)
-    assert {id for id, _ in CHECKS} <= set(rules.RULES)
+    checked = [id for ids, _ in CHECKS for id in ids]
+    assert len(checked) == len(set(checked))
+    # The others are found while reading, by the chart's schema, by comments and by policies.
+    assert set(checked) == {id for id in rules.RULES if "TFC1" <= id < "TFC4"}
 
 
 @pytest.mark.parametrize(
