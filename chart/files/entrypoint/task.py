@@ -68,7 +68,9 @@ def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int]
         peers.wait(job, task)
         _say("%s runs %s" % (cluster.name(task), " ".join(argv)))
 
-    ended = process.run(argv, environ, max(grace - KILL_MARGIN, grace / 2), prepare, parent)
+    # A parameter server has nothing to save, and a grace once given cannot be shortened.
+    seconds = 0 if task.role == "ps" else max(grace - KILL_MARGIN, grace / 2)
+    ended = process.run(argv, environ, seconds, prepare, parent)
     if ended.stopped:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
         _write(message, "%s asked to end; %s exited %d" % (cluster.STOPPED, cluster.name(task), ended.code))
