@@ -6,15 +6,16 @@ import json
 import re
 
 from .conftest import Jobs
-from .jobs import shell
+from .jobs import Job, shell
 from .measure import GOALS
 
 DEAF = 'trap "" TERM INT HUP; while :; do sleep 1; done'
 
 
 def test_parameter_servers_that_ignore_sigterm_do_not_delay_the_release(jobs: Jobs) -> None:
-    script = f"test $TASK_TYPE = ps && {{ {DEAF}; }}; sleep 3"
+    script = f"test $TASK_TYPE = ps && {{ {DEAF}; }}; told end"
     job = jobs.install(shell(script, ps={"replicas": 2}, terminationGracePeriodSeconds=60))
+    _end_when_all_run(job, "worker-0")
     job.wait_ended("Succeeded")
     assert job.measured
     assert job.measured.ps_gone
@@ -22,8 +23,9 @@ def test_parameter_servers_that_ignore_sigterm_do_not_delay_the_release(jobs: Jo
 
 
 def test_another_program_that_ignores_sigterm_is_killed_when_its_grace_is_over(jobs: Jobs) -> None:
-    script = f"test $TASK_TYPE = worker && {{ {DEAF}; }}; sleep 3"
+    script = f"test $TASK_TYPE = worker && {{ {DEAF}; }}; told end"
     job = jobs.install(shell(script, chief={"replicas": 1}, terminationGracePeriodSeconds=6))
+    _end_when_all_run(job, "chief-0")
     job.wait_ended("Succeeded", disturbed=True)
     name = f"{job.name}-worker-0"
     history = [seen for seen in jobs.namespace.pods.history if seen.object["metadata"]["name"] == name]
@@ -41,12 +43,11 @@ def test_another_program_that_ignores_sigterm_is_killed_when_its_grace_is_over(j
 
 
 def test_a_program_that_asks_for_time_to_save_gets_it(jobs: Jobs) -> None:
-    script = (
-        'test $TASK_TYPE = chief && sleep 3 && exit 0; trap "sleep 2; echo saved > $CHECKPOINT_DIR/saved; exit" TERM; '
-        "while :; do sleep 0.1; done"
-    )
+    saves = 'trap "sleep 2; echo saved > $CHECKPOINT_DIR/saved; exit" TERM; while :; do sleep 0.1; done'
+    script = f"test $TASK_TYPE = chief && {{ told end; exit; }}; {saves}"
     values = shell(script, chief={"replicas": 1}, checkpoint={"enabled": True}, terminationGracePeriodSeconds=30)
     job = jobs.install(values)
+    _end_when_all_run(job, "chief-0")
     job.wait_ended("Succeeded", disturbed=True)
     assert job.in_volume(f"cat /checkpoints/{job.name}/saved") == "saved\n"
 
@@ -89,3 +90,10 @@ def test_a_program_that_prints_100_megabytes_ends_as_fast_and_its_last_lines_are
     job.wait_ended("Succeeded", 180)
     assert re.search(r"more than it needs\nthe last words\nended at \S+$", job.tail())
     assert len(json.dumps(job.status)) < 2000
+
+
+def _end_when_all_run(job: Job, decider: str) -> None:
+    job.wait_running()
+    for task in job.pods:
+        job.wait_for_log(task, f"{task} runs")
+    job.tell(decider, "end")
