@@ -55,11 +55,7 @@ class Values:
         best = self.root.origin
         node = self.root
         for part in path:
-            child: Node | None = None
-            if isinstance(node.value, dict) and isinstance(part, str):
-                child = node.value.get(part) or node.removed.get(part)
-            elif isinstance(node.value, list) and isinstance(part, int) and 0 <= part < len(node.value):
-                child = node.value[part]
+            child = _child(node, part)
             if child is None:
                 return best
             node = child
@@ -73,11 +69,21 @@ class Values:
         """Whether the user set the value at a path (rather than the chart, or nobody)."""
         node = self.root
         for part in path:
-            try:
-                node = node.value[part] if part not in node.removed else node.removed[part]
-            except (KeyError, IndexError, TypeError):
+            child = _child(node, part)
+            if child is None:
                 return False
+            node = child
         return not node.origin.default
+
+
+def _child(node: Node, part: str | int) -> Node | None:
+    """An entry of a map, also one that a null removed, or of a list."""
+    child: Node | None = None
+    if isinstance(node.value, dict) and isinstance(part, str):
+        child = node.value.get(part) or node.removed.get(part)
+    elif isinstance(node.value, list) and isinstance(part, int) and 0 <= part < len(node.value):
+        child = node.value[part]
+    return child
 
 
 def _inside(node: Node) -> Origin:

@@ -67,6 +67,7 @@ KEYS = st.sampled_from(sorted(bundled().schema["properties"]))
 
 @EXAMPLES
 @example({"strategy": []})
+@example({"securityContext": {"capabilities": {"add": "3"}}})
 @example({"worker": {"env": {"A": None, "B": {}}}, "env": []})
 @example({"checkpoint": {"size": "1e99999999999"}, "resources": {"limits": {"cpu": 1e308, "memory": ""}}})
 @given(st.dictionaries(KEYS, JSON, max_size=4))

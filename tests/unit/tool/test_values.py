@@ -103,6 +103,7 @@ def test_place_of_what_the_user_did_not_set_is_the_map_around_it(chart: Chart) -
     assert place(values, "strategy") == "1.yaml:1:1"
     assert place(values, "no", "such") == "1.yaml:1:1"
     assert not values.is_set(("worker", "gpus"))
+    assert not values.is_set(("worker", "replicas", 0))
     assert values.is_set(("worker", "replicas"))
 
 
