@@ -1,7 +1,7 @@
 """Random stories: steps drawn by dice, and the shortest telling of one that went wrong.
 
-Hypothesis rolls the dice. Its own stateful tests draw steps too unevenly for what is rare here: of 50 deliberate
-mistakes in job.py they found half as many in the same time.
+Hypothesis rolls the dice. Its own stateful tests draw steps too unevenly for what is rare here: of 53 deliberate
+mistakes in job.py they found 24 in about the time in which these stories find 32. (The tables of test_job.py find all.)
 """
 
 from __future__ import annotations

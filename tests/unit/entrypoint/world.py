@@ -330,11 +330,11 @@ class World:
                 if action.force:
                     self._drop(pod)
 
-    def settle(self) -> None:
-        """Sets and kubelets do all there is to do at the moment."""
+    def settle(self, fresh: bool = True) -> None:
+        """Sets and kubelets do all there is to do at the moment; not `fresh`: the sets by what was seen before."""
         for _ in range(2):
             for role in self.sets:
-                self.sync(role)
+                self.sync(role, fresh)
             for pod in list(self.pods.values()):
                 self.kubelet(pod)
 
