@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.chart import mistakes
-from tests.chart.helm import PROGRAM, Object, RefusedError, Rendered, ci_values, merged, render
+from tests.chart.helm import CHART, PROGRAM, Object, RefusedError, Rendered, ci_values, merged, render
 
 from .target import Target
 
@@ -34,6 +37,15 @@ def test_every_helm_refuses_the_same(program: str) -> None:
         with pytest.raises(RefusedError) as refused:
             render(merged(PROGRAM, mistake.values), engine=program)
         assert mistake.message in str(refused.value)
+
+
+def test_the_platform_example_finds_the_chart_it_depends_on(program: str, tmp_path: Path) -> None:
+    example = tmp_path / "examples" / "platform"
+    shutil.copytree(CHART.parent / "examples" / "platform", example)
+    shutil.copytree(CHART, tmp_path / "chart")
+    subprocess.run([program, "dependency", "build", str(example)], check=True, capture_output=True)
+    values = yaml.safe_load((example / "job.yaml").read_text("utf-8"))
+    assert render(values, chart=example, engine=program).layout()["name"] == "digits-training"
 
 
 @functools.cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +46,6 @@ def test_job_gets_the_team_s_defaults(built: Path) -> None:
     assert not rendered.all("Role")
     labels = rendered.set_of("worker")["spec"]["template"]["metadata"]["labels"]
     assert (labels["team"], labels["cost-centre"]) == ("vision", "4711")
-
-
-@pytest.mark.parametrize("program", ["helm", "helm3", "helm4"])
-def test_dependency_is_where_the_chart_says(program: str, tmp_path: Path) -> None:
-    if not shutil.which(program):
-        pytest.skip(f"no {program} here")
-    shutil.copytree(FOLDER, tmp_path / "examples" / "platform")
-    shutil.copytree(helm.CHART, tmp_path / "chart")
-    chart = tmp_path / "examples" / "platform"
-    subprocess.run([program, "dependency", "build", str(chart)], check=True, capture_output=True)
-    assert helm.render(read(JOB), chart=chart, engine=program).layout()["name"] == "digits-training"
 
 
 CHECK = ("validate", "--chart", str(FOLDER), "--alias", "training", "--policy", str(FOLDER / "policy.json"))
