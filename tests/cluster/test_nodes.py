@@ -30,7 +30,8 @@ mine="$CHECKPOINT_DIR/$TASK_TYPE" pod=`hostname -i`
 step=`cat "$mine" 2>/dev/null`
 echo "starts at step ${step:-0}"
 while ! test -e "$HOME/end"; do
-    step=$((step + 1)); echo $step > "$mine"; echo $step > "$mine-$pod"; sleep 1
+    step=$((step + 1))
+    echo $step > "$mine-$pod"; cp "$mine-$pod" "$mine-$pod.new"; mv "$mine-$pod.new" "$mine"; sleep 1
 done
 """
 

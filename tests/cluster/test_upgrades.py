@@ -19,12 +19,13 @@ Tool = Literal["helm3", "helm4", "apply"]
 WITH_EVERY_TOOL = pytest.mark.parametrize("tool", ["helm3", "helm4", "apply"])
 WITH_EVERY_HELM = pytest.mark.parametrize("helm", ["helm3", "helm4"])
 
-# Counts its steps in the checkpoint folder, and goes on from there. It ends when it is told.
+# Counts its steps in the checkpoint folder, and goes on from there, until it is told to end. (A file written in place
+# is empty for a moment, and stays so where the program is killed then.)
 TRAINS = """
 step=`cat "$CHECKPOINT_DIR/step" 2>/dev/null`
 echo "starts at step ${step:-0}"
 while ! test -e "$HOME/end"; do
-    step=$((step + 1)); echo $step > "$CHECKPOINT_DIR/step"; sleep 0.2
+    step=$((step + 1)); echo $step > "$CHECKPOINT_DIR/new"; mv "$CHECKPOINT_DIR/new" "$CHECKPOINT_DIR/step"; sleep 0.3
 done
 """
 
