@@ -23,7 +23,7 @@ STOPPED = "stopped:"
 SERVED = "served:"
 
 Job = Mapping[str, Any]
-_REFERENCE = re.compile(r"\$(\$|\([A-Za-z_.\-][A-Za-z0-9_.\-]*\))")
+_REFERENCE = re.compile(r"\$(\$|\([^)]*\))")
 
 
 class Task(NamedTuple):
