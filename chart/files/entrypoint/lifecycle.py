@@ -356,7 +356,8 @@ class Lifecycle:
         for scale in scales:
             self._scale(scale)
         for action in deletes:
-            serves = runs_server(self._job, action.task.role)  # these have nothing to save
+            # Servers have nothing to save, and parameter servers are servers whoever starts them.
+            serves = action.task.role == "ps" or runs_server(self._job, action.task.role)
             self._delete(action, 0 if action.force else 1 if serves or action.task in ended else None)
 
     def _delete(self, action: Delete, grace: int | None) -> None:
