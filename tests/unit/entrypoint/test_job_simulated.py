@@ -390,6 +390,8 @@ class FarApart(Story):
         then=THEN,
     )
     def a_program_fails(self, number: int, code: int, whole: bool, later: float, backoff: float, then: Then) -> None:
+        for gone in [pod for pod in self.world.pods.values() if pod.deleted is not None]:
+            self.world.kubelet(gone)
         self.world.now += WAVE_SECONDS + later
         if pod := self.some_worker(number):
             self.world.exit(pod, 137 if whole else code, whole)
