@@ -312,15 +312,15 @@ class Job:
 
         self.wait_until("another controller goes on", goes_on)
 
-    def wait_ended(self, phase: str, seconds: float = 120, disturbed: bool = False) -> Object:
-        """The status once the job ended in this phase, its Job too, and no training pod is left.
+    def wait_ended(self, phase: str, seconds: float = 120, disturbed: bool = False, freed: float = 30) -> Object:
+        """The status once the job ended in this phase, its Job too, and no training pod is left, `freed` seconds later.
 
         Measured as well, unless the test `disturbed` the end or let it take its time.
         """
         self.wait_for_phase(phase, seconds)
         condition = "Complete" if phase == "Succeeded" else "Failed"
-        self.wait_until(f"the Job is {condition}", lambda: self.condition(condition), 30)
-        self.wait_until("no training pod is left", lambda: not self.pods, 30)
+        self.wait_until(f"the Job is {condition}", lambda: self.condition(condition), freed)
+        self.wait_until("no training pod is left", lambda: not self.pods, freed)
         assert not self.condition("Failed" if phase == "Succeeded" else "Complete")
         assert set(self.sets().values()) == {0}
         status = self.status
