@@ -123,8 +123,10 @@ def stop(number: int) -> None:
     processes.kill([name])
     processes.kill(process_names(number))
     link = _link(number)
+    # The kernel removes it together with the node's network namespace, now or in a moment: it may be gone in between.
+    run(["ip", "link", "delete", link], check=False)
     if Path("/sys/class/net", link).exists():
-        run(["ip", "link", "delete", link])
+        raise KitError(f"the network device {link} is still there; remove it: ip link delete {link}")
     remove_cgroups(name)
     shutil.rmtree(NODES / name)
 
