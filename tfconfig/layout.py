@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-ROLES = ("chief", "worker", "ps", "evaluator")
+from tfconfig.entrypoint import cluster
+
+ROLES = cluster.ROLES
+
 PORT = 2222
 
 

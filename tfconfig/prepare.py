@@ -16,9 +16,6 @@ from tfconfig.entrypoint.cluster import ROLES, Job, Task, name
 from tfconfig.local import Launch
 from tfconfig.values import Values
 
-# Made for each task; what the caller's own shell has under these names is about something else.
-_MADE = frozenset(("TF_CONFIG", "TASK_TYPE", "TASK_INDEX", "PS_HOSTS", "WORKER_HOSTS", "CHECKPOINT_DIR"))
-
 
 class CannotRunError(Exception):
     """The job cannot run on this machine as asked. Says what is missing and what to do."""
@@ -135,7 +132,8 @@ def _launch(data: Mapping[str, Any], role: str, options: Options, paths: Mapping
             f"{role}: env {', '.join(missing)} comes from a Secret or another source in the cluster; "
             "set these variables in this shell to give them here"
         )
-    inherited = {key: value for key, value in os.environ.items() if key not in _MADE}
+    # What the caller's own shell has under the names made for each task is about something else.
+    inherited = {key: value for key, value in os.environ.items() if key not in roles.MADE_VARIABLES}
     if not (data[role].get("gpus") or 0):
         inherited.pop("CUDA_VISIBLE_DEVICES", None)
     python = [options.python] if options.python else list(roles.setting(data, role, "python"))

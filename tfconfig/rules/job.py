@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tfconfig.entrypoint.cluster import MAX_TF_CONFIG_BYTES
 from tfconfig.rules.registry import RELEASE, Found, Job, Path, rule
 
 MAX_NAME = 42  # StatefulSet names have room for 52 characters (kubernetes#64023), and "-evaluator" takes 10
 MAX_RELEASE = 53  # Helm's own limit
 RELEASE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-MAX_TF_CONFIG = 131061  # 128 KiB (Linux' MAX_ARG_STRLEN) less "TF_CONFIG=" and the closing NUL
 MAX_FILES = 900 * 1024  # a release must fit into a Secret of 1 MiB
 
 
@@ -131,10 +131,10 @@ def tf_config_bytes(name: str, replicas: dict[str, int]) -> int:
 @rule("TFC130")
 def _size(job: Job) -> Iterator[Found]:
     size = tf_config_bytes(job.name, job.replicas)
-    if size > MAX_TF_CONFIG:
+    if size > MAX_TF_CONFIG_BYTES:
         found = f"the addresses of all tasks make a TF_CONFIG of {size} bytes, and Linux starts no program with more"
         fix = "set fewer replicas, or a shorter fullnameOverride"
-        yield Found(("worker", "replicas"), f"{found} than {MAX_TF_CONFIG}", fix, (("ps", "replicas"),))
+        yield Found(("worker", "replicas"), f"{found} than {MAX_TF_CONFIG_BYTES}", fix, (("ps", "replicas"),))
 
 
 @rule("TFC160")

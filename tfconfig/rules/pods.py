@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfconfig import layout
+from tfconfig.roles import MADE_VARIABLES
 from tfconfig.rules.registry import Found, Job, Path, rule
 
-MADE_VARIABLES = ("TF_CONFIG", "TASK_TYPE", "TASK_INDEX", "PS_HOSTS", "WORKER_HOSTS", "CHECKPOINT_DIR")
 MAX_ARGUMENT = 128 * 1024  # Linux' MAX_ARG_STRLEN: one variable or argument with its closing NUL
 RESERVED = ("/", "/dev", "/proc", "/sys", "/tensorflow-job", "/tensorflow-job-state")
 
