@@ -144,7 +144,7 @@ def test_the_outcome_is_told_at_once_although_a_node_was_lost(lost: Scene) -> No
     assert time.time() - told < 10
     assert status["message"] == "worker-0 exited 0"
     # The pod on the lost node cannot go: only that it had time to is waited for.
-    job.wait_until("the Job is Complete", lambda: job.condition("Complete"), 45)
+    job.wait_until("the Job is Complete", lambda: job.condition("Complete"), 90)
     assert set(job.pods) == {"ps-0"}
     assert job.sets() == {"worker": 0, "ps": 0}
 

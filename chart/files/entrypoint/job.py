@@ -60,7 +60,8 @@ from .state import (
 WAVE_SECONDS = 30.0
 ABSORBED = 2
 BACKOFF_SECONDS = 20.0
-LOST_SECONDS = 15.0
+SILENT_SECONDS = 15.0  # after a pod had to be gone, its node is told as one that does not answer
+LOST_SECONDS = 60.0  # and so long it is waited for: after the API server was away, kubelets ask again within that
 HISTORY = 10
 TOLD = 10  # tasks whose exits are told one by one at a time
 
@@ -125,7 +126,7 @@ def _take_over(job: Job, state: State, seen: Observation, actions: list[Action])
     actions += [Scale(role, 0) for role, size in seen.sets.items() if size.desired]
     actions += _deletions(job, old) + _replacements(job, old, seen.now)
     message = f"waiting for {len(old)} pods of run {old[0].run} to go" if old else "waiting for the StatefulSets"
-    lost = _lost(old, seen.now)
+    lost = _lost(old, seen.now, SILENT_SECONDS)
     if lost:
         message += f"; {_lost_message(job, lost)}"
     run = state.run or old[0].run  # whose pods the new run's tasks have to wait for
@@ -397,9 +398,9 @@ def _deletions(job: Job, pods: Iterable[Pod]) -> list[Action]:
     return [Delete(pod.task, pod.uid) for pod in todo]
 
 
-def _lost(pods: Iterable[Pod], now: float) -> list[Pod]:
-    """Pods still there after the time they had to be gone by: their node does not answer."""
-    return [pod for pod in pods if pod.deleted is not None and now > pod.deleted + LOST_SECONDS]
+def _lost(pods: Iterable[Pod], now: float, seconds: float = LOST_SECONDS) -> list[Pod]:
+    """Pods still there so long after the time they had to be gone by: their node does not answer."""
+    return [pod for pod in pods if pod.deleted is not None and now > pod.deleted + seconds]
 
 
 def _replacements(job: Job, pods: Iterable[Pod], now: float) -> list[Action]:
@@ -409,7 +410,7 @@ def _replacements(job: Job, pods: Iterable[Pod], now: float) -> list[Action]:
     return [
         Delete(pod.task, pod.uid, force=True)
         for pod in pods
-        if pod.deleted is not None and now > pod.deleted + max(grace, LOST_SECONDS)
+        if pod.deleted is not None and now > pod.deleted + max(grace, SILENT_SECONDS)
     ]
 
 
@@ -437,7 +438,7 @@ def _waiting(job: Job, absent: list[Task], seen: Observation, mine: Mapping[Task
 def _why(job: Job, task: Task, seen: Observation, pod: Pod | None) -> str:
     if pod is None:
         return seen.missing.get(task.role) or "no pod yet"
-    if _lost([pod], seen.now):
+    if _lost([pod], seen.now, SILENT_SECONDS):
         return _lost_message(job, [pod])
     if pod.deleted is not None:
         return "its pod is being deleted"

@@ -20,6 +20,7 @@ from tfconfig.entrypoint.job import (
     DRAINING,
     HISTORY,
     LOST_SECONDS,
+    SILENT_SECONDS,
     TAKING_OVER,
     TOLD,
     UNSTARTABLE,
@@ -652,7 +653,7 @@ def test_a_pod_of_a_lost_node_is_told_and_replaced_only_if_wanted(node_loss: str
     story = Story.running(a_job("Custom", worker=2, node_loss=node_loss))
     gone_by = story.now + 30
     story.change(OTHER, deleted=gone_by)
-    story.look(30 + LOST_SECONDS)
+    story.look(30 + SILENT_SECONDS)
     assert story.deleted() == []
     assert story.state.message == "worker-1: its pod is being deleted"
     story.look(1)
