@@ -9,6 +9,7 @@ help:
 	@echo 'make demo   train handwritten digits on 2 workers and 2 parameter servers, as local processes'
 	@echo 'make test   lint, types and every test that this machine can run'
 	@echo 'make test-everyday   all of that but the part on a cluster'
+	@echo 'make test-examples   every example to its end, as local processes'
 	@echo 'make test-cluster    the part on a real Kubernetes: that of KUBECONFIG, else its own (on Linux, as root)'
 	@echo 'make cluster-up, cluster-down   start that cluster to work with it; remove it'
 	@echo 'make lint   format and lint only        make clean   remove .venv and .demo'
@@ -23,8 +24,9 @@ $(STAMP)local: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[local]'
 	@touch $@
 
-$(STAMP)dev: pyproject.toml $(STAMP)local
+$(STAMP)dev: pyproject.toml examples/requirements.txt $(STAMP)local
 	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
+	$(BIN)/python -m pip install --quiet --no-deps -r examples/requirements.txt
 	@touch $@
 
 .PHONY: demo
@@ -38,12 +40,17 @@ lint: $(STAMP)dev
 	$(BIN)/mypy
 
 .PHONY: test test-everyday
-test: test-everyday test-cluster
+test: test-everyday test-examples test-cluster
 
 test-everyday: lint
-	$(BIN)/python -m pytest -m 'not cluster'
+	$(BIN)/python -m pytest -m 'not cluster and not examples'
 
-# A whole cluster on two cores is late now and then. A test that failed is run once more, and both are reported (R).
+# Real trainings on two cores are late now and then, like a whole cluster. A test that failed is run once more, and both
+# are reported (R).
+.PHONY: test-examples
+test-examples: $(STAMP)dev
+	$(BIN)/python -m pytest -m examples --reruns 1 -rR
+
 .PHONY: test-cluster
 test-cluster: $(STAMP)dev
 	$(BIN)/python -m pytest -m cluster --reruns 1 -rR

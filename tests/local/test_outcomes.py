@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.conftest import Start, shell
+from tests.running import Start, shell
 
 
 def test_a_program_that_exits_0_makes_the_job_succeed(start: Start) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.local.conftest import DIGITS, Running, Start
+from tests.running import DIGITS, Running, Start
 
 SERVERS = r"entrypoint server .*/(worker|ps)-"
 VALUES = DIGITS / "values.yaml"
