@@ -8,9 +8,8 @@ import argparse
 import os
 import time
 
-import numpy as np
 import tensorflow as tf
-from train import load, network
+from train import accuracy, load, network
 
 
 class Progress(tf.keras.callbacks.Callback):
@@ -21,7 +20,7 @@ class Progress(tf.keras.callbacks.Callback):
         self.folder, self.epochs = folder, epochs
         self.first = -1
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:  # noqa: ARG002 Keras names them
         if self.first < 0:
             self.first, self.began = epoch, time.monotonic()
             if epoch > 0:
@@ -53,8 +52,7 @@ def main() -> None:
             steps_per_execution=10,  # a call from the chief to a worker costs more than such a step
         )
 
-    images, labels = train
-    dataset = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(images)).repeat().batch(options.batch)
+    dataset = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train[0])).repeat().batch(options.batch)
     folder = os.environ["CHECKPOINT_DIR"]
     model.fit(
         dataset,
@@ -62,19 +60,16 @@ def main() -> None:
         steps_per_epoch=options.steps_per_epoch,
         callbacks=[
             Progress(folder, options.epochs),
-            # Kept at the end, so that a restart after the last epoch has nothing to do, and more epochs go on from here.
+            # Kept at the end: a restart after the last epoch has nothing to do, and more epochs go on from here.
             tf.keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False),
         ],
         verbose=0,
     )
 
-    images, labels = test
-    logits = np.concatenate([model(images[i : i + 1000]) for i in range(0, len(images), 1000)])
-    accuracy = np.mean(np.argmax(logits, axis=1) == labels)
-    updates = int(model.optimizer.iterations)
-    print(f"updates: {updates} counted by the optimizer", flush=True)
+    right = accuracy(model, *test)
+    print(f"updates: {int(model.optimizer.iterations)} counted by the optimizer", flush=True)
     step = options.epochs * options.steps_per_epoch
-    print(f"done: step {step}, test accuracy {accuracy:.4f} on {len(labels)} images", flush=True)
+    print(f"done: step {step}, test accuracy {right:.4f} on {len(test[0])} images", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""MNIST with ParameterServerStrategy: a convolutional network, trained asynchronously; measures how stale gradients are.
+"""MNIST with ParameterServerStrategy: a convolutional network, trained asynchronously, with its staleness measured.
 
-Only the chief runs this file. Workers and parameter servers are plain TensorFlow servers. Stopped at any time and started
-again, it goes on from the last checkpoint in CHECKPOINT_DIR.
+Only the chief runs this file. Workers and parameter servers are plain TensorFlow servers. Stopped at any time and
+started again, it goes on from the last checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,46 @@ def network() -> tf.keras.Model:
     )
 
 
+def accuracy(model: tf.keras.Model, images: np.ndarray, labels: np.ndarray) -> float:
+    """The part of these images that the model names rightly; computed by the chief."""
+    logits = np.concatenate([model(images[i : i + 1000]) for i in range(0, len(images), 1000)])
+    return float(np.mean(np.argmax(logits, axis=1) == labels))
+
+
+def step_function(
+    strategy: tf.distribute.Strategy,
+    model: tf.keras.Model,
+    optimizer: tf.keras.optimizers.Optimizer,
+    updates: tf.Variable,
+) -> Callable:
+    """What a worker does for a step: returns its loss, and how many updates of other workers came in between."""
+
+    def replica_step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = model(images, training=True)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        return loss
+
+    # A function of its own: all of it comes after the first look at `updates` and before the second.
+    @tf.function
+    def learn(batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        return strategy.run(replica_step, args=batch)
+
+    @tf.function
+    def train_step(batches: tf.data.Iterator) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = next(batches)
+        before = updates.read_value()
+        with tf.control_dependencies([before]):
+            loss = learn(batch)
+        with tf.control_dependencies([loss]):
+            after = updates.assign_add(1, read_value=True)
+        return loss, after - 1 - before
+
+    return train_step
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=400, help="training steps in all, over all workers and restarts")
@@ -66,34 +107,12 @@ def main() -> None:
         optimizer.build(model.trainable_variables)
         # Counted by the chief: a step that a lost worker had begun is run again, and must not count twice.
         step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        # Counted by whoever applies gradients, on a parameter server: by it a worker sees what the others did meanwhile.
+        # Counted on a parameter server, by every worker that has applied gradients.
         updates = tf.Variable(0, dtype=tf.int64, trainable=False)
+    train_step = step_function(strategy, model, optimizer, updates)
 
     def dataset() -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices(train).shuffle(len(train[0])).repeat().batch(options.batch)
-
-    def replica_step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            logits = model(images, training=True)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return loss
-
-    # A function of its own: as a whole it comes after one look at `updates` and before the other.
-    @tf.function
-    def learn(batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        return strategy.run(replica_step, args=batch)
-
-    @tf.function
-    def train_step(batches: tf.data.Iterator) -> tuple[tf.Tensor, tf.Tensor]:
-        batch = next(batches)
-        before = updates.read_value()
-        with tf.control_dependencies([before]):
-            loss = learn(batch)
-        with tf.control_dependencies([loss]):
-            after = updates.assign_add(1, read_value=True)
-        return loss, after - 1 - before
 
     folder = os.environ.get("CHECKPOINT_DIR", "")
     checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step)
@@ -121,11 +140,10 @@ def main() -> None:
             saved = done
 
     if stale:
+        print(f"updates: {int(updates)} applied for {len(stale)} steps", flush=True)
         print(f"staleness: mean {np.mean(stale):.2f}, max {max(stale)} steps", flush=True)
-    images, labels = test
-    logits = np.concatenate([model(images[i : i + 1000]) for i in range(0, len(images), 1000)])
-    accuracy = np.mean(np.argmax(logits, axis=1) == labels)
-    print(f"done: step {int(step)}, test accuracy {accuracy:.4f} on {len(labels)} images", flush=True)
+    right = accuracy(model, *test)
+    print(f"done: step {int(step)}, test accuracy {right:.4f} on {len(test[0])} images", flush=True)
 
 
 if __name__ == "__main__":

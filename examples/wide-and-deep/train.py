@@ -1,13 +1,14 @@
 """Will this user click on that item? A wide and deep model whose tables are sharded over the parameter servers.
 
-Only the chief runs this file. Workers and parameter servers are plain TensorFlow servers. Stopped at any time and started
-again, it goes on from the last checkpoint in CHECKPOINT_DIR.
+Only the chief runs this file. Workers and parameter servers are plain TensorFlow servers. Stopped at any time and
+started again, it goes on from the last checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
 import os
 import time
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +34,7 @@ def truth() -> dict[str, tf.Tensor]:
 
 
 def views(count: int, seed: tf.Tensor, known: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
-    """(users, items, places, hours, clicked) of so many views. Few users and items make up most of them, as on real sites."""
+    """(users, items, places, hours, clicked) of so many views; as on real sites, few users and items make up most."""
     chance = tf.random.stateless_uniform([5, count], tf.stack([seed, SEED]))
     # The factor spreads the most seen over all ids, and so over all shards.
     users = tf.cast(USERS * chance[0] ** 10, tf.int64) * 7919 % USERS
@@ -56,6 +57,88 @@ def auc(clicked: np.ndarray, scores: np.ndarray) -> float:
     return float((ranks[yes].mean() - (yes.sum() + 1) / 2) / (~yes).sum())
 
 
+class WideAndDeep(tf.Module):
+    """Wide: a weight for each user, item, and place in an hour. Deep: factors of user and item, and a small network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        def table(rows: int, width: int, deviation: float) -> tf.Variable:
+            return tf.Variable(tf.random.stateless_normal([rows, width], [SEED, rows], stddev=deviation))
+
+        self.tables = {
+            "users": table(USERS, FACTORS, 0.3),
+            "items": table(ITEMS, FACTORS, 0.3),
+            "wide": table(WIDE, 1, 0.0),
+        }
+        # Adagrad's sums of squares: a row that is seen often learns more slowly.
+        self.squares = {name: tf.Variable(tf.fill(values.shape, 0.1)) for name, values in self.tables.items()}
+        self.deep = tf.keras.Sequential(
+            [
+                tf.keras.layers.Input((2 * FACTORS,)),
+                tf.keras.layers.Dense(32, activation="relu"),
+                tf.keras.layers.Dense(1),
+            ]
+        )
+        self.optimizer = tf.keras.optimizers.Adam(2e-3)
+        self.optimizer.build(self.deep.trainable_variables)
+
+    def logits(self, users: tf.Tensor, items: tf.Tensor, places: tf.Tensor, hours: tf.Tensor) -> tf.Tensor:
+        """The rows are looked up by the parameter servers that hold them: only these rows travel."""
+        factors = [
+            tf.nn.embedding_lookup(self.tables["users"], users),
+            tf.nn.embedding_lookup(self.tables["items"], items),
+        ]
+        ids = tf.stack([users, USERS + items, USERS + ITEMS + places * HOURS + hours], 1)
+        wide = tf.reduce_sum(tf.nn.embedding_lookup(self.tables["wide"], ids), 1)
+        return tf.squeeze(wide + self.deep(tf.concat(factors, 1)), 1)
+
+    def learn(self, *batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Apply the gradients of one batch; returns its loss, and how many rows of the tables it changed."""
+        *features, clicked = batch
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(clicked, self.logits(*features)))
+        tables = {name: shards(values) for name, values in self.tables.items()}
+        sparse, dense = tape.gradient(loss, (tables, self.deep.trainable_variables))
+        moved = tf.constant(0)
+        for name, slices in sparse.items():
+            # IndexedSlices: the rows of this batch and their gradients, one for each shard.
+            for values, squares, rows in zip(tables[name], shards(self.squares[name]), slices, strict=True):
+                gradient = rows.values * clicked.shape[0]  # of the sum, not the mean: a row is in few views of a batch
+                squares.scatter_add(tf.IndexedSlices(gradient**2, rows.indices))
+                rate = RATE * tf.math.rsqrt(squares.sparse_read(rows.indices))
+                values.scatter_sub(tf.IndexedSlices(rate * gradient, rows.indices))
+                moved += tf.size(rows.indices)
+        self.optimizer.apply_gradients(zip(dense, self.deep.trainable_variables, strict=True))
+        return loss, moved
+
+
+def shards(table: tf.Variable) -> list[tf.Variable]:
+    """The parts of a table on the parameter servers; with one server, or below 64 KiB, the table itself."""
+    return list(getattr(table, "variables", [table]))
+
+
+def step_function(strategy: tf.distribute.Strategy, model: WideAndDeep, updates: tf.Variable) -> Callable:
+    """What a worker does for a step: (loss, rows changed, updates of other workers that came in between)."""
+
+    # A function of its own: all of it comes after the first look at `updates` and before the second.
+    @tf.function
+    def learn(batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
+        return strategy.run(model.learn, args=batch)
+
+    @tf.function
+    def train_step(batches: tf.data.Iterator) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        batch = next(batches)
+        before = updates.read_value()
+        with tf.control_dependencies([before]):
+            loss, moved = learn(batch)
+        with tf.control_dependencies([loss]):
+            after = updates.assign_add(1, read_value=True)
+        return loss, moved, after - 1 - before
+
+    return train_step
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=600, help="training steps in all, over all workers and restarts")
@@ -72,81 +155,28 @@ def main() -> None:
     )
     coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
 
-    def table(rows: int, width: int, deviation: float) -> tf.Variable:
-        return tf.Variable(tf.random.stateless_normal([rows, width], [SEED, rows], stddev=deviation))
-
     with strategy.scope():
-        tables = {"users": table(USERS, FACTORS, 0.3), "items": table(ITEMS, FACTORS, 0.3), "wide": table(WIDE, 1, 0.0)}
-        # Adagrad's sums of squares: a row that is seen often learns more slowly.
-        squares = {name: tf.Variable(tf.fill(values.shape, 0.1)) for name, values in tables.items()}
-        deep = tf.keras.Sequential(
-            [
-                tf.keras.layers.Input((2 * FACTORS,)),
-                tf.keras.layers.Dense(32, activation="relu"),
-                tf.keras.layers.Dense(1),
-            ]
-        )
-        optimizer = tf.keras.optimizers.Adam(2e-3)
-        optimizer.build(deep.trainable_variables)
+        model = WideAndDeep()
         # Counted by the chief: a step that a lost worker had begun is run again, and must not count twice.
         step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        # Counted by whoever applies gradients, on a parameter server: by it a worker sees what the others did meanwhile.
+        # Counted on a parameter server, by every worker that has applied gradients.
         updates = tf.Variable(0, dtype=tf.int64, trainable=False)
+    train_step = step_function(strategy, model, updates)
 
-    shards = defaultdict(list)
-    for name, values in tables.items():
-        for shard in getattr(values, "variables", [values]):
-            shards[tf.DeviceSpec.from_string(shard.device).task].append(f"{shard.shape[0]} rows of {name}")
-    for server, rows in sorted(shards.items()):
+    held = defaultdict(list)
+    for name, table in model.tables.items():
+        for shard in shards(table):
+            held[tf.DeviceSpec.from_string(shard.device).task].append(f"{shard.shape[0]} rows of {name}")
+    for server, rows in sorted(held.items()):
         print(f"ps-{server}: {', '.join(rows)}", flush=True)
-
-    def logits(users: tf.Tensor, items: tf.Tensor, places: tf.Tensor, hours: tf.Tensor) -> tf.Tensor:
-        """The rows are looked up by the parameter servers that hold them: only these rows travel."""
-        factors = [tf.nn.embedding_lookup(tables["users"], users), tf.nn.embedding_lookup(tables["items"], items)]
-        ids = tf.stack([users, USERS + items, USERS + ITEMS + places * HOURS + hours], 1)
-        wide = tf.reduce_sum(tf.nn.embedding_lookup(tables["wide"], ids), 1)
-        return tf.squeeze(wide + deep(tf.concat(factors, 1)), 1)
 
     known = truth()
 
     def dataset() -> tf.data.Dataset:
         return tf.data.Dataset.random().map(lambda seed: views(options.batch, seed, known)).prefetch(2)
 
-    def replica_step(*batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        *features, clicked = batch
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(clicked, logits(*features)))
-        sources = {name: list(values.variables) for name, values in tables.items()}
-        gradients, dense = tape.gradient(loss, (sources, deep.trainable_variables))
-        moved = tf.constant(0)
-        for name, slices in gradients.items():
-            # IndexedSlices: the rows of this batch and their gradients, one for each shard.
-            for values, sums, rows in zip(sources[name], squares[name].variables, slices, strict=True):
-                gradient = rows.values * options.batch
-                sums.scatter_add(tf.IndexedSlices(gradient**2, rows.indices))
-                rate = RATE * tf.math.rsqrt(sums.sparse_read(rows.indices))
-                values.scatter_sub(tf.IndexedSlices(rate * gradient, rows.indices))
-                moved += tf.size(rows.indices)
-        optimizer.apply_gradients(zip(dense, deep.trainable_variables, strict=True))
-        return loss, moved
-
-    # A function of its own: as a whole it comes after one look at `updates` and before the other.
-    @tf.function
-    def learn(batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
-        return strategy.run(replica_step, args=batch)
-
-    @tf.function
-    def train_step(batches: tf.data.Iterator) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        batch = next(batches)
-        before = updates.read_value()
-        with tf.control_dependencies([before]):
-            loss, moved = learn(batch)
-        with tf.control_dependencies([loss]):
-            after = updates.assign_add(1, read_value=True)
-        return loss, moved, after - 1 - before
-
     folder = os.environ.get("CHECKPOINT_DIR", "")
-    checkpoint = tf.train.Checkpoint(tables=tables, squares=squares, deep=deep, optimizer=optimizer, step=step)
+    checkpoint = tf.train.Checkpoint(model=model, step=step)
     manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=3) if folder else None
     if manager and manager.latest_checkpoint:
         checkpoint.restore(manager.latest_checkpoint)
@@ -171,10 +201,11 @@ def main() -> None:
             saved = done
 
     if stale:
+        print(f"updates: {int(updates)} applied for {len(stale)} steps", flush=True)
         print(f"staleness: mean {np.mean(stale):.2f}, max {max(stale)} steps", flush=True)
         print(f"sparse: a step moves {np.mean(moved):.0f} of {USERS + ITEMS + WIDE} rows", flush=True)
     *features, clicked = views(20_000, tf.constant(1, tf.int64), known)
-    quality = auc(clicked.numpy(), logits(*features).numpy())
+    quality = auc(clicked.numpy(), model.logits(*features).numpy())
     print(f"done: step {int(step)}, test AUC {quality:.4f} on {len(clicked)} views", flush=True)
 
 
