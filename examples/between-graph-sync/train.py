@@ -93,6 +93,18 @@ class Graph:
             self.train = self.optimizer.apply_gradients(zip(gradients, variables, strict=True), self.step)
             with tf.control_dependencies([self.train]):  # that is, once the step is made
                 self.made = self.step.read_value()
+        self.closed = self.optimizer.get_chief_queue_runner().queue.is_closed()
+
+
+def reopen(server: tf.distribute.Server, config: v1.ConfigProto, graph: Graph) -> None:
+    """Make the parameter servers forget what they hold, if a leader's session that failed closed the queue there.
+
+    It would stay closed for all sessions to come. The leader's next session restores the variables from the checkpoint.
+    """
+    with v1.Session(server.target, config=config) as session:
+        closed = session.run(graph.closed)
+    if closed:
+        v1.Session.reset(server.target, config=config)
 
 
 def hide_cancelled(failed: threading.ExceptHookArgs) -> None:
@@ -129,6 +141,7 @@ def main() -> None:
     # A session waits for every task that it does not filter out; this one needs no other worker.
     config = v1.ConfigProto(device_filters=["/job:ps", f"/job:{role}/task:{index}"])
     if leader:
+        reopen(server, config, graph)
         opened = v1.train.MonitoredTrainingSession(
             server.target,
             checkpoint_dir=folder,
