@@ -119,3 +119,10 @@ def test_wide_and_deep_shards_its_tables_and_moves_only_the_rows_of_a_batch(exam
     staleness(run)
     # Guessing has 0.5, the truth without the hidden tastes 0.65, all of it 0.90: the embeddings found the tastes.
     assert float(run.wait_for(r"test AUC (\d\.\d+)", 0)[1]) > 0.7
+
+    # A checkpoint holds whole tables: another number of parameter servers takes them up.
+    again = example("wide-and-deep", ["--steps=650"], "--set", "ps.replicas=3")
+    (loss,) = ended_well(again, 650)
+    assert loss < 0.9 * losses[0]
+    assert re.search(r"resumed from \S+/ckpt-600 at step 600", again.output)
+    assert "ps-2: 66666 rows of users, 13333 rows of items, 80080 rows of wide" in again.output
