@@ -31,7 +31,7 @@ def test_inception_learns_in_shards_and_is_evaluated(example: RunExample, tmp_pa
 
     losses = [float(loss) for loss in re.findall(r"step \d+ of 40: loss (\d+\.\d+)", run.output)]
     assert len(losses) == 8
-    assert np.mean(losses[-2:]) < 0.8 * np.mean(losses[:2])
+    assert np.mean(losses[-2:]) < 0.9 * np.mean(losses[:2])  # batches of 8: single rounds go up and down
     rates = [float(rate) for rate in re.findall(r"learning rate (\d\.\d+)", run.output)]
     assert rates[0] < max(rates) > rates[-1]
     mean, most = run.wait_for(r"staleness: mean (\d+\.\d+), max (\d+) steps", 0).groups()
