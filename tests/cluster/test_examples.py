@@ -68,9 +68,9 @@ def test_synchronous_workers_survive_the_loss_of_each_kind_of_task(jobs: Jobs) -
     job.wait_running()
     _wait_for_rounds(job)
     assert job.status["failures"] == 1, "a deleted pod is no failure"
-    # The queue of tokens is gone with it: all workers end, and none of them may pass that off as the end of training.
+    # The leader closes the queue of tokens: all workers end, and none of them may pass that off as the end of training.
     before = _container(job)
-    job.kill_program("ps-0")
+    job.kill_program("ps-1")
     _wait_until_resumed(job, before)
     _wait_for_rounds(job)
     before = _container(job)

@@ -6,8 +6,8 @@ What then starts again is measured, and stands in the table with what TensorFlow
 - ParameterServerStrategy: the coordinator does without a worker, and hands its steps out again. Without a parameter
   server it ends with UnavailableError; started again, it restores.
 - Between-graph, asynchronous: sessions wait for a parameter server and restore by themselves; workers are independent.
-- Between-graph, synchronous: the queues of tokens are gone with the parameter server that holds them; what then ends
-  "well" in the middle must not make the job Succeeded.
+- Between-graph, synchronous: the leader that meets a lost parameter server closes the queue of tokens on the other one,
+  and the session of every worker takes that for a good end. In the middle of the training it must not be one.
 - In-graph: the one client recovers its session by itself, whichever server falls.
 - Mirrored: all workers go down with one of them. Told to go (SIGTERM), all save first and exit with 42.
 """
@@ -83,7 +83,7 @@ MODES = [
         (
             Loss("worker-1", KILL, "worker-1", 1),
             Loss("worker-2", TERM, "worker-2", 0),
-            Loss("ps-0", KILL, "ps-0 worker-0 worker-1 worker-2", 1, "worker-0"),
+            Loss("ps-1", KILL, "ps-1 worker-0 worker-1 worker-2", 1, "worker-0"),
             Loss("worker-0", KILL, "worker-0", 1, "worker-0"),
         ),
     ),

