@@ -55,8 +55,8 @@ FORMS = {
 }
 # Keys that people expect and that are left out on purpose: what to do instead.
 REFUSED = {
-    "hostNetwork": "remove it: on the node's own network no network policy keeps others away from TensorFlow's servers, and "
-    "two tasks on a node want one port; values/rdma.yaml tells how to use fast networks",
+    "hostNetwork": "remove it: on a node's own network no network policy keeps others away from TensorFlow's servers, "
+    "and two tasks on a node want one port; values/rdma.yaml tells how to use fast networks",
 }
 Path = tuple[str | int, ...]
 

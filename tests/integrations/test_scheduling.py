@@ -1,7 +1,8 @@
 """Gang scheduling: what the overlays ask of Kueue, Volcano and the coscheduling plugin is what these take.
 
-The schemas in tests/chart/crds are those of the named releases, kept here so that the test needs no network. Kueue makes
-its Workload itself, from labels and annotations: pkg/controller/jobs/pod of kubernetes-sigs/kueue v0.19.2 has their names.
+The schemas in tests/chart/crds are those of the named releases, kept there so that the test needs no network. Kueue
+makes its Workload itself, from labels and annotations: pkg/controller/jobs/pod of kubernetes-sigs/kueue v0.19.2 has
+their names.
 """
 
 from __future__ import annotations
