@@ -20,6 +20,17 @@ def _missing_secret() -> Values:
     return shell("exit 0", env={"TOKEN": {"valueFrom": reference}})
 
 
+def _failing_init_container() -> Values:
+    fetch = {
+        "name": "fetch",
+        "image": "",  # known when the cluster is
+        "command": ["sh", "-c", "echo no such bucket; exit 3"],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    return shell("exit 0", initContainers=[fetch])
+
+
 # Name of the job -> its values, and what the status says while it waits.
 PENDING: dict[str, tuple[Values, str]] = {
     "quota": (
@@ -42,6 +53,7 @@ PENDING: dict[str, tuple[Values, str]] = {
 UNABLE: dict[str, tuple[Values, str]] = {
     "image": (shell("exit 0", image={"repository": "tensorflow-job.test/none"}), r"ErrImagePull|ImagePullBackOff"),
     "secret": (_missing_secret(), r'CreateContainerConfigError: secret "credentials" not found'),
+    "init": (_failing_init_container(), r"InitContainerFailed: init container fetch exited 3: "),
 }
 
 
@@ -52,6 +64,8 @@ def installed(shared_jobs: Jobs) -> Callable[[str], Job]:
     shared_jobs.namespace.create("resourcequotas", quota)
     for name, (values, _) in {**PENDING, **UNABLE}.items():
         deadlines = {"startSeconds": START, **({"unstartableSeconds": UNSTARTABLE} if name in UNABLE else {})}
+        for container in values.get("initContainers", ()):
+            container["image"] = shared_jobs.target.python_image
         shared_jobs.install({**values, "deadlines": deadlines}, name)
     return {job.name: job for job in shared_jobs.all}.__getitem__
 

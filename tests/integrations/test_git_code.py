@@ -53,17 +53,16 @@ class Volume:
         values = yaml.safe_load((helm.CHART.parent / "values" / "git-code.yaml").read_text("utf-8"))
         (container,) = values["initContainers"]
         script = container["args"][0].replace("/code/", f"{self.code}/")
+        user = USER if os.geteuid() == 0 else None
         return subprocess.run(
             [*container["command"], script],
-            env={
-                "PATH": os.environ["PATH"],
-                "REPOSITORY": f"file://{self.repository}",
-                "REVISION": revision,
-            },
+            env={"PATH": os.environ["PATH"], "REPOSITORY": f"file://{self.repository}", "REVISION": revision},
             capture_output=True,
             text=True,
             check=False,
-            **({"user": USER, "group": USER, "extra_groups": [USER]} if os.geteuid() == 0 else {}),  # type: ignore[call-overload]
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [user],
         )
 
     def program(self) -> str:
