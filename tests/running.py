@@ -107,6 +107,18 @@ class Running:
         (pid,) = self.pids(pattern)
         os.kill(pid, number)
 
+    def container(self, task: str) -> int:
+        """The entrypoint of a task: what is process 1 of its container on a cluster."""
+        role, _, index = task.rpartition("-")
+        (pid,) = self.pids(f"entrypoint task --role={role} --index={index} ")
+        return pid
+
+    def program(self, task: str) -> int:
+        """The program that a task runs, or its built-in server."""
+        pid = self.container(task)
+        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(child)
+
     def wait_until_gone(self, seconds: float) -> None:
         """Fails when a process of this run is left after that time."""
         until = time.monotonic() + seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from tfconfig.entrypoint import cluster
 from tfconfig.entrypoint.cluster import ROLES, Job, Task, name
 from tfconfig.local import Launch
 from tfconfig.values import Values
+
+LOCAL_PORTS = range(10_000, 32_768)
 
 
 class CannotRunError(Exception):
@@ -102,15 +105,24 @@ def _addresses(job: Job, port: int | None) -> dict[str, list[str]]:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports nobody uses, held together until all are found so that none comes twice."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for listener in sockets:
-            listener.bind(("127.0.0.1", 0))
-        return [listener.getsockname()[1] for listener in sockets]
-    finally:
-        for listener in sockets:
-            listener.close()
+    """Ports nobody uses, below those that systems hand out by themselves (32768 on Linux, 49152 elsewhere).
+
+    A task may take its port long after it was chosen: until then a connection of any other process may be given one of
+    the system's own. Random ones, so that two runs that start together hardly meet.
+    """
+    free = []
+    for number in random.sample(LOCAL_PORTS, len(LOCAL_PORTS)):
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+        free.append(number)
+        if len(free) == count:
+            return free
+    raise CannotRunError(
+        f"{count} tasks need a port each; {len(free)} of {LOCAL_PORTS.start} to {LOCAL_PORTS.stop - 1} are free"
+    )
 
 
 def _check_port(number: int, task: Task) -> None:

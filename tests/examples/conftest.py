@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -37,12 +39,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def example(start: Start, tmp_path: Path) -> RunExample:
-    """Run an example; its checkpoints are in tmp_path/checkpoints."""
+    """Run an example with the Python of the tests as `python3`; its checkpoints are in tmp_path/checkpoints."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
     def run(name: str, args: Sequence[str] | None = None, *options: str, file: str = "values.yaml") -> Running:
         changes = [] if args is None else ["--set-json", f"program.args={json.dumps(list(args))}"]
-        return start(
-            EXAMPLES / name / file, "--checkpoint", str(tmp_path / "checkpoints"), "--release", name, *changes, *options
-        )
+        folder = str(tmp_path / "checkpoints")
+        values = EXAMPLES / name / file
+        return start(values, "--checkpoint", folder, "--release", name, *changes, *options, environ={"PATH": path})
 
     return run

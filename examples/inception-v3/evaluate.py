@@ -1,0 +1,46 @@
+"""The evaluator: each new checkpoint on the images of val/, top-1 and top-5, as lines and for TensorBoard."""
+
+import argparse
+import os
+
+import inception
+import tensorflow as tf
+
+# What tf.summary.scalar writes; that function itself is in the tensorboard package, which no training image needs.
+SCALAR = tf.compat.v1.SummaryMetadata(plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"))
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Evaluate until the checkpoint of the last step is done. One that comes while another is under way may be skipped."""
+    folder = os.environ["CHECKPOINT_DIR"]
+    writer = tf.summary.create_file_writer(os.path.join(folder, "eval"))
+    step = tf.Variable(0, dtype=tf.int64)
+    model = None
+    for path in tf.train.checkpoints_iterator(folder):
+        if model is None:  # the first checkpoint: from here on the images are there, too
+            classes = inception.class_names(options.data)
+            model = inception.build_model(options.image_size, len(classes), options.norm_decay)
+            dataset = inception.images(options.data, "val", classes, options.image_size).batch(options.batch)
+            predict = tf.function(lambda images: model(images, training=False))
+        tf.train.Checkpoint(model=model, step=step).restore(path).expect_partial()
+        figures = measure(predict, dataset)
+        with writer.as_default():
+            for name, value in figures.items():
+                tf.summary.write(name, tf.constant(value, tf.float32), int(step), SCALAR)
+        writer.flush()
+        told = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        print(f"evaluated step {int(step)}: {told}", flush=True)
+        if int(step) >= options.steps:
+            break
+    print(f"done: evaluated step {int(step)} of {options.steps}", flush=True)
+
+
+def measure(predict: tf.types.experimental.GenericFunction, dataset: tf.data.Dataset) -> dict[str, float]:
+    """Loss, top-1 and top-5 (0..1) over all images."""
+    losses, first, fifth = tf.keras.metrics.Mean(), tf.keras.metrics.Mean(), tf.keras.metrics.Mean()
+    for images, labels in dataset:
+        logits = predict(images)
+        losses.update_state(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        first.update_state(tf.math.in_top_k(labels, logits, 1))
+        fifth.update_state(tf.math.in_top_k(labels, logits, 5))
+    return {"loss": float(losses.result()), "top-1": float(first.result()), "top-5": float(fifth.result())}
