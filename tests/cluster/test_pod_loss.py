@@ -67,7 +67,7 @@ def test_with_the_overlay_a_drain_waits_for_a_parameter_server_and_moves_a_worke
         return bool(budget.get("status", {}).get("expectedPods") == 2)
 
     job.wait_until("the budget knows chief and ps", counted)
-    with pytest.raises(ApiError, match="(?s)^429: .*disruption budget"):
+    with pytest.raises(ApiError, match=r"(?s)^429: .*disruption budget"):
         _evict(job, f"{job.name}-ps-0")
     worker = job.pods["worker-0"]["metadata"]["uid"]
     _evict(job, f"{job.name}-worker-0")
