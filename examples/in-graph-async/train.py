@@ -184,8 +184,8 @@ def main() -> None:
                 train(session, workers, progress, options, data)
                 step = session.run(v1.train.get_global_step())
                 quality = session.run(workers[0].accuracy, {workers[0].images: test[0], workers[0].labels: test[1]})
-        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-            print(f"a task was lost, waiting until it is back: {error.message.splitlines()[0]}", flush=True)
+        except (tf.errors.UnavailableError, tf.errors.AbortedError):
+            print("a task was lost; the training goes on from the last checkpoint once it is back", flush=True)
     if progress.staleness:
         mean, most, updates = np.mean(progress.staleness), np.max(progress.staleness), len(progress.staleness)
         print(

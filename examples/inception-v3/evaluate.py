@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import inception
 import tensorflow as tf
@@ -11,18 +12,18 @@ SCALAR = tf.compat.v1.SummaryMetadata(plugin_data=tf.compat.v1.SummaryMetadata.P
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Evaluate until the checkpoint of the last step is done. One that comes while another is under way may be skipped."""
+    """Evaluate until the last step's checkpoint is done. One that comes while another is under way may be skipped."""
     folder = os.environ["CHECKPOINT_DIR"]
-    writer = tf.summary.create_file_writer(os.path.join(folder, "eval"))
+    next(tf.train.checkpoints_iterator(folder))  # from here on the images are there, too
+    classes = inception.class_names(options.data)
+    dataset = inception.images(options.data, "val", classes, options.image_size).batch(options.batch)
+    model = inception.build_model(options.image_size, len(classes), options.norm_decay)
+    predict = tf.function(lambda images: model(images, training=False))
     step = tf.Variable(0, dtype=tf.int64)
-    model = None
+    writer = tf.summary.create_file_writer(os.fspath(Path(folder, "eval")))
     for path in tf.train.checkpoints_iterator(folder):
-        if model is None:  # the first checkpoint: from here on the images are there, too
-            classes = inception.class_names(options.data)
-            model = inception.build_model(options.image_size, len(classes), options.norm_decay)
-            dataset = inception.images(options.data, "val", classes, options.image_size).batch(options.batch)
-            predict = tf.function(lambda images: model(images, training=False))
-        tf.train.Checkpoint(model=model, step=step).restore(path).expect_partial()
+        restored = tf.train.Checkpoint(model=model, step=step).restore(path)
+        restored.assert_existing_objects_matched().expect_partial()  # the optimizer's variables are left out
         figures = measure(predict, dataset)
         with writer.as_default():
             for name, value in figures.items():

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -28,7 +29,7 @@ def options() -> argparse.Namespace:
 
 def class_names(folder: str) -> list[str]:
     """The classes, in the order of their labels: the folders of train/."""
-    return sorted(entry.name for entry in os.scandir(os.path.join(folder, "train")) if entry.is_dir())
+    return sorted(entry.name for entry in Path(folder, "train").iterdir() if entry.is_dir())
 
 
 def images(folder: str, part: str, classes: list[str], size: int) -> tf.data.Dataset:
@@ -46,7 +47,7 @@ def images(folder: str, part: str, classes: list[str], size: int) -> tf.data.Dat
             image = tf.image.resize_with_crop_or_pad(image, size, size)
         return image / 127.5 - 1, label
 
-    files = tf.data.Dataset.list_files(os.path.join(folder, part, "*", "*"), shuffle=training)
+    files = tf.data.Dataset.list_files(os.fspath(Path(folder, part, "*", "*")), shuffle=training)
     return (files.repeat() if training else files).map(read, num_parallel_calls=tf.data.AUTOTUNE)
 
 

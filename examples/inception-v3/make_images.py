@@ -6,6 +6,7 @@ Each class is a shape of its own colour, anywhere and of any size, on a noisy ba
 import argparse
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -35,18 +36,19 @@ def draw(name: str, size: int, random: np.random.Generator) -> np.ndarray:
 
 def write(folder: str, train: int = 40, val: int = 8, size: int = 96) -> None:
     """Fill the folder with `train` and `val` images of each class; nothing is done where it has a `train` already."""
-    if os.path.exists(os.path.join(folder, "train")):
+    if Path(folder, "train").exists():
         return
     random = np.random.default_rng(SEED)
     # `train` gets its name last: a set that was cut short is not taken for a whole one, but made again.
     for part, count, named in ("val", val, "val"), ("train.part", train, "train"):
-        shutil.rmtree(os.path.join(folder, part), ignore_errors=True)
+        shutil.rmtree(Path(folder, part), ignore_errors=True)
         for name in SHAPES:
-            os.makedirs(os.path.join(folder, part, name))
+            target = Path(folder, part, name)
+            target.mkdir(parents=True)
             for number in range(count):
                 jpeg = tf.io.encode_jpeg(draw(name, size, random))
-                tf.io.write_file(os.path.join(folder, part, name, f"{number:03}.JPEG"), jpeg)
-        os.rename(os.path.join(folder, part), os.path.join(folder, named))
+                tf.io.write_file(os.fspath(target / f"{number:03}.JPEG"), jpeg)
+        Path(folder, part).rename(Path(folder, named))
     print(f"made {(train + val) * len(SHAPES)} images of {len(SHAPES)} classes in {folder}", flush=True)
 
 

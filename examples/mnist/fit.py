@@ -49,7 +49,7 @@ def main() -> None:
         model.compile(
             optimizer=tf.keras.optimizers.Adam(1e-3),
             loss=tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            steps_per_execution=10,  # a call from the chief to a worker costs more than such a step
+            steps_per_execution=10,  # in one call from the chief to a worker
         )
 
     dataset = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train[0])).repeat().batch(options.batch)
@@ -59,9 +59,9 @@ def main() -> None:
         epochs=options.epochs,
         steps_per_epoch=options.steps_per_epoch,
         callbacks=[
-            Progress(folder, options.epochs),
             # Kept at the end: a restart after the last epoch has nothing to do, and more epochs go on from here.
             tf.keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False),
+            Progress(folder, options.epochs),  # after it: a step that is printed has been saved
         ],
         verbose=0,
     )

@@ -1,7 +1,7 @@
 """Handwritten digits with MultiWorkerMirroredStrategy: each worker has all variables, each step averages all gradients.
 
-Every worker runs this file. Told to go (a drained node: SIGTERM), one worker has all of them save the step they are at
-and exit with 42, which the job restarts without counting it. Killed without notice, they go on from the last checkpoint.
+Every worker runs this file. One that is told to go (SIGTERM: its node is drained) has all of them save their step and
+exit with 42, which the job restarts without counting it. Killed without notice, they go on from the last checkpoint.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -28,13 +29,60 @@ def load() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]
     return (images[:cut], labels[:cut]), (images[cut:], labels[cut:])
 
 
-def main() -> None:
+def options_given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=600, help="training steps in all, over all restarts")
     parser.add_argument("--batch", type=int, default=32, help="images per worker and step")
     parser.add_argument("--round", type=int, default=50, help="steps between two looks at the loss")
     parser.add_argument("--save-every", type=int, default=100, help="steps between two checkpoints")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def build_model() -> tf.keras.Model:
+    return tf.keras.Sequential(
+        [
+            tf.keras.layers.Input((8, 8, 1)),
+            tf.keras.layers.Conv2D(16, 3, padding="same", activation="relu"),
+            tf.keras.layers.Conv2D(32, 3, activation="relu"),
+            tf.keras.layers.MaxPooling2D(),
+            tf.keras.layers.Flatten(),
+            tf.keras.layers.Dense(64, activation="relu"),
+            tf.keras.layers.Dense(10),
+        ]
+    )
+
+
+def step_function(
+    strategy: tf.distribute.Strategy,
+    model: tf.keras.Model,
+    optimizer: tf.keras.optimizers.Optimizer,
+    batch: int,
+) -> Callable[[tf.data.Iterator, tf.Variable, tf.Variable], tf.Tensor]:
+    """One step of all workers together: counts it and the gradients that went into it, and gives the loss of all."""
+    whole = batch * strategy.num_replicas_in_sync
+
+    def replica_step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            logits = model(images, training=True)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            loss = tf.nn.compute_average_loss(losses, global_batch_size=whole)
+        mine = tape.gradient(loss, model.trainable_variables)
+        # The optimizer adds up the gradients of all workers before it applies them.
+        optimizer.apply_gradients(zip(mine, model.trainable_variables, strict=True))
+        return loss, tf.constant(1, tf.int64)
+
+    @tf.function
+    def train_step(batches: tf.data.Iterator, step: tf.Variable, gradients: tf.Variable) -> tf.Tensor:
+        losses, ones = strategy.run(replica_step, args=next(batches))
+        step.assign_add(1)
+        gradients.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None))
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+
+    return train_step
+
+
+def main() -> None:
+    options = options_given()
     train, test = load()
 
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
@@ -43,17 +91,7 @@ def main() -> None:
     leads = resolver.task_type == "chief" or ("chief" not in resolver.cluster_spec().jobs and resolver.task_id == 0)
 
     with strategy.scope():
-        model = tf.keras.Sequential(
-            [
-                tf.keras.layers.Input((8, 8, 1)),
-                tf.keras.layers.Conv2D(16, 3, padding="same", activation="relu"),
-                tf.keras.layers.Conv2D(32, 3, activation="relu"),
-                tf.keras.layers.MaxPooling2D(),
-                tf.keras.layers.Flatten(),
-                tf.keras.layers.Dense(64, activation="relu"),
-                tf.keras.layers.Dense(10),
-            ]
-        )
+        model = build_model()
         optimizer = tf.keras.optimizers.Adam(1e-3)
         optimizer.build(model.trainable_variables)
         first = tf.VariableAggregation.ONLY_FIRST_REPLICA
@@ -64,24 +102,6 @@ def main() -> None:
         data = tf.data.Dataset.from_tensor_slices(train)
         data = data.shard(context.num_input_pipelines, context.input_pipeline_id)
         return data.shuffle(len(train[0])).repeat().batch(options.batch)
-
-    @tf.function
-    def train_step(batches: tf.data.Iterator) -> tf.Tensor:
-        def replica_step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            with tf.GradientTape() as tape:
-                logits = model(images, training=True)
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-                loss = tf.nn.compute_average_loss(losses, global_batch_size=options.batch * workers)
-            # The optimizer adds the gradients of all workers up before it applies them.
-            optimizer.apply_gradients(
-                zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True)
-            )
-            return loss, tf.constant(1, tf.int64)
-
-        losses, ones = strategy.run(replica_step, args=next(batches))
-        gradients.assign_add(strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None))
-        step.assign_add(1)
-        return strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
 
     # All workers read the leader's checkpoints, and all save, because a save may need values of every worker. Only the
     # leader's files are kept: two workers that write into one folder take each other's files away.
@@ -104,10 +124,11 @@ def main() -> None:
         resolver, manager, termination_config=tf.distribute.experimental.TerminationConfig(exit_fn=leave, save_fn=save)
     )
 
+    train_step = step_function(strategy, model, optimizer, options.batch)
     batches = iter(strategy.distribute_datasets_from_function(dataset))
     began, start = time.monotonic(), int(step.numpy())
     while int(step.numpy()) < options.steps:
-        loss = preemption.run(train_step, batches)
+        loss = preemption.run(train_step, batches, step, gradients)
         done = int(step.numpy())
         if leads and (done % options.round == 0 or done == options.steps):
             rate = (done - start) / (time.monotonic() - began)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.examples.conftest import EXAMPLES, RunExample
-from tests.running import Running
+from tests.running import Running, Start
 
 # Five TensorFlow processes at once need minutes to start on a busy machine of 2 cores.
 SECONDS = 280
@@ -37,8 +38,8 @@ def staleness(run: Running) -> tuple[float, int]:
     return float(found[1]), int(found[2])
 
 
-def test_vector_add_places_vectors_on_parameter_servers_and_sums_on_workers(example: RunExample) -> None:
-    run = example("vector-add")
+def test_vector_add_places_vectors_on_parameter_servers_and_sums_on_workers(start: Start) -> None:
+    run = start(EXAMPLES / "vector-add/values.yaml", "--python", sys.executable)  # it has no checkpoint folder
     assert run.end(SECONDS) == 0
     run.wait_until_gone(3)
     placed = re.findall(r"pair (\d): a on (\S+), b on (\S+), a \+ b on (\S+)", run.output)
@@ -118,3 +119,10 @@ def test_wide_and_deep_shards_its_tables_and_moves_only_the_rows_of_a_batch(exam
     staleness(run)
     # Guessing has 0.5, the truth without the hidden tastes 0.65, all of it 0.90: the embeddings found the tastes.
     assert float(run.wait_for(r"test AUC (\d\.\d+)", 0)[1]) > 0.7
+
+    # A checkpoint holds whole tables: another number of parameter servers takes them up.
+    again = example("wide-and-deep", ["--steps=650"], "--set", "ps.replicas=3")
+    (loss,) = ended_well(again, 650)
+    assert loss < 0.9 * losses[0]
+    assert re.search(r"resumed from \S+/ckpt-600 at step 600", again.output)
+    assert "ps-2: 66666 rows of users, 13333 rows of items, 80080 rows of wide" in again.output
