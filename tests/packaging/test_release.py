@@ -69,9 +69,3 @@ def test_nothing_is_published_before_every_test_has_passed() -> None:
     for called in ("everyday", "cluster"):
         workflow = yaml.safe_load((ROOT / RELEASE["jobs"][called]["uses"]).read_text("utf-8"))
         assert "workflow_call" in workflow[True]  # YAML 1.1 reads the key `on` so
-
-
-@pytest.mark.skipif(not shutil.which("actionlint"), reason="there is no actionlint")
-def test_workflows_are_what_github_takes() -> None:
-    done = subprocess.run(["actionlint", *sorted(WORKFLOWS.glob("*.yml"))], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "")
