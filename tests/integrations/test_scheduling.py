@@ -2,7 +2,8 @@
 
 The schemas in tests/chart/crds are those of the named releases, kept there so that the test needs no network. Kueue
 makes its Workload itself, from labels and annotations: pkg/controller/jobs/pod of kubernetes-sigs/kueue v0.19.2 has
-their names.
+their names. No Kueue runs in the tests: that tasks behind its gate wait, and run when it opens, is in
+tests/cluster/test_waiting.py.
 """
 
 from __future__ import annotations
