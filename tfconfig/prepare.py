@@ -160,6 +160,23 @@ def _launch(data: Mapping[str, Any], role: str, options: Options, paths: Mapping
     return Launch([str(Path(found).absolute()), *python[1:], "-S"], {**inherited, **made}, grace)
 
 
+def left_out(data: Mapping[str, Any], job: Job) -> str:
+    """What the values give the tasks on a cluster alone, in words; empty when that is nothing."""
+    parts: dict[str, None] = {}  # in order, each once
+    for role in job["replicas"]:
+        for key, one, words in (
+            ("initContainers", "name", "init container"),
+            ("extraContainers", "name", "container"),
+            ("extraVolumeMounts", "mountPath", "mount"),
+        ):
+            parts.update((f"{words} {item[one]}", None) for item in roles.setting(data, role, key) or [])
+        if roles.setting(data, role, "envFrom"):
+            parts["envFrom (set its variables in this shell)"] = None
+    if data["program"].get("workingDir"):
+        parts[f"working folder {data['program']['workingDir']}"] = None
+    return ", ".join(parts)
+
+
 def program_folder(values: Values, folder: Path) -> Path:
     """Where the program starts: with program.files a folder of just these, else that of the last values file."""
     files = {key: text for key, text in (values.data["program"].get("files") or {}).items() if text is not None}

@@ -18,7 +18,7 @@ from tfconfig.entrypoint import cluster
 from tfconfig.entrypoint.cluster import Job, name
 from tfconfig.entrypoint.state import SUCCEEDED, State
 from tfconfig.local import Local
-from tfconfig.prepare import CannotRunError, Options, local_job, program_folder
+from tfconfig.prepare import CannotRunError, Options, left_out, local_job, program_folder
 from tfconfig.setflags import SetFlags
 from tfconfig.validate import have_mistakes
 from tfconfig.values import load
@@ -72,7 +72,10 @@ def command(
     except (CannotRunError, OSError) as error:
         raise click.UsageError(str(error)) from error
     with tempfile.TemporaryDirectory(prefix="tfconfig-") as folder:
-        local = Local(job, launches, Path(folder), program_folder(values, Path(folder)), console)
+        start = program_folder(values, Path(folder))
+        if missing := left_out(values.data, job):
+            console.say(f"only on a cluster, not here: {missing}; the program starts in {start}")
+        local = Local(job, launches, Path(folder), start, console)
         sys.exit(_run(local, job, console))
 
 

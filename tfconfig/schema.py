@@ -38,6 +38,9 @@ FORMS = {
         "a Kubernetes name such as app or example.com/app: letters, digits and - _ . inside"
     ),
     r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$": "a label's value: letters, digits and - _ . inside",
+    r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|\$\(JOB\)|\$\(RUN\)|\$\(JOB\)-\$\(RUN\)|\$\(TASKS\))?$": (
+        "a label's value (letters, digits and - _ . inside), $(JOB), $(RUN), $(JOB)-$(RUN) or $(TASKS)"
+    ),
     r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$": "the name of a Python module, such as package.module",
     r"^([A-Za-z0-9_][-._A-Za-z0-9]*(/[A-Za-z0-9_][-._A-Za-z0-9]*)*)?$": "a path below the volume, such as runs/first",
     r"^(-|[a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$": "the name of a storage class, or - for none",
@@ -49,6 +52,11 @@ FORMS = {
     f"^({_REGISTRY}/)?{_IMAGE_NAME}(/{_IMAGE_NAME})*$": "an image without its tag, such as tensorflow/tensorflow",
     r"^([A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?$": "an image's tag, such as 2.21.0",
     r"^(sha256:[a-f0-9]{64})?$": "sha256: and 64 lower-case hexadecimal digits",
+}
+# Keys that people expect and that are left out on purpose: what to do instead.
+REFUSED = {
+    "hostNetwork": "remove it: on a node's own network no network policy keeps others away from TensorFlow's servers, "
+    "and two tasks on a node want one port; values/rdma.yaml tells how to use fast networks",
 }
 Path = tuple[str | int, ...]
 
@@ -175,7 +183,9 @@ def _unknown_keys(error: Any, path: Path, values: Values, schema: Mapping[str, A
             continue
         close = _close(key, known, 0.75)
         elsewhere = [p for p in _places(schema) if p[-1] == key and p[:-1] != path]
-        if close:
+        if key in REFUSED:
+            fix = REFUSED[key]
+        elif close:
             fix = f"did you mean {close}?"
         elif elsewhere:
             fix = f"write it as {' or '.join(dotted(p) for p in elsewhere[:3])}"

@@ -159,11 +159,11 @@ metadata:
     tensorflow-job/role: {{ .role }}
     tensorflow-job/run: {{ include "tensorflow-job.run" .root | quote }}
     {{- with $settings.podLabels }}
-    {{- toYaml . | nindent 4 }}
+    {{- include "tensorflow-job.named" (dict "root" $.root "texts" .) | nindent 4 }}
     {{- end }}
   {{- with $settings.podAnnotations }}
   annotations:
-    {{- toYaml . | nindent 4 }}
+    {{- include "tensorflow-job.named" (dict "root" $.root "texts" .) | nindent 4 }}
   {{- end }}
 spec:
   # Training pods have no rights at the API. Service variables would eat the room that TF_CONFIG needs.

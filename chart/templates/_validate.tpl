@@ -4,7 +4,7 @@ and all of them are reported at once. `tfconfig validate` has the same rules.
 */}}
 {{- define "tensorflow-job.validate" -}}
 {{- $mistakes := list -}}
-{{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "gpus" "checkpoint" "mounts" "labels"
+{{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "gpus" "mounts" "labels"
       "serviceAccount" "characters" -}}
 {{-   range $line := include (printf "tensorflow-job.validate.%s" $rule) $ | splitList "\n" -}}
 {{-     with trim $line -}}
@@ -158,12 +158,6 @@ data.{{ $volume }}.env: {{ . }} is the variable of data.{{ index $seen . }} too;
 {{-     end -}}
 {{-   end -}}
 {{- end -}}
-{{- end -}}
-
-{{- define "tensorflow-job.validate.checkpoint" -}}
-{{- if and .Values.checkpoint.existingClaim (not .Values.checkpoint.enabled) }}
-checkpoint.existingClaim: {{ quote .Values.checkpoint.existingClaim }}, but checkpoint.enabled is false; set checkpoint.enabled: true, or remove the claim
-{{- end }}
 {{- end -}}
 
 {{/* Volumes and containers of one pod: names and mount paths occur once. */}}

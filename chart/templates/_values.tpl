@@ -18,6 +18,29 @@
 {{- toJson $replicas -}}
 {{- end -}}
 
+{{/* Number of tasks of the job: what a gang scheduler has to find room for at once. */}}
+{{- define "tensorflow-job.tasks" -}}
+{{- $tasks := 0 -}}
+{{- range $replicas := include "tensorflow-job.replicas" . | fromJson -}}
+{{-   $tasks = add $tasks $replicas -}}
+{{- end -}}
+{{- $tasks -}}
+{{- end -}}
+
+{{/*
+Labels or annotations of pods with $(JOB), $(RUN) and $(TASKS) replaced, so that an overlay for any job can name the group of
+a scheduler. Takes (dict "root" $ "texts" map).
+*/}}
+{{- define "tensorflow-job.named" -}}
+{{- $texts := dict -}}
+{{- range $name, $text := .texts -}}
+{{-   $text = $text | replace "$(JOB)" (include "tensorflow-job.fullname" $.root) -}}
+{{-   $text = $text | replace "$(RUN)" (include "tensorflow-job.run" $.root) -}}
+{{-   $_ := set $texts $name ($text | replace "$(TASKS)" (include "tensorflow-job.tasks" $.root)) -}}
+{{- end -}}
+{{- toYaml $texts -}}
+{{- end -}}
+
 {{/* The roles that have tasks, in order: {"roles": […]}. */}}
 {{- define "tensorflow-job.roles" -}}
 {{- $replicas := include "tensorflow-job.replicas" . | fromJson -}}

@@ -131,10 +131,6 @@ RULES = [
     ),
     # Volumes
     Mistake(
-        {"checkpoint": {"enabled": False, "existingClaim": "shared"}},
-        'checkpoint.existingClaim: "shared", but checkpoint.enabled is false; set checkpoint.enabled: true, or remove',
-    ),
-    Mistake(
         {"data": {"a": {"mountPath": "/data"}}},
         "data.a: neither existingClaim nor volume; name a claim, or give a Kubernetes",
     ),

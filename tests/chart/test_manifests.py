@@ -116,7 +116,7 @@ def test_the_service_gives_unready_pods_of_every_set_a_name_at_the_port_of_their
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"] is True
     [port] = service["spec"]["ports"]
-    assert (port["port"], port["name"]) == (2222, "tensorflow")
+    assert (port["port"], port["name"], port["appProtocol"]) == (2222, "tensorflow", "tcp")
     for one in rendered.all("StatefulSet"):
         assert one["spec"]["serviceName"] == service["metadata"]["name"]
         ports = [

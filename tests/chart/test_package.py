@@ -36,6 +36,10 @@ def test_what_artifact_hub_shows() -> None:
     for change in yaml.safe_load(about["annotations"]["artifacthub.io/changes"]):
         assert change["kind"] in ("added", "changed", "deprecated", "removed", "fixed", "security")
         assert change["description"]
+    images = {one["name"]: one["image"] for one in yaml.safe_load(about["annotations"]["artifacthub.io/images"])}
+    rendered = render(PROGRAM)
+    assert images["training"] == rendered.container_of("worker")["image"]
+    assert images["lifecycle"] == rendered.lifecycle()["containers"][0]["image"]
 
 
 def test_the_default_image_has_the_tensorflow_of_the_chart() -> None:

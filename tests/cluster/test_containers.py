@@ -83,6 +83,25 @@ def test_a_program_that_takes_too_much_memory_is_told_as_oom_killed(jobs: Jobs) 
     assert f"{words}; failure 1 of 1 allowed" in [message for _, reason, message in job.events()]
 
 
+def test_containers_beside_the_task_are_no_part_of_how_it_ends(jobs: Jobs) -> None:
+    """As a service mesh adds them: a sidecar that starts first and outlives the program, and one of the old kind."""
+    beside = {
+        "image": jobs.target.python_image,
+        "command": ["sh", "-c", "trap exit TERM; while :; do sleep 0.1; done"],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    values = shell(
+        "test -e $HOME/again || { touch $HOME/again; exit 1; }; told end",
+        initContainers=[{"name": "mesh", "restartPolicy": "Always", **beside}],
+        extraContainers=[{"name": "logs", **beside}],
+    )
+    job = jobs.install(values)
+    job.wait_until("the program runs again", lambda: job.restarts("worker-0") == 1 and job.runs("worker-0"))
+    job.tell("worker-0", "end")
+    status = job.wait_ended("Succeeded", disturbed=True)
+    assert (status["decidingTask"], status["exitCode"], status["failures"]) == ("worker-0", 0, 1)
+
+
 def test_a_program_that_prints_100_megabytes_ends_as_fast_and_its_last_lines_are_told(jobs: Jobs) -> None:
     # 2 million lines of 50 bytes.
     script = "yes 'a line of a program that prints more than it needs' | head -n 2000000; echo the last words"

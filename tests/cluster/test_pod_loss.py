@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+import yaml
+
+from .api import ApiError
 from .conftest import Jobs
 from .jobs import Job, shell
+from .target import ROOT
 
 # Each start of a program leaves a line on the claim.
 STARTS = 'echo $TASK_TYPE-$TASK_INDEX >> "$CHECKPOINT_DIR/starts"; '
@@ -48,6 +53,28 @@ def test_all_pods_are_evicted_at_once_as_when_a_node_is_drained_and_the_job_stil
     assert status["failures"] == 0
     assert "the last words" in job.tail()
     assert sorted(_starts(job)) == sorted([*tasks, *tasks])
+
+
+def test_with_the_overlay_a_drain_waits_for_a_parameter_server_and_moves_a_worker(jobs: Jobs) -> None:
+    overlay = yaml.safe_load((ROOT / "values" / "disruption.yaml").read_text("utf-8"))
+    script = "test $TASK_TYPE = chief || sleep 600; told end"
+    roles = {"chief": {"replicas": 1}, "worker": {"replicas": 1}, "ps": {"replicas": 1}}
+    job = jobs.install(shell(script, **roles, **overlay))
+    job.wait_running()
+
+    def counted() -> bool:
+        (budget,) = jobs.namespace.list("poddisruptionbudgets")
+        return bool(budget.get("status", {}).get("expectedPods") == 2)
+
+    job.wait_until("the budget knows chief and ps", counted)
+    with pytest.raises(ApiError, match=r"(?s)^429: .*disruption budget"):
+        _evict(job, f"{job.name}-ps-0")
+    worker = job.pods["worker-0"]["metadata"]["uid"]
+    _evict(job, f"{job.name}-worker-0")
+    job.wait_for_new_pod("worker-0", worker)
+    job.wait_running()
+    job.tell("chief-0", "end")
+    job.wait_ended("Succeeded", disturbed=True)
 
 
 def test_a_program_that_ends_well_when_it_is_asked_to_is_run_again_since_it_may_not_be_done(jobs: Jobs) -> None:

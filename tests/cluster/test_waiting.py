@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +19,17 @@ TPU = "example.com/tpu"
 def _missing_secret() -> Values:
     reference = {"secretKeyRef": {"name": "credentials", "key": "token"}}
     return shell("exit 0", env={"TOKEN": {"valueFrom": reference}})
+
+
+def _failing_init_container() -> Values:
+    fetch = {
+        "name": "fetch",
+        "image": "",  # known when the cluster is
+        "command": ["sh", "-c", "echo no such bucket; exit 3"],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    return shell("exit 0", initContainers=[fetch])
 
 
 # Name of the job -> its values, and what the status says while it waits.
@@ -42,6 +54,7 @@ PENDING: dict[str, tuple[Values, str]] = {
 UNABLE: dict[str, tuple[Values, str]] = {
     "image": (shell("exit 0", image={"repository": "tensorflow-job.test/none"}), r"ErrImagePull|ImagePullBackOff"),
     "secret": (_missing_secret(), r'CreateContainerConfigError: secret "credentials" not found'),
+    "init": (_failing_init_container(), r"InitContainerFailed: init container fetch exited 3: "),
 }
 
 
@@ -52,6 +65,8 @@ def installed(shared_jobs: Jobs) -> Callable[[str], Job]:
     shared_jobs.namespace.create("resourcequotas", quota)
     for name, (values, _) in {**PENDING, **UNABLE}.items():
         deadlines = {"startSeconds": START, **({"unstartableSeconds": UNSTARTABLE} if name in UNABLE else {})}
+        for container in values.get("initContainers", ()):
+            container["image"] = shared_jobs.target.python_image
         shared_jobs.install({**values, "deadlines": deadlines}, name)
     return {job.name: job for job in shared_jobs.all}.__getitem__
 
@@ -64,6 +79,26 @@ def test_a_pod_that_may_start_later_is_waited_for_with_the_reason_told(
     job.wait_for_message(PENDING[name][1])
     assert job.phase == "Pending"
     assert not job.condition("Failed")
+
+
+def test_tasks_held_by_a_scheduling_gate_wait_for_it_to_open(jobs: Jobs) -> None:
+    """As Kueue holds them while its queue has no room, and lets them in by taking the gate away."""
+    deadlines = {"unstartableSeconds": UNSTARTABLE}
+    job = jobs.new()
+    job.install(shell("told end", worker={"replicas": 2}, deadlines=deadlines, suspend=True))
+    gates = {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}
+    api, namespace = jobs.namespace.api, jobs.namespace.name
+    api.patch("statefulsets", namespace, f"{job.name}-worker", {"spec": {"template": {"spec": gates}}})
+    job.upgrade("--reuse-values", "--set", "suspend=false")
+    job.wait_for_message("^worker-0: SchedulingGated: .*; worker-1: SchedulingGated: ")
+    since = time.time()
+    job.wait_until("that is no reason to fail", lambda: time.time() > since + 2 * UNSTARTABLE)
+    assert job.phase == "Pending"
+    for pod in job.pods.values():
+        api.patch("pods", namespace, pod["metadata"]["name"], {"spec": {"schedulingGates": None}})
+    job.wait_running()
+    job.tell("worker-0", "end")
+    job.wait_ended("Succeeded", disturbed=True)
 
 
 @pytest.mark.parametrize("name", UNABLE)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.chart import helm
+from tests.chart import helm, kubernetes
 from tfconfig.chart import bundled
 from tfconfig.schema_command import of_files
 from tfconfig.suppress import apply
@@ -22,19 +22,25 @@ OVERLAYS = [file.stem for file in sorted(FOLDER.glob("*.yaml"))]
 STRATEGIES = list(bundled().strategies)
 
 
-def pods(folder: Path, strategy: str, *overlays: str) -> helm.Rendered:
-    """The release of a minimal job over overlays, in which nothing must be found."""
+def checked(folder: Path, strategy: str, *overlays: str) -> helm.Values:
+    """A minimal job over overlays, in which nothing must be found."""
     job = {**helm.PROGRAM, "strategy": strategy}
     file = folder / "job.yaml"
     file.write_text(yaml.safe_dump(job), "utf-8")
     files = [str(FOLDER / f"{name}.yaml") for name in overlays]
     values = load([*files, str(file)])
     assert apply(findings(values, "digits"), values.sources) == []
-    return helm.render(helm.merged(*(yaml.safe_load(Path(one).read_text("utf-8")) for one in files), job))
+    return helm.merged(*(yaml.safe_load(Path(one).read_text("utf-8")) for one in files), job)
 
 
-def test_the_overlays_are_there() -> None:
-    assert set(OVERLAYS) == {"gpu", "spot", "dev", "production", "shared-storage", "root"}
+def pods(folder: Path, strategy: str, *overlays: str) -> helm.Rendered:
+    """The release of it."""
+    return helm.render(checked(folder, strategy, *overlays))
+
+
+def test_every_overlay_is_in_the_table() -> None:
+    rows = [line for line in (FOLDER / "README.md").read_text("utf-8").splitlines() if line.startswith("| `")]
+    assert sorted(row.split("`")[1] for row in rows) == sorted(f"{name}.yaml" for name in OVERLAYS)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -45,7 +51,22 @@ def test_overlay_is_right_for_every_strategy(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(OVERLAYS, 2)))
 def test_overlays_are_right_in_pairs(first: str, second: str, tmp_path: Path) -> None:
-    pods(tmp_path, "ParameterServer", first, second)
+    values = checked(tmp_path, "ParameterServer", first, second)
+    if first < second:  # one order is enough to see that it renders
+        helm.render(values)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_kubernetes_takes_what_an_overlay_makes(name: str, tmp_path: Path) -> None:
+    for one in pods(tmp_path, "ParameterServer", name).objects:
+        if one["kind"] != "PodGroup":  # test_scheduling.py
+            kubernetes.assert_valid(one, kubernetes.NEWEST)
+
+
+@pytest.mark.parametrize("name", [name for name in OVERLAYS if name != "root"])
+def test_an_overlay_fits_the_restricted_pod_security_standard(name: str, tmp_path: Path) -> None:
+    for owner, template in kubernetes.pod_templates(pods(tmp_path, "ParameterServer", name)):
+        assert not kubernetes.restricted_violations(template["spec"]), owner
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -95,3 +116,47 @@ class TestPurpose:
         assert context["allowPrivilegeEscalation"] is False
         allowed = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}  # of those that `baseline` allows
         assert (context["capabilities"]["drop"], set(context["capabilities"]["add"])) == (["ALL"], allowed)
+
+    def test_rdma_devices_are_for_workers_beside_their_gpus(self, tmp_path: Path) -> None:
+        rendered = pods(tmp_path, "MultiWorkerMirrored", "gpu", "rdma")
+        assert rendered.container_of("worker")["resources"]["limits"] == {"rdma/hca": 1, "nvidia.com/gpu": "1"}
+
+    def test_priority_is_the_lifecycle_s_too(self, tmp_path: Path) -> None:
+        rendered = pods(tmp_path, "ParameterServer", "priority")
+        names = [template["spec"]["priorityClassName"] for _, template in kubernetes.pod_templates(rendered)]
+        assert names == ["training"] * 4
+
+    def test_topology_is_the_job_s_own(self, tmp_path: Path) -> None:
+        rendered = pods(tmp_path, "ParameterServer", "topology")
+        spread = rendered.pod_of("ps")["topologySpreadConstraints"]
+        assert [one["labelSelector"]["matchLabels"]["tensorflow-job/role"] for one in spread] == ["ps"]
+        (near,) = rendered.pod_of("worker")["affinity"]["podAffinity"][
+            "preferredDuringSchedulingIgnoredDuringExecution"
+        ]
+        assert near["podAffinityTerm"]["matchLabelKeys"] == ["tensorflow-job/job"]
+
+    def test_drains_wait_for_chief_and_parameter_servers_alone(self, tmp_path: Path) -> None:
+        rendered = pods(tmp_path, "ParameterServer", "disruption")
+        spec = rendered.one("PodDisruptionBudget", "digits")["spec"]
+        assert spec["maxUnavailable"] == 0
+        (roles,) = spec["selector"]["matchExpressions"]
+        for role in ("chief", "ps", "worker"):
+            labels = rendered.set_of(role)["spec"]["template"]["metadata"]["labels"]
+            assert kubernetes.selects(spec["selector"]["matchLabels"], labels)
+            assert (labels[roles["key"]] in roles["values"]) == (role != "worker")
+
+    def test_a_mesh_takes_the_tasks_and_never_the_lifecycle(self, tmp_path: Path) -> None:
+        on, off = (pods(tmp_path, "ParameterServer", name) for name in ("mesh", "no-mesh"))
+        for rendered, wanted in ((on, ("true", "enabled")), (off, ("false", "disabled"))):
+            for owner, template in kubernetes.pod_templates(rendered):
+                labels, notes = template["metadata"]["labels"], template["metadata"]["annotations"]
+                told = labels["sidecar.istio.io/inject"], notes["linkerd.io/inject"]
+                assert told == (("false", "disabled") if "-lifecycle-" in owner else wanted)
+        notes = on.set_of("worker")["spec"]["template"]["metadata"]["annotations"]
+        (port,) = on.container_of("worker")["ports"]
+        assert notes["config.linkerd.io/opaque-ports"] == str(port["containerPort"])
+
+    def test_the_program_starts_where_git_put_it(self, tmp_path: Path) -> None:
+        rendered = pods(tmp_path, "ParameterServer", "git-code")
+        (fetch,) = rendered.pod_of("chief")["initContainers"]
+        assert f"git init --quiet {rendered.container_of('chief')['workingDir']}\n" in fetch["args"][0]

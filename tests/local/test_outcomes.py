@@ -182,6 +182,18 @@ def test_a_data_volume_this_machine_lacks_is_asked_for(start: Start) -> None:
     assert "give the folder to use with --data images=DIR" in run.output
 
 
+def test_what_only_a_cluster_has_is_named(start: Start) -> None:
+    fetch = {"name": "code", "image": "alpine/git:2.49.1"}
+    values = shell("pwd", initContainers=[fetch], envFrom=[{"secretRef": {"name": "keys"}}])
+    values["extraVolumes"] = [{"name": "code", "emptyDir": {}}]
+    values["extraVolumeMounts"] = [{"name": "code", "mountPath": "/code"}]
+    values["program"]["workingDir"] = "/code"
+    run = start(values)
+    assert run.end() == 0
+    named = "init container code, mount /code, envFrom (set its variables in this shell), working folder /code"
+    assert f"only on a cluster, not here: {named}; the program starts in" in run.output
+
+
 def test_program_files_are_what_the_program_starts_beside(start: Start) -> None:
     values = shell("")
     values["program"] = {"command": ["sh", "main.sh"], "files": {"main.sh": "echo in $(ls)\n"}}

@@ -258,21 +258,31 @@ def _checkpoints(job: Job) -> Iterator[Found]:
             fix = "set [ReadWriteMany] with a storage class that has it (NFS, CephFS, EFS, Filestore, …)"
             yield Found(("checkpoint", "accessModes"), found, fix, rule="TFC317")
     for name, volume in job.volumes.items():
-        if "emptyDir" in (volume.get("volume") or {}) and volume.get("readOnly", True):
+        if _starts_empty(volume.get("volume") or {}) and volume.get("readOnly", True):
             fix = "name a claim or another source; for scratch space set readOnly: false"
             yield Found(("data", name, "volume"), "an empty folder that nobody can write to", fix, rule="TFC319")
     for role in job.roles:
-        empty = {f"data-{name}" for name, one in job.volumes.items() if "emptyDir" in (one.get("volume") or {})}
-        empty |= {one["name"] for one in job.setting(role, "extraVolumes") or [] if "emptyDir" in one}
+        gone = {f"data-{name}": _goes_with_pod(one.get("volume") or {}) for name, one in job.volumes.items()}
+        gone |= {one["name"]: _goes_with_pod(one) for one in job.setting(role, "extraVolumes") or []}
         for mount in mounts(job, role):
             inside = checkpoint["enabled"] and f"{mount.path}/".startswith(checkpoint["mountPath"].rstrip("/") + "/")
             if (
-                mount.volume in empty
+                gone.get(mount.volume)
                 and mount.place[:1] != ("checkpoint",)
                 and (inside or _CHECKPOINT_PLACE.search(mount.path))
             ):
-                found = f"{mount.path} is an emptyDir, and what is saved there goes with the pod"
+                found = f"{mount.path} is an {gone[mount.volume]} volume, and what is saved there goes with the pod"
                 yield Found(mount.place, found, "save checkpoints in $(CHECKPOINT_DIR)", rule="TFC318")
+
+
+def _goes_with_pod(volume: Mapping[str, Any]) -> str:
+    """The kind of a volume that is made with the pod and goes with it."""
+    return next((kind for kind in ("emptyDir", "ephemeral") if kind in volume), "")
+
+
+def _starts_empty(volume: Mapping[str, Any]) -> bool:
+    claim = ((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}).get("spec") or {}
+    return bool(_goes_with_pod(volume)) and not (claim.get("dataSource") or claim.get("dataSourceRef"))
 
 
 @rule("TFC320", "TFC321", "TFC322", "TFC323", "TFC324")

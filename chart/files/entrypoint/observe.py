@@ -56,7 +56,7 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
     elif over or (current and waiting is None):
         told = "Terminated", status.get("reason", ""), status.get("message", "")
     else:
-        told = "Waiting", *_why_waiting(status, waiting or {}, conditions)
+        told = "Waiting", *_why_waiting(spec, status, waiting or {}, conditions)
     disruption = conditions.get("DisruptionTarget", {})
     disrupted = disruption.get("reason", "Disrupted") if disruption.get("status") == "True" else ""
     back_off = _BACKOFF.search(told[2]) if told[1] == "CrashLoopBackOff" else None
@@ -134,7 +134,10 @@ def _describes_last_start(main: Mapping[str, Any]) -> bool:
 
 
 def _why_waiting(
-    status: Mapping[str, Any], waiting: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]
+    spec: Mapping[str, Any],
+    status: Mapping[str, Any],
+    waiting: Mapping[str, Any],
+    conditions: Mapping[str, Mapping[str, Any]],
 ) -> tuple[str, str]:
     """Reason and message, in Kubernetes' words."""
     scheduled = conditions.get("PodScheduled", {})
@@ -142,10 +145,12 @@ def _why_waiting(
         return scheduled.get("reason", ""), scheduled.get("message", "")
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in NOT_TOLD:
+        sidecars = {one["name"] for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"}
         for init in status.get("initContainerStatuses") or ():
             state = init.get("state", {})
-            done = state.get("terminated", {}).get("exitCode") == 0
-            if not done and not (init.get("ready") and state.get("running") is not None):
+            # A sidecar need not be ready, nor end; the next container starts once this one has started.
+            over = init.get("started") if init["name"] in sidecars else state.get("terminated", {}).get("exitCode") == 0
+            if not over:
                 return _why_init(init, state)
     return (reason, message) if reason or message else (status.get("reason", ""), status.get("message", ""))
 

@@ -645,6 +645,19 @@ def test_without_deadlines_a_job_waits() -> None:
     assert story.look(1e6).phase == PENDING
 
 
+def test_a_job_in_the_queue_of_its_scheduler_waits_and_says_so() -> None:
+    """Kueue lets pods in by taking a scheduling gate away; what counts is startSeconds alone."""
+    assert not {"SchedulingGated", "Unschedulable"} & UNSTARTABLE
+    story = Story(a_job("Custom", worker=1, unstartable=60))
+    story.start()
+    story.change(WORKER, status="Waiting", reason="SchedulingGated", message="Scheduling is blocked")
+    story.look()
+    state = story.look(1e6)
+    assert (state.phase, state.message) == (PENDING, "worker-0: SchedulingGated: Scheduling is blocked")
+    story.job = a_job("Custom", worker=1, unstartable=60, start=3600)
+    assert story.look().reason == "StartDeadlineExceeded"
+
+
 # --- lost nodes ---------------------------------------------------------------------------------------------------
 
 

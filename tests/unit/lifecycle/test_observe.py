@@ -17,7 +17,7 @@ ENDED_SECONDS = 1_778_311_800.0
 
 
 def document(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
-    """A pod of task worker-3."""
+    """A pod of task worker-3, with an init container `fetch` and a sidecar `mesh`."""
     return {
         "metadata": {
             "name": "mnist-worker-3",
@@ -26,7 +26,11 @@ def document(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
             "labels": {"tensorflow-job/role": "worker", "tensorflow-job/run": "r1", "tensorflow-job/job": "mnist"},
             **metadata,
         },
-        "spec": {"nodeName": "node-7", "containers": [{"name": "tensorflow"}]},
+        "spec": {
+            "nodeName": "node-7",
+            "initContainers": [{"name": "mesh", "restartPolicy": "Always"}, {"name": "fetch"}],
+            "containers": [{"name": "tensorflow"}],
+        },
         "status": status,
     }
 
@@ -62,9 +66,9 @@ def back_off(text: str) -> str:
 
 
 def init(
-    state: dict[str, Any], last: dict[str, Any] | None = None, restarts: int = 0, ready: bool = False
+    state: dict[str, Any], last: dict[str, Any] | None = None, restarts: int = 0, name: str = "fetch", **more: Any
 ) -> dict[str, Any]:
-    one = {**container(state, last, restarts), "name": "fetch", "ready": ready}
+    one = {**container(state, last, restarts), "name": name, **more}
     return {"initContainerStatuses": [one], "containerStatuses": [container(waiting("PodInitializing"))]}
 
 
@@ -202,12 +206,34 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"status": "Waiting", "reason": "PodInitializing", "message": "init container fetch runs"},
     ),
     "init container is done": (
-        init({"terminated": terminated(0)}, ready=True),
+        init({"terminated": terminated(0)}, ready=True, started=False),
         {"status": "Waiting", "reason": "PodInitializing"},
     ),
-    "sidecar runs": (
-        init(RUNNING, ready=True),
+    "sidecar has started, and is not ready": (
+        init(RUNNING, name="mesh", started=True, ready=False),
         {"status": "Waiting", "reason": "PodInitializing"},
+    ),
+    "sidecar does not get through its startup probe": (
+        init(RUNNING, name="mesh", started=False, ready=False),
+        {"status": "Waiting", "reason": "PodInitializing", "message": "init container mesh runs"},
+    ),
+    "exited while a sidecar runs": (
+        {
+            "phase": "Running",
+            "initContainerStatuses": [{**container(RUNNING), "name": "mesh", "started": True, "ready": True}],
+            "containerStatuses": [container({"terminated": terminated(0)})],
+        },
+        {"status": "Terminated", "current": exited(0)},
+    ),
+    "runs while its sidecar has crashed": (
+        {
+            "phase": "Running",
+            "initContainerStatuses": [
+                {**container(waiting("CrashLoopBackOff"), terminated(1), 7), "name": "mesh", "started": False}
+            ],
+            "containerStatuses": [container(RUNNING)],
+        },
+        {"status": "Running"},
     ),
     "init container's image": (
         init(waiting("ErrImagePull", "manifest unknown")),

@@ -1,0 +1,102 @@
+"""Gang scheduling: what the overlays ask of Kueue, Volcano and the coscheduling plugin is what these take.
+
+The schemas in tests/chart/crds are those of the named releases, kept there so that the test needs no network. Kueue
+makes its Workload itself, from labels and annotations: pkg/controller/jobs/pod of kubernetes-sigs/kueue v0.19.2 has
+their names. No Kueue runs in the tests: that tasks behind its gate wait, and run when it opens, is in
+tests/cluster/test_waiting.py.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tests.chart import helm, kubernetes
+from tests.chart.helm import merged, render
+
+OVERLAYS = helm.CHART.parent / "values"
+CRDS = helm.CHART.parent / "tests" / "chart" / "crds"
+JOB = {**helm.PROGRAM, "worker": {"replicas": 3}, "evaluator": {"replicas": 1}}
+TASKS = 6  # and a chief, and a parameter server
+
+
+def overlay(name: str) -> helm.Values:
+    values: helm.Values = yaml.safe_load((OVERLAYS / f"{name}.yaml").read_text("utf-8"))
+    return values
+
+
+def strict(schema: Any) -> Any:
+    """The schema, without the fields that an API server drops in silence."""
+    if isinstance(schema, list):
+        return [strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: strict(value) for key, value in schema.items()}
+    return {"additionalProperties": False, **made} if isinstance(made.get("properties"), dict) else made
+
+
+def accept(crd: str, found: helm.Object) -> None:
+    """Raises jsonschema.ValidationError unless the API server would take the object as it stands."""
+    definition = yaml.safe_load((CRDS / f"{crd}.yaml").read_text("utf-8"))["spec"]
+    group, _, version = found["apiVersion"].partition("/")
+    assert (group, found["kind"]) == (definition["group"], definition["names"]["kind"])
+    (schema,) = (one["schema"]["openAPIV3Schema"] for one in definition["versions"] if one["name"] == version)
+    jsonschema.validate(found, strict(schema))
+
+
+@pytest.mark.parametrize("name", ["volcano", "coscheduling"])
+def test_the_group_is_of_all_tasks_and_its_scheduler_takes_it(name: str) -> None:
+    rendered = render(merged(overlay(name), JOB), release="mnist")
+    group = rendered.one("PodGroup", "mnist")
+    accept(name, group)
+    assert group["spec"]["minMember"] == TASKS == sum(rendered.layout()["replicas"].values())
+    key = {"volcano": "scheduling.k8s.io/group-name", "coscheduling": "scheduling.x-k8s.io/pod-group"}[name]
+    for one in rendered.all("StatefulSet"):
+        template = one["spec"]["template"]
+        marks = {**template["metadata"]["labels"], **template["metadata"]["annotations"]}
+        assert marks[key] == group["metadata"]["name"]
+        assert template["spec"]["schedulerName"] == overlay(name)["schedulerName"]
+    assert "schedulerName" not in rendered.lifecycle(), "the lifecycle must run before the tasks do"
+
+
+@pytest.mark.parametrize("name", ["volcano", "coscheduling"])
+@pytest.mark.parametrize("wrong", [{"minMember": "6"}, {"minmember": 6}, {"minMember": -1}])
+def test_the_schema_check_finds_what_it_looks_for(name: str, wrong: dict[str, Any]) -> None:
+    group = render(merged(overlay(name), JOB)).one("PodGroup")
+    with pytest.raises(jsonschema.ValidationError):
+        accept(name, {**group, "spec": wrong})
+
+
+def test_kueue_gets_one_group_of_all_tasks_for_each_run() -> None:
+    rendered = render(merged(overlay("kueue"), JOB), release="mnist")
+    run = rendered.layout()["run"]
+    for one in rendered.all("StatefulSet"):
+        labels, annotations = (one["spec"]["template"]["metadata"][key] for key in ("labels", "annotations"))
+        assert labels["kueue.x-k8s.io/pod-group-name"] == f"mnist-{run}"
+        assert annotations["kueue.x-k8s.io/pod-group-total-count"] == str(TASKS)
+        assert labels["kueue.x-k8s.io/queue-name"]
+        # With the label on the set itself, Kueue would take each set for a workload of its own and refuse to scale it.
+        assert not [key for key in one["metadata"]["labels"] if "kueue" in key]
+    assert "kueue" not in str(rendered.one("Job")), "who is to start the tasks cannot wait in their queue"
+
+
+def test_a_group_of_the_longest_name_is_a_label() -> None:
+    rendered = render(merged(overlay("kueue"), JOB, {"fullnameOverride": "a" * 42}))
+    for _, template in kubernetes.pod_templates(rendered):
+        for value in template["metadata"]["labels"].values():
+            assert re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", value)
+
+
+@pytest.mark.parametrize("label", ["$(JOB)", "$(RUN)", "$(JOB)-$(RUN)", "$(TASKS)"])
+def test_names_stand_for_the_job_in_labels(label: str) -> None:
+    rendered = render(merged(JOB, {"podLabels": {"a": label}, "podAnnotations": {"b": f"x={label}; $(OTHER)"}}))
+    layout = rendered.layout()
+    expected = label
+    for name, value in (("JOB", layout["name"]), ("RUN", layout["run"]), ("TASKS", str(TASKS))):
+        expected = expected.replace(f"$({name})", value)
+    metadata = rendered.set_of("worker")["spec"]["template"]["metadata"]
+    assert (metadata["labels"]["a"], metadata["annotations"]["b"]) == (expected, f"x={expected}; $(OTHER)")
