@@ -55,7 +55,7 @@ def told(exit_: Exit) -> str:
     return f"exit {exit_.code}{reason}: {meaning(exit_.code, exit_.reason, exit_.message)}"
 
 
-def last_words(exit_: Exit) -> str:
-    """The last line that the program printed, as far as Kubernetes kept it; empty where it kept none."""
-    lines = [line.strip() for line in exit_.message.splitlines() if line.strip()]
+def last_words(message: str) -> str:
+    """The last line of a termination message, which is the end of what a failed program printed."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     return lines[-1] if lines else ""

@@ -1,6 +1,6 @@
 """The user's kubectl, with his contexts and login plugins: whatever the commands for a cluster ask goes through here.
 
-Requests are made with `kubectl get --raw`: one call each, no discovery, the API's own JSON; watches and logs as streams.
+Requests are made with `kubectl get --raw`: one call each, no discovery, the API's own JSON; watches and logs too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import click
 
 Object = dict[str, Any]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_T = TypeVar("_T")
 
 REQUEST_SECONDS = 20
 RETRY_SECONDS = 5.0  # a watch that ended
@@ -179,7 +178,18 @@ def explained(stderr: str, namespace: str = "") -> ClusterError:
     return RefusedError(last)
 
 
-def together(*calls: Callable[[], _T]) -> list[_T]:
+def documents(text: str) -> list[Object]:
+    """The objects that `kubectl create -o json` prints, one after the other, or as a list."""
+    found: list[Object] = []
+    decoder, at = json.JSONDecoder(), 0
+    while text[at:].strip():
+        at += len(text[at:]) - len(text[at:].lstrip())
+        one, at = decoder.raw_decode(text, at)
+        found += one["items"] if one["kind"] == "List" else [one]
+    return found
+
+
+def together(*calls: Callable[[], Any]) -> list[Any]:
     """The results of several calls made at the same time: a login plugin may take a second for each."""
     with ThreadPoolExecutor(len(calls)) as pool:
         return [future.result() for future in [pool.submit(call) for call in calls]]

@@ -17,8 +17,8 @@ STALE_SECONDS = 120.0  # progress older than this is told with its age
 def job(view: JobView, now: float, columns: int) -> list[str]:
     """The header of a job and its table of tasks."""
     lines = tables.labelled(_header(view, now), columns)
-    rows = [row for role in _roles(view) for row in _role(role, [task for task in view.tasks if task.role == role])]
-    if rows:
+    if not view.over or any(task.node for task in view.tasks):
+        rows = [row for role in _roles(view) for row in _role(role, [task for task in view.tasks if task.role == role])]
         lines += ["", *tables.table(("TASK", "STATE", "NODE", "RESTARTS", "WHY, OR LAST EXIT"), rows, columns)]
     return lines
 
@@ -40,10 +40,9 @@ def jobs(views: Sequence[JobView], now: float, columns: int, namespaces: bool) -
 
 def line(view: JobView) -> str:
     """What changed, on one line: for output that is no terminal."""
-    parts = [view.phase + (f" ({view.reason})" if view.reason else ""), tables.visible(view.message)]
-    if view.lifecycle:
-        parts.append(f"lifecycle: {tables.visible(view.lifecycle)}")
-    return f"{view.name}: {': '.join(part for part in parts if part)}"
+    head = view.phase + (f" ({view.reason})" if view.reason else "")
+    words = [view.message, f"lifecycle: {view.lifecycle}" if view.lifecycle else ""]
+    return f"{view.name}: {': '.join(filter(None, (head, tables.visible('; '.join(filter(None, words))))))}"
 
 
 def decided(view: JobView) -> str:
@@ -108,7 +107,7 @@ def _time(view: JobView, now: float) -> str:
 def _left(view: JobView) -> str:
     if not view.over:
         return ""
-    left = sum(task.state not in ("Freed", "Failed", "Succeeded") or bool(task.node) for task in view.tasks)
+    left = sum(bool(task.node) for task in view.tasks)
     return f"{left} still there" if left else "none left, everything is freed"
 
 
@@ -130,8 +129,7 @@ def _role(role: str, tasks: Sequence[TaskView]) -> list[tuple[str, ...]]:
     alone.sort(key=lambda task: (task.usual, task.index))
     shown = sorted(alone[:ONE_BY_ONE], key=lambda task: task.index)
     for task in shown:
-        said = exits.last_words(task.last) if task.last and task.last.code else ""
-        detail = ". It said: ".join(filter(None, (_detail(task), said)))
+        detail = ". It said: ".join(filter(None, (_detail(task), task.said)))
         rows.append((task.name, task.state, task.node, str(task.restarts), detail))
     if len(alone) > len(shown):
         rest = alone[ONE_BY_ONE:]
@@ -153,7 +151,7 @@ def _tasks(view: JobView) -> str:
     """Tasks that run or are done, of all."""
     total = sum(counts.get("replicas", 0) for counts in view.counts.values())
     well = sum(counts.get("running", 0) + counts.get("succeeded", 0) for counts in view.counts.values())
-    return str(total) if view.over else f"{well}/{total}"
+    return str(total or "") if view.over or not total else f"{well}/{total}"
 
 
 def _percent(told: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ class TaskView:
     node: str = ""
     restarts: int = 0
     last: Exit | None = None
+    said: str = ""  # the program's last line, if it failed
 
     @property
     def name(self) -> str:
@@ -82,12 +83,12 @@ class JobView:
 
 @dataclass(frozen=True)
 class Documents:
-    """What the cluster says of one job: its status ConfigMap, job.json, its pods and its lifecycle Jobs."""
+    """What the cluster says of a job: its status ConfigMap and, where they were asked for, job.json, pods and Jobs."""
 
     status: Object
     layout: Mapping[str, Any]
     pods: Sequence[Object] = ()
-    jobs: Sequence[Object] = ()
+    jobs: Sequence[Object] | None = None
 
 
 def is_status(configmap: Object) -> bool:
@@ -114,11 +115,13 @@ def view(documents: Documents, now: float) -> JobView:
     elif told["run"] != wanted:
         message = f"run {wanted} is wanted; the lifecycle has not taken it up yet (before: run {told['run']}, {phase})"
         phase, reason, told = PENDING, "NewRun", {}
-    pods = {pod.task: pod for pod in _training(job_name, documents.pods, now)}
+    training = component(documents.pods, "training")
+    pods = {pod.task: pod for document in training if (pod := observe.pod(job_name, document, now))}
+    words = {document["metadata"]["uid"]: _words(document) for document in training}
     succeeded = {Task(role, index) for role, text in told.get("succeeded", {}).items() for index in parse_ranges(text)}
     decider = told.get("decidingTask", "")
     tasks = [
-        _task(task, pods.get(task), phase, wanted, task in succeeded, name(task) == decider, now)
+        _task(task, pods.get(task), phase, wanted, task in succeeded, name(task) == decider, words, now)
         for task in (cluster.tasks(documents.layout) if documents.layout else sorted(pods))
     ]
     return JobView(
@@ -129,7 +132,7 @@ def view(documents: Documents, now: float) -> JobView:
         phase=phase,
         reason=reason,
         message=message,
-        lifecycle="" if phase in ENDED else lifecycle_trouble(documents),
+        lifecycle="" if phase in ENDED or documents.jobs is None else lifecycle_trouble(documents),
         started=observe.seconds(told.get("startTime")),
         ended=observe.seconds(told.get("completionTime")),
         decider=decider,
@@ -158,11 +161,28 @@ def component(pods: Iterable[Object], which: str) -> list[Object]:
     return sorted(found, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
 
 
-def _training(job_name: str, pods: Iterable[Object], now: float) -> Iterable[Pod]:
-    return filter(None, (observe.pod(job_name, pod, now) for pod in component(pods, "training")))
+def _words(pod: Object) -> dict[int, str]:
+    """Exit status -> the last line of a program that ended with it. (observe.pod keeps the message's beginning.)"""
+    said = {}
+    for status in pod.get("status", {}).get("containerStatuses") or ():
+        if status["name"] == observe.CONTAINER:
+            for state in (status.get("lastState") or {}, status.get("state") or {}):
+                ended = state.get("terminated")
+                if ended and ended["exitCode"]:
+                    said[ended["exitCode"]] = exits.last_words(ended.get("message", ""))
+    return said
 
 
-def _task(task: Task, pod: Pod | None, phase: str, run: str, succeeded: bool, decides: bool, now: float) -> TaskView:
+def _task(
+    task: Task,
+    pod: Pod | None,
+    phase: str,
+    run: str,
+    succeeded: bool,
+    decides: bool,
+    words: Mapping[str, Mapping[int, str]],
+    now: float,
+) -> TaskView:
     if pod is None:
         if phase == FAILED and decides:
             return TaskView(*task, "Failed")
@@ -174,7 +194,8 @@ def _task(task: Task, pod: Pod | None, phase: str, run: str, succeeded: bool, de
     state, why = _state(pod, run, now)
     if succeeded and state in ("Running", "Waiting", "Ended"):
         state, why, last = "Succeeded", "", None  # its container is parked
-    return TaskView(*task, state, why, pod.node, pod.restarts - (succeeded and pod.restarts > 0), last)
+    said = words[pod.uid].get(last.code, "") if last else ""
+    return TaskView(*task, state, why, pod.node, pod.restarts - (succeeded and pod.restarts > 0), last, said)
 
 
 def _state(pod: Pod, run: str, now: float) -> tuple[str, str]:
@@ -195,7 +216,7 @@ def _state(pod: Pod, run: str, now: float) -> tuple[str, str]:
 def lifecycle_trouble(documents: Documents) -> str:
     """Why nobody watches over the job; empty where the lifecycle runs."""
     wanted = documents.status["metadata"]["annotations"].get(observe.CONTROLLER, "")
-    job = next((one for one in documents.jobs if one["metadata"]["name"] == wanted), None)
+    job = next((one for one in documents.jobs or () if one["metadata"]["name"] == wanted), None)
     if job is None:
         return f"Job {wanted} is not there; helm upgrade makes it again"
     failed = next((one for one in job.get("status", {}).get("conditions") or () if _is_true(one, "Failed")), None)
@@ -213,7 +234,7 @@ def lifecycle_failed(documents: Documents) -> bool:
     wanted = documents.status["metadata"]["annotations"].get(observe.CONTROLLER, "")
     conditions = [
         condition
-        for job in documents.jobs
+        for job in documents.jobs or ()
         if job["metadata"]["name"] == wanted
         for condition in job.get("status", {}).get("conditions") or ()
     ]
@@ -288,6 +309,7 @@ def _task_document(task: TaskView) -> dict[str, Any]:
         "node": task.node,
         "restarts": task.restarts,
         "lastExit": last,
+        "said": task.said,
     }
 
 
