@@ -158,7 +158,7 @@ def refusals(stderr: str) -> list[str]:
         if match:
             text = line if line.startswith("The ") else line[match.end() + 2 :]
             text = re.sub(r'error when (?:creating|applying patch|retrieving[^:]*) "STDIN": ', "", text)
-            found.append(re.sub(r'^pods "[^"]*-" is forbidden: ', "", text))
+            found.append(re.sub(r'^pods "[^"]*" is forbidden: ', "", text))
     return list(dict.fromkeys(found)) or ([stderr.strip()] if stderr.strip() else [])
 
 

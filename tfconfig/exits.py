@@ -46,7 +46,7 @@ def meaning(code: int, reason: str = "", message: str = "") -> str:
             return f"killed by {signal.Signals(code - 128).name}"
         except ValueError:
             return f"killed by signal {code - 128}"
-    return "the program's own exit status; its log tells why"
+    return MEANINGS[1]
 
 
 def told(exit_: Exit) -> str:

@@ -148,7 +148,7 @@ def merged(logs: Mapping[str, str]) -> list[tuple[str, str]]:
     stamped: list[tuple[str, str, str]] = []
     for who, text in logs.items():
         latest = ""
-        for line in text.splitlines():
+        for line in text.removesuffix("\n").split("\n") if text else ():
             when, words = split(line)
             latest = max(latest, when)
             stamped.append((latest, who, words))

@@ -192,8 +192,10 @@ def _task(
         )
     last = pod.current or pod.last
     state, why = _state(pod, run, now)
-    if succeeded and state in ("Running", "Waiting", "Ended"):
-        state, why, last = "Succeeded", "", None  # its container is parked
+    if succeeded:
+        last = None
+        if state in ("Running", "Waiting", "Ended"):
+            state, why = "Succeeded", ""  # its container is parked
     said = words[pod.uid].get(last.code, "") if last else ""
     return TaskView(*task, state, why, pod.node, pod.restarts - (succeeded and pod.restarts > 0), last, said)
 
@@ -202,7 +204,7 @@ def _state(pod: Pod, run: str, now: float) -> tuple[str, str]:
     if pod.deleted is not None:
         if now > pod.deleted + SILENT_SECONDS:
             return "Lost", f"node {pod.node} does not answer" if now < pod.deleted + LOST_SECONDS or pod.node else ""
-        return "Terminating", "its pod is being deleted"
+        return "Terminating", ""
     if pod.run != run:
         return "OldRun", f"of run {pod.run}"
     if pod.status == "Running":
