@@ -167,7 +167,8 @@ def explained(stderr: str, namespace: str = "") -> ClusterError:
             f"{last.removeprefix('error: ')}; `kubectl config get-contexts` lists the contexts there are"
         )
     if re.search(
-        r"Unauthorized|must be logged in|provide credentials|getting credentials|executable .* not found", stderr
+        r"^error: EOF$|Unauthorized|must be logged in|provide credentials|getting credentials|executable .* not found",
+        stderr,
     ):
         return ClusterError(f"the cluster does not accept your login ({last.removeprefix('error: ')}); log in again")
     if "localhost:8080" in last:

@@ -41,6 +41,8 @@ SAID = [
         ClusterError,
         'context "nope" does not exist; `kubectl config get-contexts`',
     ),
+    # The context has no user: kubectl asks for a name, and meets the end of its input.
+    ("error: EOF", ClusterError, "the cluster does not accept your login (EOF); log in again"),
     ("error: You must be logged in to the server (Unauthorized)", ClusterError, "does not accept your login"),
     (
         "Unable to connect to the server: getting credentials: exec: executable aws not found",
