@@ -65,8 +65,7 @@ class TestRights:
 CREATING = 'Error from server (Forbidden): error when creating "STDIN": pods '
 REFUSED = [
     (
-        CREATING
-        + '"release-chief-x7x2p" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true',
+        CREATING + '"release-chief-x7x2p" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true',
         'violates PodSecurity "restricted:latest": runAsNonRoot != true',
         "values/root.yaml",
     ),
