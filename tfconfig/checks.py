@@ -30,7 +30,10 @@ GROUPS = {
     "ServiceAccount": ("", "serviceaccounts"),
     "PersistentVolumeClaim": ("", "persistentvolumeclaims"),
     "StatefulSet": ("apps", "statefulsets"),
+    "Deployment": ("apps", "deployments"),
     "Job": ("batch", "jobs"),
+    "Ingress": ("networking.k8s.io", "ingresses"),
+    "PodMonitor": ("monitoring.coreos.com", "podmonitors"),
     "NetworkPolicy": ("networking.k8s.io", "networkpolicies"),
     "Role": ("rbac.authorization.k8s.io", "roles"),
     "RoleBinding": ("rbac.authorization.k8s.io", "rolebindings"),
@@ -145,6 +148,7 @@ _REFUSALS = (
     (r"RuntimeClass", "correct runtimeClassName; `kubectl get runtimeclasses` lists them"),
     (r"(maximum|minimum) .* (usage|size)|limit to request ratio", "change resources to fit the namespace's LimitRange"),
     (r"attempting to grant RBAC permissions", ROLE_FIX),
+    (r"no matches for kind", "install the operator that knows this kind, or turn off what asks for it"),
     (r"admission webhook", "a policy of the cluster refuses it; ask who administers the policy"),
     (r"is invalid|field is immutable|strict decoding|unknown field", "correct the value that it names"),
 )

@@ -20,7 +20,7 @@ from tfconfig.plan import INSTALLER_VERBS
 from tfconfig.setflags import SetFlags
 from tfconfig.validate import have_mistakes
 from tfconfig.values import load
-from tfconfig.view import STATUS_SUFFIX
+from tfconfig.view import COMPONENT, STATUS_SUFFIX
 
 _T = TypeVar("_T")
 _REVIEW = "authorization.k8s.io/v1"
@@ -174,7 +174,7 @@ def _offer(kubectl: Kubectl, objects: Sequence[Object]) -> list[Check]:
 def _try_pods(kubectl: Kubectl, objects: Sequence[Object]) -> tuple[list[tuple[Object, int]], list[Check]]:
     """Every role's pod and the lifecycle's, each with its number, with the defaults of the cluster where it is taken.
 
-    A StatefulSet or Job is taken whatever its pods are like; Pod Security and quota refuse them later, in Events alone.
+    A StatefulSet is taken whatever its pods are like; Pod Security and quota refuse them later, in Events alone.
     """
     replicas = _replicas(objects)
     owners = _owners(objects)
@@ -185,7 +185,7 @@ def _try_pods(kubectl: Kubectl, objects: Sequence[Object]) -> tuple[list[tuple[O
 
 
 def _owners(objects: Iterable[Object]) -> list[Object]:
-    return [one for one in objects if one["kind"] in ("StatefulSet", "Job")]
+    return [one for one in objects if one["kind"] in ("StatefulSet", "Deployment", "Job")]
 
 
 def _pod(kubectl: Kubectl, owner: Object) -> Object:
@@ -214,7 +214,8 @@ def _try_pod(kubectl: Kubectl, owner: Object, made: set[str]) -> tuple[Object, l
     if pod["spec"].get("serviceAccountName") in made:
         del pod["spec"]["serviceAccountName"]  # it is not there yet
     done = kubectl.feed(["create", "--dry-run=server", "-o", "json"], [pod])
-    which = pod["metadata"]["labels"].get("tensorflow-job/role") or "lifecycle"
+    labels = pod["metadata"].get("labels", {})
+    which = labels.get("tensorflow-job/role") or labels.get(COMPONENT) or owner["metadata"]["name"]
     if done.returncode == 0:
         (pod,) = documents(done.stdout)
     return pod, checks.dry_run(which, done.stderr if done.returncode else "", "would be taken", "create pods yourself")

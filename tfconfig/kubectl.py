@@ -160,12 +160,16 @@ def explained(stderr: str, namespace: str = "") -> ClusterError:
             f"you have no right to {what} {where}; ask who administers it for get, list and watch of "
             "pods, configmaps and jobs, and get of pods/log, or give another --namespace or --context"
         )
+    if "the server could not find the requested resource" in last:
+        # Without a configuration kubectl tries localhost:8080, where anything may listen.
+        return SilentError("what answers is no Kubernetes API; set KUBECONFIG, or choose a cluster with --context")
     if "(NotFound)" in last:
         return NotFoundError(last.partition(": ")[2])
     if re.search(r'context "?[^ "]+"? does not exist|context was not found', last):
         return ClusterError(
             f"{last.removeprefix('error: ')}; `kubectl config get-contexts` lists the contexts there are"
         )
+    # EOF: the context has no user, so kubectl asks for a name, and nobody is there to answer.
     if re.search(
         r"^error: EOF$|Unauthorized|must be logged in|provide credentials|getting credentials|executable .* not found",
         stderr,

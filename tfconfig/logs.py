@@ -176,14 +176,16 @@ def _print(
 
 def _tell_end(told: JobView) -> None:
     click.echo(outcome(told), err=True)
-    kept = (told.layout.get("logs") or {}).get("persist")
-    if kept:
-        folder = f"{told.layout['checkpointDir']}/logs/{told.run}"
-        click.echo(
-            f"the whole logs are {folder}/TASK.log on claim {told.layout['checkpointClaim']}; "
-            "any pod that mounts the claim can read them",
-            err=True,
-        )
+    if where := persisted(told):
+        click.echo(where, err=True)
+
+
+def persisted(told: JobView) -> str:
+    """Where the whole logs are kept (logs.persist); empty where they are not."""
+    if not told.layout.get("logs"):
+        return ""
+    folder, claim = f"{told.layout['checkpointDir']}/logs/{told.run}", told.layout["checkpointClaim"]
+    return f"the whole logs are {folder}/TASK.log on claim {claim}; any pod that mounts the claim can read them"
 
 
 # --- follow -------------------------------------------------------------------------------------------------------

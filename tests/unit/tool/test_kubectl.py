@@ -41,7 +41,11 @@ SAID = [
         ClusterError,
         'context "nope" does not exist; `kubectl config get-contexts`',
     ),
-    # The context has no user: kubectl asks for a name, and meets the end of its input.
+    (
+        "Error from server (NotFound): the server could not find the requested resource",
+        SilentError,
+        "what answers is no Kubernetes API; set KUBECONFIG",
+    ),
     ("error: EOF", ClusterError, "the cluster does not accept your login (EOF); log in again"),
     ("error: You must be logged in to the server (Unauthorized)", ClusterError, "does not accept your login"),
     (

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfconfig.entrypoint.cluster import Task, name
-from tfconfig.logs import LIFECYCLE, Printer, chosen, merged, split
+from tfconfig.entrypoint.state import State
+from tfconfig.logs import LIFECYCLE, Printer, chosen, merged, persisted, split
+from tfconfig.view import view
+
+from .cluster_documents import NOW, documents, layout
 
 TASKS = [Task("chief", 0), *(Task("worker", index) for index in range(4)), Task("ps", 0)]
 
@@ -41,6 +45,16 @@ def test_times_of_nodes_in_other_zones_compare_as_texts() -> None:
     assert split("2026-11-23T17:17:31.500000001+02:00 x")[0] > utc
     assert split("2026-11-23T10:17:31.499999999-05:00 x")[0] < utc
     assert split("2026-11-23T15:17:31Z") == ("2026-11-23T15:17:31.000000000Z", "")
+
+
+def test_where_whole_logs_are_kept_is_told() -> None:
+    kept = {"checkpointDir": "/checkpoints/digits", "checkpointClaim": "digits-checkpoints", "logs": {"maxBytes": 10}}
+    assert persisted(view(documents(State(), job={**layout(), **kept}), NOW)) == (
+        "the whole logs are /checkpoints/digits/logs/0123456789/TASK.log on claim digits-checkpoints; any pod that mounts "
+        "the claim can read them"
+    )
+    assert persisted(view(documents(State(), job={**layout(), **kept, "logs": None}), NOW)) == ""
+    assert persisted(view(documents(State()), NOW)) == ""  # of an older chart
 
 
 def test_a_line_without_a_time_stays_whole() -> None:
