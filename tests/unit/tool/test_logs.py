@@ -50,8 +50,8 @@ def test_times_of_nodes_in_other_zones_compare_as_texts() -> None:
 def test_where_whole_logs_are_kept_is_told() -> None:
     kept = {"checkpointDir": "/checkpoints/digits", "checkpointClaim": "digits-checkpoints", "logs": {"maxBytes": 10}}
     assert persisted(view(documents(State(), job={**layout(), **kept}), NOW)) == (
-        "the whole logs are /checkpoints/digits/logs/0123456789/TASK.log on claim digits-checkpoints; any pod that mounts "
-        "the claim can read them"
+        "the whole logs are /checkpoints/digits/logs/0123456789/TASK.log on claim digits-checkpoints; "
+        "any pod that mounts the claim can read them"
     )
     assert persisted(view(documents(State(), job={**layout(), **kept, "logs": None}), NOW)) == ""
     assert persisted(view(documents(State()), NOW)) == ""  # of an older chart
