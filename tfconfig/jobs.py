@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -105,8 +105,11 @@ class Live:
         if status is None:
             raise NotFoundError(f"job {self.job} is not there any more: it was uninstalled")
         run = status["metadata"]["annotations"].get(observe.RUN, "")
-        if self._layout is None or run != self._run:
+        if self._layout is None:
             self._layout, self._run = _layout(self.kubectl, self.job), run
+        elif run != self._run:
+            with suppress(ClusterError):  # asked again next time
+                self._layout, self._run = _layout(self.kubectl, self.job), run
         pods, kubernetes_jobs = list(self.pods.objects.values()), list(self.jobs.objects.values())
         return Documents(status, self._layout, pods, kubernetes_jobs)
 

@@ -5,9 +5,11 @@ Requests are made with `kubectl get --raw`: one call each, no discovery, the API
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ import click
 Object = dict[str, Any]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+INTERRUPTED = 130
 REQUEST_SECONDS = 20
 RETRY_SECONDS = 5.0  # a watch that ended
 POLL_SECONDS = 10.0  # where watching is not allowed
@@ -53,10 +56,22 @@ class SilentError(ClusterError):
 
 
 def options(command: _Command) -> _Command:
-    """Give a command -n/--namespace and --context, as the parameters `namespace` and `context`."""
+    """Give a command -n/--namespace and --context, as the parameters `namespace` and `context`.
+
+    Ctrl-C ends it with 130: 1 would say that the job has failed.
+    """
+
+    @functools.wraps(command)
+    def wrapper(**parameters: Any) -> Any:
+        try:
+            return command(**parameters)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+
     where = click.option("-n", "--namespace", metavar="NAME", help="Namespace; default: that of the context.")
     context = click.option("--context", metavar="NAME", help="Context of kubectl; default: the current one.")
-    result: _Command = where(context(command))
+    decorated: Any = wrapper
+    result: _Command = where(context(decorated))
     return result
 
 
@@ -280,7 +295,10 @@ class Mirror:
             assert process.stdout
             assert process.stderr
             for line in process.stdout:
-                event = json.loads(line)
+                try:
+                    event = json.loads(line)
+                except ValueError:
+                    break  # cut off in the middle
                 if event["type"] == "ERROR":
                     break
                 seen = True

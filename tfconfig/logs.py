@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -76,6 +77,8 @@ def command(
         _tell_end(told)
     else:
         click.echo(f"no pod of {job} yet: {told.message}; --follow waits for them", err=True)
+    if printer.broken:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still has to write at its end
 
 
 def chosen(tasks: Sequence[Task], only: Iterable[str]) -> list[Task]:
@@ -118,6 +121,7 @@ class Printer:
         self._stream = stream or sys.stdout
         self._width = max(len(name) for name in [LIFECYCLE, *names])
         self._lock = threading.Lock()
+        self.broken = False  # nobody reads any more: `| head` has enough
         colours = {name: _COLOURS[number % len(_COLOURS)] for number, name in enumerate(names)}
         self._colours = colours if formats.colour_wanted(self._stream.isatty()) else {}
 
@@ -127,8 +131,11 @@ class Printer:
         if who in self._colours:
             prefix = f"\033[{self._colours[who]}m{prefix}\033[0m"
         with self._lock:
-            self._stream.write(f"{prefix} {text}\n")
-            self._stream.flush()
+            try:
+                self._stream.write(f"{prefix} {text}\n")
+                self._stream.flush()
+            except BrokenPipeError:
+                self.broken = True
 
 
 def split(line: str) -> tuple[str, str]:
@@ -172,6 +179,8 @@ def _print(
         texts = dict(zip(map(cluster.name, there), pool.map(read, there), strict=True))
     for who, line in merged(texts):
         printer.line(who, line)
+        if printer.broken:
+            return
 
 
 def _tell_end(told: JobView) -> None:
@@ -225,6 +234,8 @@ def _follow(kubectl: Kubectl, job: str, tasks: Sequence[Task], query: Mapping[st
         try:
             while True:
                 told = live.view()
+                if printer.broken:
+                    return
                 pods = _pods(job, live.pods.objects.values())
                 for task, stream in streams.items():
                     if task in pods:

@@ -244,11 +244,15 @@ def test_a_job_that_is_not_there(job: Callable[[str], Job], tool: Tool, command:
 
 
 def test_logs_follow_through_restarts_and_new_pods_until_the_end_and_wait_ends_with_0(
-    job: Callable[[str], Job], tool: Tool
+    shared_jobs: Jobs, job: Callable[[str], Job], tool: Tool, tmp_path: Path
 ) -> None:
     running = job("running")
     running.wait_running()
-    follow, wait = tool.start("logs", "running", "--follow"), tool.start("wait", "running")
+    # Where watching is not allowed, it asks every ten seconds.
+    only_reads = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "watch"]} for rule in LOOKS]
+    poller = as_account(shared_jobs, "poller", only_reads, tmp_path)
+    shared_jobs.namespace.wait_until("the binding counts", lambda: poller.works("status"))
+    follow, wait = tool.start("logs", "running", "--follow"), poller.start("wait", "running")
     assert follow.stdout
     seen: list[str] = []
     while len([line for line in seen if "line 3 of" in line]) < 3:
