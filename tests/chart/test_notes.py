@@ -17,6 +17,7 @@ def test_the_notes_give_the_next_commands() -> None:
     for command in (
         "1 chief, 2 worker, 1 ps; strategy ParameterServer; run " + rendered.layout()["run"],
         "kubectl -n team get configmap mnist-status -o jsonpath='{.data.status\\.json}'",
+        "tfconfig status, logs -f or wait, then -n team mnist",
         "kubectl -n team logs -f mnist-chief-0",
         f"kubectl -n team wait --for=condition=complete --timeout=24h job/{job}",
         "helm -n team upgrade mnist <chart> --reuse-values --set suspend=true",

@@ -1,0 +1,462 @@
+"""tfconfig status, wait, logs and doctor against a real cluster, as their users call them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import Jobs
+from .jobs import CHART, Job, shell
+from .target import ROOT, Target
+
+# Every task counts its starts, prints some lines, and then does what the test says.
+PROGRAM = """
+echo start of $TASK_TYPE-$TASK_INDEX
+for n in 1 2 3; do echo "line $n of $TASK_TYPE-$TASK_INDEX"; done
+while ! test -e "$HOME/end"; do
+  if test -e "$HOME/fall"; then rm "$HOME/fall"; echo falls >&2; exit 3; fi
+  sleep 0.1
+done
+"""
+LOOKS: list[dict[str, list[str]]] = [
+    {"apiGroups": [""], "resources": ["pods", "configmaps"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+]
+
+
+Doctor = Callable[..., list[dict[str, str]]]
+
+
+class Tool:
+    """The tool as a program, in the namespace of the tests."""
+
+    def __init__(self, target: Target, namespace: str, kubeconfig: Path | None = None) -> None:
+        changes = {"PYTHONPATH": str(ROOT), "COLUMNS": "80", **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})}
+        self.namespace, self.environ = namespace, {**target.environ, **changes}
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """The command, going on; its output and what it says on standard error apart."""
+        command = [sys.executable, "-m", "tfconfig", *words, "-n", self.namespace]
+        return subprocess.Popen(
+            command, cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __call__(self, *words: str, code: int = 0) -> tuple[str, str]:
+        """Its output and what it says on standard error, once it has ended with this status."""
+        return ended(self.start(*words), code)
+
+    def works(self, *words: str) -> bool:
+        """Whether the command ends with 0."""
+        process = self.start(*words)
+        process.communicate()
+        return process.returncode == 0
+
+
+def ended(process: subprocess.Popen[str], code: int = 0, seconds: float = 60) -> tuple[str, str]:
+    """What a command printed, once it has ended with this status."""
+    try:
+        output, said = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, said = process.communicate()
+        pytest.fail(f"{process.args!r} goes on:\n{output}\n{said}")
+    assert process.returncode == code, f"{process.args!r} ended with {process.returncode}:\n{output}\n{said}"
+    return output, said
+
+
+@pytest.fixture(scope="module")
+def job(shared_jobs: Jobs) -> Callable[[str], Job]:
+    """Jobs side by side, each in another state; `both` is one release with two of them."""
+    jobs = shared_jobs
+    jobs.install(shell(PROGRAM, worker={"replicas": 2}, ps={"replicas": 1}), "running")
+    jobs.install(shell("echo last words; exit 3", restart={"policy": "Never"}), "failing")
+    jobs.install(shell("exit 0", worker={"replicas": 2, "gpus": 99}), "waiting")
+    jobs.install(shell("exit 0", suspend=True), "suspended")
+    jobs.install(shell("sleep 600"), "removed")
+    return {one.name: one for one in jobs.all}.__getitem__
+
+
+@pytest.fixture(scope="module")
+def tool(shared_jobs: Jobs) -> Tool:
+    return Tool(shared_jobs.target, shared_jobs.namespace.name)
+
+
+def as_account(jobs: Jobs, name: str, rules: list[dict[str, list[str]]], folder: Path) -> Tool:
+    """The tool of a user with these rights alone."""
+    namespace = jobs.namespace
+    namespace.create("serviceaccounts", {"metadata": {"name": name}})
+    namespace.create("roles", {"metadata": {"name": name}, "rules": rules})
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace.name}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+    namespace.create("rolebindings", {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]})
+    token = jobs.target.run("kubectl", "create", "token", name, "-n", namespace.name).stdout.strip()
+    view = jobs.target.run("kubectl", "config", "view", "--raw", "--flatten", "--minify", "-o", "json").stdout
+    config = json.loads(view)
+    config["users"] = [{"name": one["name"], "user": {"token": token}} for one in config["users"]]
+    file = folder / f"{name}.json"
+    file.write_text(json.dumps(config))
+    return Tool(jobs.target, namespace.name, file)
+
+
+# --- status -------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_runs(job: Callable[[str], Job], tool: Tool) -> None:
+    run = job("running").wait_running()["run"]
+    output, _ = tool("status", "running")
+    head, _, table = output.partition("\n\n")
+    assert re.search(r"^phase +Running\nmessage +all 3 tasks run or are done\n", head, re.MULTILINE)
+    assert re.search(rf"^run +{run}, for \d+ s$", head, re.MULTILINE)
+    assert [line.split()[:2] for line in table.splitlines()[1:]] == [
+        [task, "Running"] for task in ("worker-0", "worker-1", "ps-0")
+    ]
+    for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
+        told: dict[str, Any] = read(tool("status", "running", "-o", form)[0])
+        assert (told["phase"], told["run"], told["lifecycle"]) == ("Running", run, "")
+        nodes = {task: pod["spec"]["nodeName"] for task, pod in job("running").pods.items()}
+        assert {one["task"]: one["node"] for one in told["tasks"]} == nodes
+
+
+def test_a_job_that_waits_says_for_what(job: Callable[[str], Job], tool: Tool) -> None:
+    job("waiting").wait_for_message("Insufficient nvidia.com/gpu")
+    output, _ = tool("status", "waiting")
+    assert re.search(r"^phase +Pending \(WaitingForTasks\)$", output, re.MULTILINE)
+    assert re.search(r"^worker-1 +Waiting +0 +Unschedulable: 0/\d+ nodes", output, re.MULTILINE)
+    assert max(map(len, output.splitlines())) <= 80
+
+
+def test_all_jobs_of_a_namespace_are_listed(job: Callable[[str], Job], tool: Tool) -> None:
+    job("suspended").wait_for_phase("Suspended")
+    job("removed").wait_running()
+    output, _ = tool("status")
+    found = [line.split()[:2] for line in output.splitlines()[1:] if not line.startswith(" ")]
+    assert [name for name, _ in found] == ["failing", "removed", "running", "suspended", "waiting"]
+    assert ["suspended", "Suspended"] in found
+    everywhere, _ = tool("status", "-A", "-o", "json")
+    named = {(one["namespace"], one["name"]) for one in json.loads(everywhere)["jobs"]}
+    assert {(tool.namespace, name) for name, _ in found} <= named
+
+
+def test_on_a_terminal_the_view_is_redrawn_and_fits(job: Callable[[str], Job], tool: Tool) -> None:
+    job("failing").wait_ended("Failed", disturbed=True)
+    for columns in (80, 160):
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        environ = {name: text for name, text in tool.environ.items() if name not in ("COLUMNS", "LINES")}
+        words = [sys.executable, "-m", "tfconfig", "status", "failing", "--watch", "-n", tool.namespace]
+        with subprocess.Popen(
+            words, cwd=ROOT, env=environ, stdin=follower, stdout=follower, stderr=follower
+        ) as process:
+            os.close(follower)
+            drawn = b""
+            while data := _read(leader):
+                drawn += data
+        os.close(leader)
+        assert process.returncode == 0
+        lines = drawn.decode().replace("\r", "").rpartition("\033[H\033[J")[2].splitlines()
+        assert "decided by  worker-0, exit 3: the program failed; its log tells why" in lines
+        assert "pods        none left, everything is freed" in lines
+        assert max(map(len, lines)) <= columns
+
+
+def _read(leader: int) -> bytes:
+    try:
+        return os.read(leader, 4096)
+    except OSError:  # nobody has the other end open any more
+        return b""
+
+
+def test_the_progress_in_the_status_is_shown_also_after_the_end(job: Callable[[str], Job], tool: Tool) -> None:
+    failing = job("failing")
+    failing.wait_ended("Failed", disturbed=True)
+    told = {"step": 1200, "total": 5000, "loss": 0.25, "rate": 40.0, "task": "worker-0", "time": "2026-01-01T00:00:00Z"}
+    text = json.dumps({**failing.status, "progress": told})
+    failing.namespace.api.patch("configmaps", tool.namespace, "failing-status", {"data": {"status.json": text}})
+    assert re.search(r"^progress +step 1200 of 5000 \(24 %\), loss 0.25$", tool("status", "failing")[0], re.MULTILINE)
+    assert re.search(r"^failing +Failed +1 +24 % ", tool("status")[0], re.MULTILINE)
+
+
+# --- wait ---------------------------------------------------------------------------------------------------------
+
+
+def test_wait_ends_with_1_after_a_failure_and_tells_the_last_lines(job: Callable[[str], Job], tool: Tool) -> None:
+    job("failing").wait_for_phase("Failed")
+    output, _ = tool("wait", "failing", code=1)
+    first, second, *rest = output.splitlines()
+    assert re.fullmatch(
+        r"failing: Failed after \d+ s \(TaskFailed\): worker-0 exited 3; restart.policy Never does not restart it",
+        first,
+    )
+    assert second == "decided by worker-0, exit 3: the program failed; its log tells why"
+    # Those that the lifecycle has found: test_endings.py tells whether they are the right ones.
+    assert rest == ["last lines of worker-0:", *(f"  {line}" for line in job("failing").tail().splitlines())]
+
+
+def test_wait_ends_with_3_when_its_time_is_over(job: Callable[[str], Job], tool: Tool) -> None:
+    job("suspended").wait_for_phase("Suspended")
+    began = time.monotonic()
+    output, said = tool("wait", "suspended", "--timeout", "2s", code=3)
+    assert 2 <= time.monotonic() - began < 20
+    assert output == ""
+    assert "suspended: Suspended (Suspended): suspended; nothing is held; waiting until somebody resumes it" in said
+    assert said.splitlines()[-1].endswith("not ended within 2 s")
+
+
+def test_wait_and_logs_end_with_2_when_the_job_is_uninstalled(job: Callable[[str], Job], tool: Tool) -> None:
+    removed = job("removed")
+    removed.wait_running()
+    wait, logs = tool.start("wait", "removed"), tool.start("logs", "removed", "-f")
+    assert wait.stderr
+    assert wait.stderr.readline() == "removed: Running: all 1 tasks run or are done\n"
+    removed.uninstall()
+    for process in (wait, logs):
+        _, said = ended(process, 2)
+        assert said.splitlines()[-1] == "Error: job removed is not there any more: it was uninstalled"
+
+
+@pytest.mark.parametrize("command", ["status", "wait", "logs"])
+def test_a_job_that_is_not_there(job: Callable[[str], Job], tool: Tool, command: str) -> None:
+    job("running").wait_running()
+    _, said = tool(command, "runing", code=2)
+    assert said == (
+        f"Error: there is no job runing in namespace {tool.namespace}; it is not installed yet, or was uninstalled. "
+        "There is running\n"
+    )
+
+
+# --- logs ---------------------------------------------------------------------------------------------------------
+
+
+def test_logs_follow_through_restarts_and_new_pods_until_the_end_and_wait_ends_with_0(
+    shared_jobs: Jobs, job: Callable[[str], Job], tool: Tool, tmp_path: Path
+) -> None:
+    running = job("running")
+    running.wait_running()
+    # Where watching is not allowed, it asks every ten seconds.
+    only_reads = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "watch"]} for rule in LOOKS]
+    poller = as_account(shared_jobs, "poller", only_reads, tmp_path)
+    shared_jobs.namespace.wait_until("the binding counts", lambda: poller.works("status"))
+    follow, wait = tool.start("logs", "running", "--follow"), poller.start("wait", "running")
+    assert follow.stdout
+    seen: list[str] = []
+    while len([line for line in seen if "line 3 of" in line]) < 3:
+        seen.append(follow.stdout.readline())
+    running.tell("worker-1", "fall")
+    running.wait_until("worker-1 is started again", lambda: running.restarts("worker-1") and running.runs("worker-1"))
+    uid = running.delete_pod("ps-0")
+    running.wait_for_new_pod("ps-0", uid)
+    # The new ones have printed, so that nothing is left to come but the end.
+    while len([line for line in seen if "line 3 of" in line]) < 5:
+        seen.append(follow.stdout.readline())
+    told, _ = tool("status", "running")
+    assert re.search(r"^worker-1 +Running +\S+ +1 +last exit 3: the program failed; its log", told, re.MULTILINE)
+    previous, _ = tool("logs", "running", "--previous", "--task", "worker-1", "--tail", "2")
+    assert [line.split(" | ")[1].split()[0] for line in previous.splitlines()] == ["falls", "ended"]
+    one, _ = tool("logs", "running", "--task", "worker-0", "--task", "ps")
+    assert {line.split()[0] for line in one.splitlines()} == {"worker-0", "ps-0"}
+    running.tell("worker-0", "end")
+    rest, said = ended(follow)
+    lines = [*seen, *rest.splitlines(keepends=True)]
+    starts = [match[1] for line in lines if (match := re.fullmatch(r"\S+ +\| start of (\S+)\n", line))]
+    assert sorted(starts) == ["ps-0", "ps-0", "worker-0", "worker-1", "worker-1"]
+    assert sorted(line for line in lines if "line 2 of worker-1" in line) == ["worker-1  | line 2 of worker-1\n"] * 2
+    assert [line for line in lines if line.endswith("| falls\n")] == ["worker-1  | falls\n"]
+    assert re.match(r"running: Succeeded after \d+ s \(Completed\): worker-0 exited 0\n", said)
+    output, told = ended(wait)
+    assert output == said
+    assert "running: Running: all 3 tasks run or are done\n" in told
+
+
+def test_after_the_end_the_lifecycles_log_is_printed(job: Callable[[str], Job], tool: Tool) -> None:
+    job("failing").wait_ended("Failed", disturbed=True)
+    for arguments in ((), ("--follow",)):
+        output, said = tool("logs", "failing", *arguments)
+        log = job("failing").lifecycle_log()
+        assert output == "".join(f"lifecycle | {line}\n" for line in log.splitlines())
+        assert said.startswith("failing: Failed after")
+
+
+def test_a_task_that_is_not_there_is_refused(job: Callable[[str], Job], tool: Tool) -> None:
+    job("waiting").wait_for_message("Insufficient")
+    _, said = tool("logs", "waiting", "--task", "worker-2", code=2)
+    assert "--task worker-2: no such task; this job has worker-0 to worker-1" in said
+
+
+# --- several jobs in one release ----------------------------------------------------------------------------------
+
+
+def test_a_release_with_two_jobs(shared_jobs: Jobs, tool: Tool, tmp_path: Path) -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    dependencies = [{"name": "tensorflow-job", "alias": alias, "version": version} for alias in ("train", "tune")]
+    (tmp_path / "Chart.yaml").write_text(
+        yaml.safe_dump({"apiVersion": "v2", "name": "team", "version": "1.0.0", "dependencies": dependencies})
+    )
+    (tmp_path / "charts").mkdir()
+    release = shared_jobs.new("both")
+    helm = shared_jobs.target.helm(release.helm) or ""
+    packed = shared_jobs.target.run(helm, "package", str(CHART), "--destination", str(tmp_path / "charts"))
+    assert packed.returncode == 0, packed.stderr
+    train = release.complete(shell("sleep 600", suspend=True))
+    release.install({"train": train, "tune": release.complete(shell("exit 0"))}, chart=str(tmp_path))
+    output, _ = tool("wait", "both-tune")
+    assert output.startswith("both-tune: Succeeded after")
+    listed, _ = tool("status", "both")
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["both-train", "both-tune"]
+    alone, _ = tool("status", "both-train")
+    assert re.match(rf"job +both-train in namespace {tool.namespace}, release both\n", alone)
+    _, said = tool("wait", "both", code=2)
+    assert said == "Error: release both has several jobs; name one of them: both-train, both-tune\n"
+    shared_jobs.all.remove(release)
+
+
+# --- rights and ways that do not lead there -----------------------------------------------------------------------
+
+
+def test_the_rights_to_look_are_enough_and_each_one_that_is_missing_is_named(
+    shared_jobs: Jobs, job: Callable[[str], Job], tool: Tool, tmp_path: Path
+) -> None:
+    job("failing").wait_ended("Failed", disturbed=True)
+    looker, nobody = as_account(shared_jobs, "looker", LOOKS, tmp_path), as_account(shared_jobs, "nobody", [], tmp_path)
+    shared_jobs.namespace.wait_until("the binding counts", lambda: looker.works("status"))
+    for words, code in (
+        (["status", "failing"], 0),
+        (["status"], 0),
+        (["wait", "failing"], 1),
+        (["logs", "failing"], 0),
+    ):
+        mine, own = looker(*words, code=code), tool(*words, code=code)
+        assert len(mine[0].splitlines()) == len(own[0].splitlines())
+        _, said = nobody(*words, code=2)
+        error = rf"Error: you have no right to (get|list) configmaps in namespace {tool.namespace}; ask who .*\n"
+        assert re.fullmatch(error, said)
+    _, said = looker("status", "-A", code=2)
+    assert said.startswith("Error: you have no right to list configmaps in the whole cluster; ask")
+    output, _ = looker("doctor", "-f", str(ROOT / "examples/digits/values.yaml"), code=1)
+    assert re.search(r"^rights to install +problem +you may not create, patch, update, delete", output, re.MULTILINE)
+    assert re.search(r"^rights to look +ok ", output, re.MULTILINE)
+    assert re.search(r"^quota +unknown ", output, re.MULTILINE)
+    assert max(map(len, output.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [["status"], ["wait", "job"], ["logs", "job"], ["doctor", "-f", "VALUES"]])
+def test_without_a_cluster_each_command_says_so_in_a_sentence(
+    cluster: Target, tmp_path: Path, words: list[str]
+) -> None:
+    words = [str(ROOT / "examples/digits/values.yaml") if word == "VALUES" else word for word in words]
+    context, users = {"name": "c", "context": {"cluster": "c", "user": "u"}}, [{"name": "u", "user": {"token": "t"}}]
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}],
+        "contexts": [context],
+        "users": users,
+    }
+    (tmp_path / "config").write_text(
+        json.dumps({"kind": "Config", "apiVersion": "v1", "current-context": "c", **config})
+    )
+    silent = Tool(cluster, "team", tmp_path / "config")
+    _, said = silent(*words, code=2)
+    assert said == (
+        "Error: the cluster does not answer (The connection to the server 127.0.0.1:9 was refused); check the network, "
+        "and --context\n"
+    )
+    _, said = silent(*words, "--context", "other", code=2)
+    assert "other" in said
+    assert said.endswith("`kubectl config get-contexts` lists the contexts there are\n")
+
+
+def test_a_namespace_that_is_not_there(cluster: Target) -> None:
+    _, said = Tool(cluster, "no-such-team")("status", "job", code=2)
+    assert said == "Error: there is no namespace no-such-team; give the one of the job with --namespace\n"
+
+
+# --- doctor -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doctor(jobs: Jobs, tmp_path: Path) -> Doctor:
+    """Runs `tfconfig doctor` in an empty namespace, and returns its checks."""
+    job = jobs.new()
+
+    def run(code: int, overlay: Path | None = None, **values: Any) -> list[dict[str, str]]:
+        file = tmp_path / "values.yaml"
+        file.write_text(yaml.safe_dump(job.complete({"program": {"command": ["sh", "-c", "exit 0"]}, **values})))
+        more = ["-f", str(overlay)] if overlay else []
+        tool = Tool(jobs.target, jobs.namespace.name)
+        output, _ = tool("doctor", "-f", str(file), *more, "--release", "job", "-o", "json", code=code)
+        checks: list[dict[str, str]] = json.loads(output)["checks"]
+        return checks
+
+    jobs.all.remove(job)  # it is never installed
+    return run
+
+
+def of(found: list[dict[str, str]], check: str) -> list[str]:
+    """What the checks of this name found."""
+    return [one["found"] for one in found if one["check"] == check]
+
+
+def test_doctor_finds_nothing_where_the_job_would_run_and_leaves_nothing_behind(jobs: Jobs, doctor: Doctor) -> None:
+    found = doctor(0)
+    assert {one["result"] for one in found} == {"ok"}
+    assert of(found, "claim job-checkpoints")[0].startswith("storage class ")
+    assert of(found, "pods") == ["chief, worker, ps, lifecycle: would be taken"]
+    for plural in ("pods", "statefulsets", "jobs", "persistentvolumeclaims", "roles"):
+        assert jobs.namespace.list(plural) == []
+
+
+def test_doctor_finds_what_the_cluster_would_refuse(doctor: Doctor) -> None:
+    amount = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}}
+    found = doctor(
+        1,
+        ROOT / "values/root.yaml",
+        checkpoint={"storageClassName": "no-such-class"},
+        worker={"replicas": 4, "gpus": 1},
+        gpuResource="example.com/tpu",
+        resources=amount,
+        imagePullSecrets=[{"name": "no-such-secret"}],
+        data={"images": {"mountPath": "/data", "existingClaim": "no-such-claim"}},
+    )
+    assert of(found, "claim job-checkpoints") == ["there is no storage class no-such-class"]
+    assert of(found, "example.com/tpu") == ["4 needed; no node has any"]
+    for name in ("Secret no-such-secret", "PersistentVolumeClaim no-such-claim"):
+        assert of(found, name) == ["is not in the namespace; the pods would wait for it"]
+    # The namespaces of these tests are `restricted`.
+    refused, *others = of(found, "pods")
+    assert 'violates PodSecurity "restricted:latest": ' in refused
+    assert others[-1] == "lifecycle: would be taken"
+
+
+def test_doctor_counts_the_whole_job_against_the_quota(jobs: Jobs, doctor: Doctor) -> None:
+    # One pod fits, so that no dry run of one pod refuses it; five do not.
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "small"},
+        "spec": {"hard": {"pods": "4"}},
+    }
+    applied = jobs.target.run("kubectl", "apply", "-n", jobs.namespace.name, "-f", "-", text=json.dumps(quota))
+    assert applied.returncode == 0, applied.stderr
+    found = doctor(1)
+    assert of(found, "pods") == ["chief, worker, ps, lifecycle: would be taken"]
+    assert of(found, "quota") == ["small: pods needed 5, used 0, limit 4"]
+
+
+def test_doctor_without_the_namespace(cluster: Target) -> None:
+    values = str(ROOT / "examples/digits/values.yaml")
+    output, _ = Tool(cluster, "no-such-team")("doctor", "-f", values, code=1)
+    assert "namespace   problem  there is no namespace no-such-team" in output
