@@ -86,6 +86,7 @@ def _run(local: Local, job: Job, console: Console) -> int:
     strays.adopt()
     began = time.time()
     state, interrupted = asyncio.run(_supervise(local))
+    console.end()
     _summarize(console, job, state, began)
     if interrupted and not state.ended:
         return INTERRUPTED

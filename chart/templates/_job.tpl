@@ -83,7 +83,8 @@ without empty ones, so that a later chart that adds an empty default starts no n
       "deadlines" (dict
         "activeSeconds" .Values.deadlines.activeSeconds
         "startSeconds" .Values.deadlines.startSeconds
-        "unstartableSeconds" .Values.deadlines.unstartableSeconds)
+        "unstartableSeconds" .Values.deadlines.unstartableSeconds
+        "stallSeconds" .Values.deadlines.stallSeconds)
       "cleanup" (dict "onSuccess" .Values.cleanup.onSuccess "onFailure" .Values.cleanup.onFailure)
     | toJson -}}
 {{- end -}}

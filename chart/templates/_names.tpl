@@ -80,6 +80,12 @@ tensorflow-job/job: {{ include "tensorflow-job.fullname" .root | quote }}
 tensorflow-job/role: {{ .role }}
 {{- end -}}
 
+{{/* The pods of the lifecycle Job. */}}
+{{- define "tensorflow-job.lifecycleSelector" -}}
+tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}
+app.kubernetes.io/component: lifecycle
+{{- end -}}
+
 {{/* The training pods of all roles. */}}
 {{- define "tensorflow-job.trainingSelector" -}}
 tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}

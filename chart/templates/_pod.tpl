@@ -220,6 +220,7 @@ spec:
         - --grace={{ int64 $settings.terminationGracePeriodSeconds }}
         - --config=/tensorflow-job/config
         - --state=/tensorflow-job-state
+        - --progress=2223
       {{- if .root.Values.program.workingDir }}
       workingDir: {{ .root.Values.program.workingDir | quote }}
       {{- else if include "tensorflow-job.programName" .root }}
@@ -228,6 +229,8 @@ spec:
       ports:
         - name: tensorflow
           containerPort: 2222
+        - name: progress
+          containerPort: 2223
       env:
         {{- include "tensorflow-job.env" . | nindent 8 }}
       {{- with $settings.envFrom }}

@@ -117,7 +117,7 @@ worker.replicas: the addresses of all tasks make a TF_CONFIG of {{ $bytes }} byt
 {{- end -}}
 
 {{- define "tensorflow-job.validate.env" -}}
-{{- $made := list "TF_CONFIG" "TASK_TYPE" "TASK_INDEX" "PS_HOSTS" "WORKER_HOSTS" "CHECKPOINT_DIR" -}}
+{{- $made := list "TF_CONFIG" "TASK_TYPE" "TASK_INDEX" "TASK_PROGRESS_FILE" "PS_HOSTS" "WORKER_HOSTS" "CHECKPOINT_DIR" -}}
 {{- range $where := list "" "chief" "worker" "ps" "evaluator" -}}
 {{-   $values := ternary $.Values (index $.Values $where | default dict) (eq $where "") -}}
 {{-   range $name, $value := $values.env -}}

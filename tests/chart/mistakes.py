@@ -101,7 +101,15 @@ RULES = [
     # Environment
     *(
         Mistake({"env": {name: "x"}}, f"env.{name}: made by the chart for every task; remove it, or give the program's")
-        for name in ("TF_CONFIG", "TASK_TYPE", "TASK_INDEX", "PS_HOSTS", "WORKER_HOSTS", "CHECKPOINT_DIR")
+        for name in (
+            "TF_CONFIG",
+            "TASK_TYPE",
+            "TASK_INDEX",
+            "TASK_PROGRESS_FILE",
+            "PS_HOSTS",
+            "WORKER_HOSTS",
+            "CHECKPOINT_DIR",
+        )
     ),
     Mistake({"worker": {"env": {"TF_CONFIG": "x"}}}, "worker.env.TF_CONFIG: made by the chart for every task"),
     Mistake(

@@ -56,7 +56,7 @@ def test_the_whole_layout() -> None:
             "nodeLoss": "Wait",
             "nodeLossGraceSeconds": 60,
         },
-        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300},
+        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
         "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
     }
 
@@ -85,7 +85,7 @@ def test_the_layout_of_everything() -> None:
             "nodeLoss": "Replace",
             "nodeLossGraceSeconds": 5,
         },
-        "deadlines": {"activeSeconds": 1000000, "startSeconds": 600, "unstartableSeconds": 60},
+        "deadlines": {"activeSeconds": 1000000, "startSeconds": 600, "unstartableSeconds": 60, "stallSeconds": 1800},
         "cleanup": {"onSuccess": "Keep", "onFailure": "Keep"},
     }
 

@@ -243,7 +243,31 @@ def test_only_the_jobs_own_pods_and_extra_peers_reach_the_training_pods() -> Non
     peer = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
     policy = render(merged(PROGRAM, {"networkPolicy": {"extraPeers": [peer]}})).one("NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress"]
-    assert policy["ingress"] == [{"from": [{"podSelector": policy["podSelector"]}, peer]}]
+    lifecycle = {"tensorflow-job/job": "digits", "app.kubernetes.io/component": "lifecycle"}
+    assert policy["ingress"] == [
+        {"from": [{"podSelector": policy["podSelector"]}, peer]},
+        {"from": [{"podSelector": {"matchLabels": lifecycle}}], "ports": [{"port": "progress"}]},
+    ]
+
+
+def test_without_options_there_are_these_objects_and_no_others() -> None:
+    rendered = render(merged(PROGRAM, {"strategy": "MultiWorkerMirrored"}), release="mnist")
+    made = sorted((found["kind"], found["metadata"]["name"]) for found in rendered.objects)
+    lifecycle = rendered.one("Job")["metadata"]["name"]
+    assert made == [
+        ("ConfigMap", "mnist-entrypoint"),
+        ("ConfigMap", "mnist-job"),
+        ("ConfigMap", "mnist-lifecycle"),
+        ("ConfigMap", "mnist-status"),
+        ("Job", lifecycle),
+        ("NetworkPolicy", "mnist"),
+        ("PersistentVolumeClaim", "mnist-checkpoints"),
+        ("Role", "mnist-lifecycle"),
+        ("RoleBinding", "mnist-lifecycle"),
+        ("Service", "mnist"),
+        ("ServiceAccount", "mnist-lifecycle"),
+        ("StatefulSet", "mnist-worker"),
+    ]
 
 
 def test_extra_objects_are_rendered_as_templates() -> None:

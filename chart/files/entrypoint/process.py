@@ -13,6 +13,8 @@ import sys
 import time
 from typing import Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional
 
+from .progress import Teller
+
 # Left alone: what cannot be caught, the faults of this process itself, and job control stops (as in tini).
 _LEFT = {
     signal.SIGKILL,
@@ -74,18 +76,19 @@ def run(
     grace: float,
     prepare: Callable[[], None],
     parent: Optional[int] = None,
+    teller: Optional[Teller] = None,
 ) -> Ended:
     """Run a program to its end as the leader of its own process group, and leave none of the group behind.
 
     `prepare` runs in the new process before the program, so that this one stays free for signals. When asked to end,
-    the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace` is 0. Status 127: there is
-    no such program; 126: it cannot be executed.
+    the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace` is 0. `teller` is served
+    meanwhile. Status 127: there is no such program; 126: it cannot be executed.
     """
     child = _spawn(argv, environ, prepare)
     stopped = False
     kill_at: Optional[float] = None
     while True:
-        taken = _take(kill_at, parent)
+        taken = _take(kill_at, parent, teller)
         if taken == signal.SIGCHLD:
             status = _reap().get(child)
             if status is not None:
@@ -105,7 +108,7 @@ def run(
             kill_at = time.monotonic() + 1.0
 
 
-def _take(until: Optional[float], parent: Optional[int]) -> Optional[int]:
+def _take(until: Optional[float], parent: Optional[int], teller: Optional[Teller] = None) -> Optional[int]:
     """The next signal; None when the time is over. The end of the parent counts as SIGTERM."""
     while not _arrived:
         if parent is not None and os.getppid() != parent:
@@ -113,7 +116,10 @@ def _take(until: Optional[float], parent: Optional[int]) -> Optional[int]:
         wait = None if until is None else max(0.0, until - time.monotonic())
         if parent is not None:
             wait = PARENT_SECONDS if wait is None else min(wait, PARENT_SECONDS)
-        if select.select([_pipe[0]], [], [], wait)[0]:
+        ready = select.select([_pipe[0]] + ([teller] if teller else []), [], [], wait)[0]
+        if teller and teller in ready:
+            teller.answer()
+        if _pipe[0] in ready:
             _arrived.extend(os.read(_pipe[0], 4096))
         elif until is not None and time.monotonic() >= until:
             return None

@@ -12,14 +12,14 @@ from typing import Any
 
 from .cluster import Job, Task, format_ranges, name, parse_ranges
 from .job import counts
-from .state import Outcome, Pod, State, Wave
+from .state import Outcome, Pod, Progress, State, Wave
 
 VERSION = 1
 
 
 def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
     """The state and, for people, the tasks per role; times are RFC 3339 in UTC."""
-    wave, stuck = state.wave, state.stuck
+    wave, stuck, told = state.wave, state.stuck, state.progress
     document = {
         "version": VERSION,
         "run": state.run,
@@ -36,6 +36,18 @@ def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
         "failures": state.failures,
         "backoffLimit": job["restart"]["backoffLimit"],
         "restarts": state.restarts,
+        "progress": told
+        and {
+            "step": told.step,
+            "total": told.total,
+            "loss": told.loss,
+            "rate": told.rate,
+            "task": name(told.task),
+            "time": _time(told.time),
+        },
+        "teller": state.teller and "{} {}".format(*state.teller),
+        "settledTime": _time(state.settled),
+        "stalledTime": _time(state.stalled),
         "roles": counts(job, state, pods),
         "succeeded": _ranges(state.succeeded),
         "drained": state.drained,
@@ -80,7 +92,8 @@ def load(text: str) -> State:
 
 
 def _load(document: Mapping[str, Any]) -> State:
-    wave, stuck = document.get("wave"), document.get("stuck")
+    wave, stuck, told = document.get("wave"), document.get("stuck"), document.get("progress")
+    uid, _, restarts = document.get("teller", "").rpartition(" ")
     seen = {key: note.split(" ") for key, note in document.get("seen", {}).items()}
     return State(
         run=document["run"],
@@ -109,6 +122,18 @@ def _load(document: Mapping[str, Any]) -> State:
             {_task(key): times for key, times in wave["absorbed"].items()},
         ),
         stuck=stuck and (_task(stuck["task"]), _seconds(stuck["since"]) or 0.0),
+        progress=told
+        and Progress(
+            _task(told["task"]),
+            told["step"],
+            told["total"],
+            told["loss"],
+            told["rate"],
+            _seconds(told["time"]) or 0.0,
+        ),
+        teller=(uid, int(restarts)) if restarts else None,
+        settled=_seconds(document.get("settledTime")),
+        stalled=_seconds(document.get("stalledTime")),
         history=tuple(
             Outcome(
                 past["run"],

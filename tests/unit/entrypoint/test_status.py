@@ -20,6 +20,7 @@ from tfconfig.entrypoint.state import (
     SUSPENDED,
     Outcome,
     Pod,
+    Progress,
     State,
     Wave,
 )
@@ -32,6 +33,7 @@ TIMES = st.integers(0, 4_000_000_000_000).map(lambda milliseconds: milliseconds 
 TASKS = st.builds(Task, st.sampled_from(ROLES), st.integers(0, 5000))
 UIDS = st.uuids().map(str)
 COUNTS = st.integers(0, 1000)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 STATES = st.builds(
     State,
     run=st.text(max_size=10),
@@ -52,6 +54,11 @@ STATES = st.builds(
     seen=st.dictionaries(TASKS, st.tuples(UIDS, COUNTS), max_size=5),
     wave=st.none() | st.builds(Wave, TIMES, TASKS, st.booleans(), st.dictionaries(TASKS, COUNTS, max_size=5)),
     stuck=st.none() | st.tuples(TASKS, TIMES),
+    progress=st.none()
+    | st.builds(Progress, TASKS, COUNTS, st.none() | COUNTS, st.none() | NUMBERS, st.none() | NUMBERS, TIMES),
+    teller=st.none() | st.tuples(UIDS, COUNTS),
+    settled=st.none() | TIMES,
+    stalled=st.none() | TIMES,
     history=st.lists(
         st.builds(Outcome, st.text(max_size=10), PHASES, st.text(max_size=10), st.text(max_size=10), TIMES), max_size=3
     ).map(tuple),
@@ -141,6 +148,18 @@ def test_people_and_tasks_find_what_they_look_for() -> None:
     }
     assert parse_ranges(document["succeeded"]["worker"]) == [0, 1]
     assert document["roles"]["worker"] == {"replicas": 3, "running": 1, "succeeded": 2, "restarts": 6}
+
+
+def test_progress_has_the_same_keys_whatever_the_program_told() -> None:
+    state = State(run="a", progress=Progress(Task("chief", 0), 1200, 5000, 0.13, None, 1_700_000_000.0))
+    assert json.loads(status.dump(JOB, state, {}))["progress"] == {
+        "step": 1200,
+        "total": 5000,
+        "loss": 0.13,
+        "rate": None,
+        "task": "chief-0",
+        "time": "2023-11-14T22:13:20.000Z",
+    }
 
 
 def test_a_run_is_always_named() -> None:

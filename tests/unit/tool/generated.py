@@ -102,6 +102,7 @@ VALUES: st.SearchStrategy[Values] = st.fixed_dictionaries(
             activeSeconds=st.sampled_from([None, 1, 86_400, 31_536_000]),
             startSeconds=st.sampled_from([None, 600]),
             unstartableSeconds=st.sampled_from([1, 300, 2_000_000]),
+            stallSeconds=st.sampled_from([None, 1, 600]),
         ),
         "cleanup": some(onSuccess=st.sampled_from(["Release", "Keep"]), onFailure=st.sampled_from(["Release", "Keep"])),
         "suspend": st.booleans(),
