@@ -83,5 +83,6 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
             "nodeLossGraceSeconds": restart.get("nodeLossGraceSeconds") or 0,
         },
         "deadlines": {key: deadlines.get(key) for key in _DEADLINES},
+        "logs": {key: data["logs"][key] for key in ("maxBytes", "files")} if data["logs"].get("persist") else None,
         "cleanup": {key: data["cleanup"][key] for key in ("onSuccess", "onFailure")},
     }

@@ -147,11 +147,26 @@ def _objects(data: Mapping[str, Any], job: Mapping[str, Any]) -> list[dict[str, 
         *([("ConfigMap", f"{name}-program")] if carried else []),
         *(("PersistentVolumeClaim", one["name"]) for one in _claims(data, job) if one["made"]),
         *([("NetworkPolicy", name)] if data["networkPolicy"].get("enabled") else []),
+        *_observing(data, name),
     ]
     if data["serviceAccount"].get("create"):
         objects += [("ServiceAccount", account), ("Role", f"{name}-lifecycle"), ("RoleBinding", f"{name}-lifecycle")]
     objects += [("extraObjects", key) for key, one in sorted((data.get("extraObjects") or {}).items()) if one]
     return [{"kind": kind, "name": called} for kind, called in objects]
+
+
+def _observing(data: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    """The objects of TensorBoard and of the metrics."""
+    board, metrics, guarded = data["tensorboard"], data["metrics"], data["networkPolicy"].get("enabled")
+    objects: list[tuple[str, str]] = []
+    if metrics.get("enabled"):
+        objects += [("NetworkPolicy", f"{name}-lifecycle")] if guarded else []
+        objects += [("PodMonitor", name)] if metrics["podMonitor"].get("enabled") else []
+    if board.get("enabled"):
+        objects += [("Deployment", f"{name}-tensorboard"), ("Service", f"{name}-tensorboard")]
+        objects += [("NetworkPolicy", f"{name}-tensorboard")] if guarded else []
+        objects += [("Ingress", f"{name}-tensorboard")] if board["ingress"].get("enabled") else []
+    return objects
 
 
 def _rights(data: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:

@@ -164,6 +164,15 @@ data.{{ $volume }}.env: {{ . }} is the variable of data.{{ index $seen . }} too;
 {{- if and .Values.checkpoint.existingClaim (not .Values.checkpoint.enabled) }}
 checkpoint.existingClaim: {{ quote .Values.checkpoint.existingClaim }}, but checkpoint.enabled is false; set checkpoint.enabled: true, or remove the claim
 {{- end }}
+{{- if and .Values.logs.persist (not .Values.checkpoint.enabled) }}
+logs.persist: true, but checkpoint.enabled is false and there is no volume to keep them on; set checkpoint.enabled: true, or logs.persist: false
+{{- end }}
+{{- if and .Values.tensorboard.enabled (not .Values.checkpoint.enabled) }}
+tensorboard.enabled: true, but checkpoint.enabled is false and there is nothing to show; set checkpoint.enabled: true, or tensorboard.enabled: false
+{{- end }}
+{{- if and .Values.tensorboard.enabled .Values.tensorboard.ingress.enabled (not .Values.tensorboard.ingress.host) }}
+tensorboard.ingress.host: missing, and without it the Ingress takes every host; give the name under which TensorBoard is to be reached
+{{- end }}
 {{- end -}}
 
 {{/* Volumes and containers of one pod: names and mount paths occur once. */}}

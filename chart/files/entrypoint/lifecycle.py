@@ -25,7 +25,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, NoReturn
 
-from . import observe, status
+from . import metrics, observe, status
 from .cluster import Job, Task, name, runs_server, tasks
 from .job import TAKING_OVER, announcement, decide, reporter, stall_begins
 from .kubernetes import ApiError, Client, Deleter
@@ -77,11 +77,23 @@ class OutdatedError(Exception):
 
 
 class Lifecycle:
-    """One controller of one run. `pace` is for tests: all waits of the loop times this."""
+    """One controller of one run, with its metrics at a port, if one is given.
+
+    `pace` is for tests: all waits of the loop times this.
+    """
 
     def __init__(
-        self, client: Client, config: str, job_name: str, run: str, holder: str, out: Any = None, pace: float = 1.0
+        self,
+        client: Client,
+        config: str,
+        job_name: str,
+        run: str,
+        holder: str,
+        out: Any = None,
+        pace: float = 1.0,
+        metrics_port: int = 0,
     ) -> None:
+        self._metrics_port = metrics_port
         self._client, self._path, self._job_name, self._run = client, os.path.join(config, "job.json"), job_name, run
         self._holder, self._out, self._pace = holder, out or sys.stdout, pace
         self._bell = observe.Bell()
@@ -148,6 +160,16 @@ class Lifecycle:
         self._spawn(self._explainer.work)
         self._spawn(self._asker.work)
         self._bell.wait(0.0, 0.0, 0.0)
+        if self._metrics_port:
+            self._serve_metrics()
+
+    def _serve_metrics(self) -> None:
+        try:
+            metrics.Server(
+                self._metrics_port, lambda: metrics.render(self._job, self._state, self._pods.snapshot())
+            ).start()
+        except OSError as error:  # the job is more important
+            self._say(f"no metrics are served: port {self._metrics_port}: {error.strerror}")
 
     def _spawn(self, work: Callable[[], None]) -> None:
         def guarded() -> None:
@@ -530,11 +552,12 @@ def _destroys(action: Action) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`lifecycle --config=DIR --job=NAME --run=ID`; the exit status is the training's outcome, or 143."""
+    """`lifecycle --config=DIR --job=NAME --run=ID [--metrics=PORT]`; exits as the training ended, or with 143."""
     parser = argparse.ArgumentParser(prog="lifecycle")
     parser.add_argument("--config", required=True)
     parser.add_argument("--job", required=True)
     parser.add_argument("--run", required=True)
+    parser.add_argument("--metrics", type=int, default=0)
     options = parser.parse_args(arguments)
 
     def leave(*_: object) -> NoReturn:
@@ -543,4 +566,5 @@ def main(arguments: Sequence[str]) -> int:
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
-    return Lifecycle(Client(), options.config, options.job, options.run, socket.gethostname()).run()
+    names = options.config, options.job, options.run, socket.gethostname()
+    return Lifecycle(Client(), *names, metrics_port=options.metrics).run()

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, Dict, List, Mapping, NoReturn, Optional
 
-from . import cluster, peers, process, progress
+from . import cluster, logs, peers, process, progress
 from .cluster import Job, Task
 
 MESSAGE = "/dev/termination-log"
@@ -77,7 +77,7 @@ def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int]
 
     # A parameter server has nothing to save, and a grace once given cannot be shortened.
     seconds = 0 if task.role == "ps" else max(grace - KILL_MARGIN, grace / 2)
-    ended = process.run(argv, environ, seconds, prepare, parent, teller)
+    ended = process.run(argv, environ, seconds, prepare, parent, teller, _output(job, task))
     if ended.stopped:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
         _write(message, "%s asked to end; %s exited %d" % (cluster.STOPPED, cluster.name(task), ended.code))
@@ -97,7 +97,7 @@ def _serve(job: Job, task: Task, state: str, message: str, parent: Optional[int]
         os.remove(ready)
     here = os.path.dirname(os.path.abspath(__file__))
     argv = [sys.executable, here, "server", ready, *job["serverImports"]]
-    ended = process.run(argv, _environment(job, task), 0, lambda: None, parent)
+    ended = process.run(argv, _environment(job, task), 0, lambda: None, parent, None, _output(job, task))
     if ended.stopped:
         _write(message, cluster.STOPPED + " asked to end")
         return 143
@@ -120,6 +120,14 @@ def _environment(job: Job, task: Task) -> Dict[str, str]:
     environ = cluster.environment(job, task)
     environ.update(os.environ)
     return environ
+
+
+def _output(job: Job, task: Task) -> Optional[logs.Output]:
+    wanted = job.get("logs")  # absent in what an older chart wrote
+    if not wanted or not job["checkpointDir"]:
+        return None
+    path = os.path.join(job["checkpointDir"], "logs", job["run"], cluster.name(task) + ".log")
+    return logs.Output(path, wanted["maxBytes"], wanted["files"])
 
 
 def _teller(path: str, task: Task, run: str, port: int) -> Optional[progress.Teller]:

@@ -106,6 +106,13 @@ VALUES: st.SearchStrategy[Values] = st.fixed_dictionaries(
         ),
         "cleanup": some(onSuccess=st.sampled_from(["Release", "Keep"]), onFailure=st.sampled_from(["Release", "Keep"])),
         "suspend": st.booleans(),
+        "logs": some(persist=st.booleans(), maxBytes=st.sampled_from([4096, 10**12]), files=st.sampled_from([1, 100])),
+        "metrics": some(enabled=st.booleans(), podMonitor=some(enabled=st.booleans())),
+        "tensorboard": some(
+            enabled=st.booleans(),
+            directory=st.sampled_from(["", "a/b"]),
+            ingress=some(enabled=st.booleans(), host=st.sampled_from(["", "a.example.com"])),
+        ),
         "run": st.integers(0, 3),
         "fullnameOverride": st.sampled_from(["", "", "other", "9x", "a" * 43]),
         "serviceAccount": some(create=st.booleans(), name=st.sampled_from(["", "runner"])),
