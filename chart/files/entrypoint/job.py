@@ -162,6 +162,7 @@ def _judge(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], 
         state = replace(state, wave=replace(state.wave, absorbed=dict(state.wave.absorbed)))
     succeeded, restarts = set(state.succeeded), state.restarts
     undecided = set(deciding_tasks(job)) - succeeded
+    hung = {pod.uid for pod in _hung(job, state, mine)}  # whose restarts were counted with the stall
     for when, pod, exit_ in news:
         if pod.task in succeeded or state.ended:
             continue
@@ -177,7 +178,7 @@ def _judge(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], 
             state = replace(state, drained=True) if failed else state
         else:
             state = _judge_exit(job, state, pod, exit_, actions)
-            restarts += not state.ended
+            restarts += not state.ended and pod.uid not in hung
     if len(actions) > TOLD:
         actions[TOLD:] = [Event("Normal", "TasksEnded", f"{len(actions) - TOLD} more exits")]
     notes = {task: note for task, note in notes.items() if task not in succeeded}
@@ -409,8 +410,9 @@ def _judge_stall(job: Job, state: State, seen: Observation, mine: Mapping[Task, 
         return replace(_fail(state, told.task, None, "BackoffLimitExceeded", message), finished=seen.now)
     note = f"failure {state.failures} of {allowed} allowed" if counted else "part of the same wave, not counted again"
     actions.append(Event("Warning", "TaskStalled", f"{said}; {note}"))
-    newest = max(pod.created for pod in _programs(job, state, mine))
-    return replace(state, teller=None, stalled=newest)
+    hung = _programs(job, state, mine)
+    restarts = state.restarts + len(hung)
+    return replace(state, teller=None, stalled=max(pod.created for pod in hung), restarts=restarts)
 
 
 def stall_begins(job: Job, state: State) -> float | None:

@@ -680,9 +680,12 @@ def test_all_programs_of_the_training_are_replaced_since_any_of_them_may_hang(
     story.tells(task, 1)
     assert story.tells(task, 1, after=120, ago=120).failures == 1
     assert story.deleted() == goes
+    assert story.state.restarts == len(goes)
     for gone in goes:
         story.change(gone, deleted=story.now + 30)
-    story.look()
+        killed = Exit(137, finished=story.now)
+        story.change(gone, status="Terminated", current=killed)
+    assert (story.look().failures, story.state.restarts) == (1, len(goes))
     for number, gone in enumerate(goes, 1):
         story.pod(gone, status="Running")
         state = story.look()
