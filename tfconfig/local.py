@@ -99,7 +99,7 @@ class Local:
                 state, actions = decide(self._job, state, seen)
                 text = status.dump(self._job, state, seen.pods)
                 if text != stored:
-                    _replace(self._folder / "status.json", text)
+                    _replace(self._folder / "status.json", text.partition("\n")[0])
                     stored = text
                 self._console.progress(state.progress)
                 for action in actions:

@@ -35,13 +35,10 @@ def plan(values: Values, release: str) -> dict[str, Any]:
         }
         for name, count in job["replicas"].items()
     }
-    lifecycle = [data["lifecycle"]]
-    pods["lifecycle"] = {
-        "tasks": 1,
-        "runs": "lifecycle",
-        **{kind: pod_amounts(lifecycle, [], kind) for kind in ("requests", "limits")},
-    }
-    counted = [one for name, one in pods.items() if name == "lifecycle" or not suspended]
+    for name in ("lifecycle", *(["tensorboard"] if data["tensorboard"].get("enabled") else [])):
+        amounts = {kind: pod_amounts([data[name]], [], kind) for kind in ("requests", "limits")}
+        pods[name] = {"tasks": 1, "runs": name, **amounts}
+    counted = [one for name, one in pods.items() if name not in job["replicas"] or not suspended]
     return {
         "version": 1,
         "name": job["name"],
@@ -53,11 +50,19 @@ def plan(values: Values, release: str) -> dict[str, Any]:
             **{kind: _sum(_times(one[kind], one["tasks"]) for one in counted) for kind in ("requests", "limits")},
         },
         "claims": _claims(data, job),
-        "ports": [{"port": job["port"], "protocol": "TCP", "service": job["service"],
-                   "from": "the job's own pods" if data["networkPolicy"].get("enabled") else "everywhere"}],
+        "ports": _ports(data, job),
         "objects": _objects(data, job),
         "rights": _rights(data, job),
     }  # fmt: skip
+
+
+def _ports(data: Mapping[str, Any], job: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The ports of its Services, and from where they can be reached."""
+    guarded = data["networkPolicy"].get("enabled")
+    ports = [(job["port"], job["service"], "the job's own pods" if guarded else "everywhere")]
+    if data["tensorboard"].get("enabled"):
+        ports.append((80, f"{job['name']}-tensorboard", "everywhere"))
+    return [{"port": port, "protocol": "TCP", "service": service, "from": who} for port, service, who in ports]
 
 
 def _containers(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -42,12 +42,8 @@ without empty ones, so that a later chart that adds an empty default starts no n
 
 {{/* What TensorBoard shows: the job's own folder, or another one of the same volume. */}}
 {{- define "tensorflow-job.tensorboardDir" -}}
-{{- $own := include "tensorflow-job.checkpointDir" . -}}
-{{- with .Values.tensorboard.directory -}}
-{{- printf "%s/%s" (trimSuffix "/" $.Values.checkpoint.mountPath) . -}}
-{{- else -}}
-{{- $own -}}
-{{- end -}}
+{{- $own := .Values.checkpoint.directory | default (include "tensorflow-job.fullname" .) -}}
+{{- printf "%s/%s" (trimSuffix "/" .Values.checkpoint.mountPath) (.Values.tensorboard.directory | default $own) -}}
 {{- end -}}
 
 {{/* job.json: all that pods and the lifecycle know about the job. */}}

@@ -116,6 +116,9 @@ NVIDIA_VISIBLE_DEVICES: void
       - configMap:
           name: {{ include "tensorflow-job.statusName" .root | quote }}
           optional: true
+          items:
+            - key: status.json
+              path: status.json
 - name: state
   emptyDir: {}
 {{- with include "tensorflow-job.programName" .root }}

@@ -359,7 +359,8 @@ class Lifecycle:
         return True
 
     def _write(self, text: str) -> None:
-        data = {observe.STATUS_KEY: text, observe.HOLDER_KEY: self._holder}
+        told, _, handled = text.partition("\n")
+        data = {observe.STATUS_KEY: told, observe.HANDLED_KEY: handled or None, observe.HOLDER_KEY: self._holder}
         while True:
             body = {"metadata": {"resourceVersion": self._version}, "data": data}
             try:

@@ -26,6 +26,7 @@ CONTAINER = "tensorflow"
 ROLE_LABEL, RUN_LABEL, JOB_LABEL = "tensorflow-job/role", "tensorflow-job/run", "tensorflow-job/job"
 RUN, CONTROLLER, SUSPEND = "tensorflow-job/run", "tensorflow-job/controller", "tensorflow-job/suspend"
 STATUS_KEY, HOLDER_KEY = "status.json", "holder"
+HANDLED_KEY = "handled.json"  # the second line of status.dump: training pods do not mount it
 
 MESSAGE = 400  # characters kept of a message: a thousand pods times two exits times 4 KiB would be a lot
 INIT_ATTEMPTS = 3
@@ -288,7 +289,7 @@ class Status:
             notes.get(CONTROLLER, ""),
             notes.get(SUSPEND) == "true",
             data.get(HOLDER_KEY, ""),
-            data.get(STATUS_KEY, ""),
+            "\n".join(filter(None, (data.get(STATUS_KEY), data.get(HANDLED_KEY)))) if data.get(STATUS_KEY) else "",
         )
 
 

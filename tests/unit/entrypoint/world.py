@@ -206,7 +206,7 @@ class World:
         """What `task` does while it waits for its turn."""
         if pod.state != "running" or pod.doing != "gate":
             return
-        told = json.loads(self.stored or "{}")
+        told = json.loads(self.stored.partition("\n")[0] or "{}")
         if pod.run != self.run or (told and told["run"] != pod.run and not told["released"]):
             return
         mine = told if told.get("run") == pod.run else {}
