@@ -66,7 +66,14 @@ def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_rights() -> None
     assert pod["automountServiceAccountToken"] is False
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert kubernetes.restricted_violations(pod) == []
-    assert container["image"] == rendered.container_of("chief")["image"]
+    # The newest of TensorFlow's images that has it: https://github.com/tensorflow/tensorflow/pull/110709
+    assert container["image"] == "tensorflow/tensorflow:2.20.0"
+
+
+def test_the_notes_tell_the_way_to_tensorboard() -> None:
+    way = "kubectl -n team port-forward service/digits-tensorboard 6006:80"
+    assert way in render(merged(PROGRAM, BOARD)).notes
+    assert way not in render(PROGRAM).notes
 
 
 def test_tensorboard_of_another_folder_of_the_volume() -> None:
