@@ -233,7 +233,7 @@ STEPS = """
 step=0
 while test $step -lt 40; do
   step=$((step + 1)); echo "{\\"step\\": $step, \\"total\\": 40}" >$TASK_PROGRESS_FILE
-  test $step = 20 && ! test -e "$CHECKPOINT_DIR/hung" && { touch "$CHECKPOINT_DIR/hung"; sleep 600; }
+  test $step = 20 && test $TASK_INDEX = 0 && ! test -e "$CHECKPOINT_DIR/hung" && { touch "$CHECKPOINT_DIR/hung"; sleep 600; }
   sleep 0.1
 done
 """
@@ -245,6 +245,7 @@ def test_progress_is_told_and_a_program_that_hangs_is_started_again(start: Start
     assert run.end() == 0
     run.wait_for(r"tfconfig \| step \d+ of 40 \(\d+ %\)")
     assert "worker-0: no progress for 3 s, last at step 20; failure 1 of 6 allowed" in run.output
+    assert "progress       step 40 of 40 (100 %)" in run.output
     assert "restarts       1 (1 failures counted)" in run.output, "the other worker was done"
     assert run.pids() == []
 
