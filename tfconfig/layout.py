@@ -10,6 +10,7 @@ from tfconfig.entrypoint import cluster
 ROLES = cluster.ROLES
 
 PORT = 2222
+_DEADLINES = ("activeSeconds", "startSeconds", "unstartableSeconds", "stallSeconds")
 
 
 def fullname(data: Mapping[str, Any], release: str) -> str:
@@ -81,6 +82,7 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
             "nodeLoss": restart["nodeLoss"],
             "nodeLossGraceSeconds": restart.get("nodeLossGraceSeconds") or 0,
         },
-        "deadlines": {key: deadlines.get(key) for key in ("activeSeconds", "startSeconds", "unstartableSeconds")},
+        "deadlines": {key: deadlines.get(key) for key in _DEADLINES},
+        "logs": {key: data["logs"][key] for key in ("maxBytes", "files")} if data["logs"].get("persist") else None,
         "cleanup": {key: data["cleanup"][key] for key in ("onSuccess", "onFailure")},
     }

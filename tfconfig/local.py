@@ -18,10 +18,10 @@ from pathlib import Path
 
 from tfconfig import strays
 from tfconfig.console import Console
-from tfconfig.entrypoint import status
+from tfconfig.entrypoint import observe, progress, status
 from tfconfig.entrypoint.cluster import Job, Task, name
-from tfconfig.entrypoint.job import decide
-from tfconfig.entrypoint.state import Delete, Event, Exit, Finish, Observation, Pod, Scale, Set, State
+from tfconfig.entrypoint.job import decide, reporter
+from tfconfig.entrypoint.state import Delete, Event, Exit, Finish, Observation, Pod, Reading, Scale, Set, State
 
 ENTRYPOINT = Path(status.__file__).parent
 
@@ -95,12 +95,13 @@ class Local:
         try:
             while not interrupted.is_set():
                 self._changed.clear()
-                seen = self._observe()
+                seen = self._observe(state)
                 state, actions = decide(self._job, state, seen)
                 text = status.dump(self._job, state, seen.pods)
                 if text != stored:
-                    _replace(self._folder / "status.json", text)
+                    _replace(self._folder / "status.json", text.partition("\n")[0])
                     stored = text
+                self._console.progress(state.progress)
                 for action in actions:
                     if isinstance(action, Finish):
                         return state
@@ -116,11 +117,19 @@ class Local:
         for wait in waits:
             wait.cancel()
 
-    def _observe(self) -> Observation:
+    def _observe(self, state: State) -> Observation:
         pods = {task: pod.observed(self._job["run"]) for task, pod in self._pods.items()}
         current = {role: sum(task.role == role for task in pods) for role in self._desired}
         sets = {role: Set(desired, current[role]) for role, desired in self._desired.items()}
-        return Observation(now=time.time(), pods=pods, sets=sets)
+        return Observation(now=time.time(), pods=pods, sets=sets, reading=self._read(reporter(self._job, state)))
+
+    def _read(self, task: Task | None) -> Reading | None:
+        """What a task's program says of its progress; here its file is at hand."""
+        pod = self._pods.get(task) if task else None
+        if pod is None or pod.process is None:
+            return None
+        now, said = time.time(), progress.read(str(pod.folder / progress.FILE))
+        return observe.reading(pod.observed(self._job["run"]), said, now) if said else None
 
     def _act(self, action: Scale | Delete | Event) -> None:
         if isinstance(action, Event):
@@ -189,6 +198,7 @@ class Local:
             "parent": os.getpid(),
         }
         (pod.folder / "message").write_text("")
+        (pod.folder / progress.FILE).unlink(missing_ok=True)  # a task that is done parks, and leaves what it finds
         arguments = [str(ENTRYPOINT), "task", *(f"--{key}={value}" for key, value in options.items())]
         output = _Output(self._console, pod.task)
         async with self._starting:

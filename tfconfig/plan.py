@@ -35,13 +35,10 @@ def plan(values: Values, release: str) -> dict[str, Any]:
         }
         for name, count in job["replicas"].items()
     }
-    lifecycle = [data["lifecycle"]]
-    pods["lifecycle"] = {
-        "tasks": 1,
-        "runs": "lifecycle",
-        **{kind: pod_amounts(lifecycle, [], kind) for kind in ("requests", "limits")},
-    }
-    counted = [one for name, one in pods.items() if name == "lifecycle" or not suspended]
+    for name in ("lifecycle", *(["tensorboard"] if data["tensorboard"].get("enabled") else [])):
+        amounts = {kind: pod_amounts([data[name]], [], kind) for kind in ("requests", "limits")}
+        pods[name] = {"tasks": 1, "runs": name, **amounts}
+    counted = [one for name, one in pods.items() if name not in job["replicas"] or not suspended]
     return {
         "version": 1,
         "name": job["name"],
@@ -53,11 +50,19 @@ def plan(values: Values, release: str) -> dict[str, Any]:
             **{kind: _sum(_times(one[kind], one["tasks"]) for one in counted) for kind in ("requests", "limits")},
         },
         "claims": _claims(data, job),
-        "ports": [{"port": job["port"], "protocol": "TCP", "service": job["service"],
-                   "from": "the job's own pods" if data["networkPolicy"].get("enabled") else "everywhere"}],
+        "ports": _ports(data, job),
         "objects": _objects(data, job),
         "rights": _rights(data, job),
     }  # fmt: skip
+
+
+def _ports(data: Mapping[str, Any], job: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The ports of its Services, and from where they can be reached."""
+    guarded = data["networkPolicy"].get("enabled")
+    ports = [(job["port"], job["service"], "the job's own pods" if guarded else "everywhere")]
+    if data["tensorboard"].get("enabled"):
+        ports.append((80, f"{job['name']}-tensorboard", "everywhere"))
+    return [{"port": port, "protocol": "TCP", "service": service, "from": who} for port, service, who in ports]
 
 
 def _containers(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -147,11 +152,26 @@ def _objects(data: Mapping[str, Any], job: Mapping[str, Any]) -> list[dict[str, 
         *([("ConfigMap", f"{name}-program")] if carried else []),
         *(("PersistentVolumeClaim", one["name"]) for one in _claims(data, job) if one["made"]),
         *([("NetworkPolicy", name)] if data["networkPolicy"].get("enabled") else []),
+        *_observing(data, name),
     ]
     if data["serviceAccount"].get("create"):
         objects += [("ServiceAccount", account), ("Role", f"{name}-lifecycle"), ("RoleBinding", f"{name}-lifecycle")]
     objects += [("extraObjects", key) for key, one in sorted((data.get("extraObjects") or {}).items()) if one]
     return [{"kind": kind, "name": called} for kind, called in objects]
+
+
+def _observing(data: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    """The objects of TensorBoard and of the metrics."""
+    board, metrics, guarded = data["tensorboard"], data["metrics"], data["networkPolicy"].get("enabled")
+    objects: list[tuple[str, str]] = []
+    if metrics.get("enabled"):
+        objects += [("NetworkPolicy", f"{name}-lifecycle")] if guarded else []
+        objects += [("PodMonitor", name)] if metrics["podMonitor"].get("enabled") else []
+    if board.get("enabled"):
+        objects += [("Deployment", f"{name}-tensorboard"), ("Service", f"{name}-tensorboard")]
+        objects += [("NetworkPolicy", f"{name}-tensorboard")] if guarded else []
+        objects += [("Ingress", f"{name}-tensorboard")] if board["ingress"].get("enabled") else []
+    return objects
 
 
 def _rights(data: Mapping[str, Any], job: Mapping[str, Any]) -> dict[str, Any]:

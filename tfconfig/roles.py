@@ -9,7 +9,15 @@ from typing import Any
 from tfconfig.entrypoint.cluster import expand
 
 # Variables that the entrypoint makes for each task, so that nobody else may set them.
-MADE_VARIABLES = ("TF_CONFIG", "TASK_TYPE", "TASK_INDEX", "PS_HOSTS", "WORKER_HOSTS", "CHECKPOINT_DIR")
+MADE_VARIABLES = (
+    "TF_CONFIG",
+    "TASK_TYPE",
+    "TASK_INDEX",
+    "TASK_PROGRESS_FILE",
+    "PS_HOSTS",
+    "WORKER_HOSTS",
+    "CHECKPOINT_DIR",
+)
 
 # Merged key by key, where null removes a key; every other setting of a role replaces the one at the top whole.
 MERGED = frozenset(("image", "env", "nodeSelector", "podLabels", "podAnnotations"))

@@ -16,6 +16,7 @@ from tfconfig import options, strays
 from tfconfig.console import Console
 from tfconfig.entrypoint import cluster
 from tfconfig.entrypoint.cluster import Job, name
+from tfconfig.entrypoint.progress import words
 from tfconfig.entrypoint.state import SUCCEEDED, State
 from tfconfig.local import Local
 from tfconfig.prepare import CannotRunError, Options, left_out, local_job, program_folder
@@ -89,6 +90,7 @@ def _run(local: Local, job: Job, console: Console) -> int:
     strays.adopt()
     began = time.time()
     state, interrupted = asyncio.run(_supervise(local))
+    console.end()
     _summarize(console, job, state, began)
     if interrupted and not state.ended:
         return INTERRUPTED
@@ -122,6 +124,8 @@ def _summarize(console: Console, job: Job, state: State, began: float) -> None:
         console.say(f"Interrupted after {ended - began:.1f} s; no process of the job is left")
     if state.decider:
         console.say(f"  deciding task  {name(state.decider)}, exit status {state.exit_code}")
+    if state.progress:
+        console.say(f"  progress       {words(vars(state.progress))}")
     console.say(f"  restarts       {state.restarts} ({state.failures} failures counted)")
     if state.ended:
         console.say(f"  freed          {time.time() - ended:.1f} s after the end")

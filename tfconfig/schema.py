@@ -51,6 +51,7 @@ FORMS = {
     f"^({_REGISTRY})?$": "a registry's host, such as registry.example.com:5000",
     f"^({_REGISTRY}/)?{_IMAGE_NAME}(/{_IMAGE_NAME})*$": "an image without its tag, such as tensorflow/tensorflow",
     r"^([A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?$": "an image's tag, such as 2.21.0",
+    r"^([0-9]+(ms|s|m|h))?$": "a time with its unit, such as 30s or 1m",
     r"^(sha256:[a-f0-9]{64})?$": "sha256: and 64 lower-case hexadecimal digits",
 }
 # Keys that people expect and that are left out on purpose: what to do instead.

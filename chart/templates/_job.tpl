@@ -4,7 +4,7 @@ without empty ones, so that a later chart that adds an empty default starts no n
 */}}
 {{- define "tensorflow-job.run" -}}
 {{- $values := omit .Values "restart" "completion" "deadlines" "cleanup" "suspend" "lifecycle" "serviceAccount" "networkPolicy"
-      "extraObjects" "global" "enabled" -}}
+      "logs" "metrics" "tensorboard" "extraObjects" "global" "enabled" -}}
 {{- $checkpoint := pick .Values.checkpoint "enabled" "mountPath" "directory" "existingClaim" -}}
 {{- $values = merge (dict "checkpoint" $checkpoint) (omit $values "checkpoint") -}}
 {{- include "tensorflow-job.withoutEmpty" $values | sha256sum | trunc 10 -}}
@@ -38,6 +38,12 @@ without empty ones, so that a later chart that adds an empty default starts no n
 {{- $directory := .Values.checkpoint.directory | default (include "tensorflow-job.fullname" .) -}}
 {{- printf "%s/%s" (trimSuffix "/" .Values.checkpoint.mountPath) $directory -}}
 {{- end -}}
+{{- end -}}
+
+{{/* What TensorBoard shows: the job's own folder, or another one of the same volume. */}}
+{{- define "tensorflow-job.tensorboardDir" -}}
+{{- $own := .Values.checkpoint.directory | default (include "tensorflow-job.fullname" .) -}}
+{{- printf "%s/%s" (trimSuffix "/" .Values.checkpoint.mountPath) (.Values.tensorboard.directory | default $own) -}}
 {{- end -}}
 
 {{/* job.json: all that pods and the lifecycle know about the job. */}}
@@ -83,7 +89,9 @@ without empty ones, so that a later chart that adds an empty default starts no n
       "deadlines" (dict
         "activeSeconds" .Values.deadlines.activeSeconds
         "startSeconds" .Values.deadlines.startSeconds
-        "unstartableSeconds" .Values.deadlines.unstartableSeconds)
+        "unstartableSeconds" .Values.deadlines.unstartableSeconds
+        "stallSeconds" .Values.deadlines.stallSeconds)
+      "logs" (ternary (pick .Values.logs "maxBytes" "files") nil (eq (toString .Values.logs.persist) "true"))
       "cleanup" (dict "onSuccess" .Values.cleanup.onSuccess "onFailure" .Values.cleanup.onFailure)
     | toJson -}}
 {{- end -}}

@@ -4,7 +4,7 @@
 {{- range $path, $text := .Files.Glob "files/entrypoint/*.py" -}}
 {{-   $_ := set $files (base $path) (toString $text) -}}
 {{- end -}}
-{{- omit $files "job.py" "kubernetes.py" "lifecycle.py" "observe.py" "state.py" "status.py" | toJson -}}
+{{- omit $files "job.py" "kubernetes.py" "lifecycle.py" "metrics.py" "observe.py" "state.py" "status.py" | toJson -}}
 {{- end -}}
 
 {{- define "tensorflow-job.lifecycleFiles" -}}
@@ -12,7 +12,7 @@
 {{- range $path, $text := .Files.Glob "files/entrypoint/*.py" -}}
 {{-   $_ := set $files (base $path) (toString $text) -}}
 {{- end -}}
-{{- pick $files "job.py" "kubernetes.py" "lifecycle.py" "observe.py" "state.py" "status.py" | toJson -}}
+{{- pick $files "job.py" "kubernetes.py" "lifecycle.py" "metrics.py" "observe.py" "state.py" "status.py" | toJson -}}
 {{- end -}}
 
 {{/*
@@ -80,6 +80,12 @@ spec:
         - --config=/tensorflow-job/config
         - --job={{ .jobName }}
         - --run={{ include "tensorflow-job.run" .root }}
+        {{- if .root.Values.metrics.enabled }}
+        - --metrics=8080
+      ports:
+        - name: metrics
+          containerPort: 8080
+        {{- end }}
       {{- with $lifecycle.resources }}
       resources:
         {{- toYaml . | nindent 8 }}

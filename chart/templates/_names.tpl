@@ -59,7 +59,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}
 {{- end -}}
 
-{{/* Labels of the objects that Helm makes. Takes (dict "root" $ "component" training|lifecycle). */}}
+{{/* Labels of the objects that Helm makes. Takes (dict "root" $ "component" training|lifecycle|tensorboard). */}}
 {{- define "tensorflow-job.labels" -}}
 {{ include "tensorflow-job.stableLabels" .root }}
 app.kubernetes.io/component: {{ .component }}
@@ -78,6 +78,21 @@ app.kubernetes.io/component: {{ .component }}
 {{- define "tensorflow-job.setSelector" -}}
 tensorflow-job/job: {{ include "tensorflow-job.fullname" .root | quote }}
 tensorflow-job/role: {{ .role }}
+{{- end -}}
+
+{{- define "tensorflow-job.tensorboardName" -}}
+{{- printf "%s-tensorboard" (include "tensorflow-job.fullname" .) -}}
+{{- end -}}
+
+{{- define "tensorflow-job.tensorboardSelector" -}}
+tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}
+app.kubernetes.io/component: tensorboard
+{{- end -}}
+
+{{/* The pods of the lifecycle Job. */}}
+{{- define "tensorflow-job.lifecycleSelector" -}}
+tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}
+app.kubernetes.io/component: lifecycle
 {{- end -}}
 
 {{/* The training pods of all roles. */}}

@@ -116,6 +116,9 @@ NVIDIA_VISIBLE_DEVICES: void
       - configMap:
           name: {{ include "tensorflow-job.statusName" .root | quote }}
           optional: true
+          items:
+            - key: status.json
+              path: status.json
 - name: state
   emptyDir: {}
 {{- with include "tensorflow-job.programName" .root }}
@@ -220,6 +223,7 @@ spec:
         - --grace={{ int64 $settings.terminationGracePeriodSeconds }}
         - --config=/tensorflow-job/config
         - --state=/tensorflow-job-state
+        - --progress=2223
       {{- if .root.Values.program.workingDir }}
       workingDir: {{ .root.Values.program.workingDir | quote }}
       {{- else if include "tensorflow-job.programName" .root }}
@@ -228,6 +232,8 @@ spec:
       ports:
         - name: tensorflow
           containerPort: 2222
+        - name: progress
+          containerPort: 2223
       env:
         {{- include "tensorflow-job.env" . | nindent 8 }}
       {{- with $settings.envFrom }}

@@ -4,7 +4,7 @@ and all of them are reported at once. `tfconfig validate` has the same rules.
 */}}
 {{- define "tensorflow-job.validate" -}}
 {{- $mistakes := list -}}
-{{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "gpus" "mounts" "labels"
+{{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "gpus" "checkpoint" "mounts" "labels"
       "serviceAccount" "characters" -}}
 {{-   range $line := include (printf "tensorflow-job.validate.%s" $rule) $ | splitList "\n" -}}
 {{-     with trim $line -}}
@@ -117,7 +117,7 @@ worker.replicas: the addresses of all tasks make a TF_CONFIG of {{ $bytes }} byt
 {{- end -}}
 
 {{- define "tensorflow-job.validate.env" -}}
-{{- $made := list "TF_CONFIG" "TASK_TYPE" "TASK_INDEX" "PS_HOSTS" "WORKER_HOSTS" "CHECKPOINT_DIR" -}}
+{{- $made := list "TF_CONFIG" "TASK_TYPE" "TASK_INDEX" "TASK_PROGRESS_FILE" "PS_HOSTS" "WORKER_HOSTS" "CHECKPOINT_DIR" -}}
 {{- range $where := list "" "chief" "worker" "ps" "evaluator" -}}
 {{-   $values := ternary $.Values (index $.Values $where | default dict) (eq $where "") -}}
 {{-   range $name, $value := $values.env -}}
@@ -158,6 +158,18 @@ data.{{ $volume }}.env: {{ . }} is the variable of data.{{ index $seen . }} too;
 {{-     end -}}
 {{-   end -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "tensorflow-job.validate.checkpoint" -}}
+{{- if and .Values.logs.persist (not .Values.checkpoint.enabled) }}
+logs.persist: true, but checkpoint.enabled is false and there is no volume to keep them on; set checkpoint.enabled: true, or logs.persist: false
+{{- end }}
+{{- if and .Values.tensorboard.enabled (not .Values.checkpoint.enabled) }}
+tensorboard.enabled: true, but checkpoint.enabled is false and there is nothing to show; set checkpoint.enabled: true, or tensorboard.enabled: false
+{{- end }}
+{{- if and .Values.tensorboard.enabled .Values.tensorboard.ingress.enabled (not .Values.tensorboard.ingress.host) }}
+tensorboard.ingress.host: missing, and without it the Ingress takes every host; give the name under which TensorBoard is to be reached
+{{- end }}
 {{- end -}}
 
 {{/* Volumes and containers of one pod: names and mount paths occur once. */}}

@@ -22,6 +22,18 @@ _CLAIM: Values = {"mountPath": "/data", "existingClaim": "datasets"}
 
 # Rules across fields: _validate.tpl.
 RULES = [
+    Mistake(
+        {"logs": {"persist": True}, "checkpoint": {"enabled": False}},
+        "logs.persist: true, but checkpoint.enabled is false and there is no volume to keep them on; set",
+    ),
+    Mistake(
+        {"tensorboard": {"enabled": True}, "checkpoint": {"enabled": False}},
+        "tensorboard.enabled: true, but checkpoint.enabled is false and there is nothing to show; set",
+    ),
+    Mistake(
+        {"tensorboard": {"enabled": True, "ingress": {"enabled": True}}},
+        "tensorboard.ingress.host: missing, and without it the Ingress takes every host; give",
+    ),
     Mistake({"program": {"command": []}}, "program.command: missing; give the command that trains"),
     Mistake({"program": {"command": None}}, "program.command: missing; give the command that trains"),
     Mistake(
@@ -101,7 +113,15 @@ RULES = [
     # Environment
     *(
         Mistake({"env": {name: "x"}}, f"env.{name}: made by the chart for every task; remove it, or give the program's")
-        for name in ("TF_CONFIG", "TASK_TYPE", "TASK_INDEX", "PS_HOSTS", "WORKER_HOSTS", "CHECKPOINT_DIR")
+        for name in (
+            "TF_CONFIG",
+            "TASK_TYPE",
+            "TASK_INDEX",
+            "TASK_PROGRESS_FILE",
+            "PS_HOSTS",
+            "WORKER_HOSTS",
+            "CHECKPOINT_DIR",
+        )
     ),
     Mistake({"worker": {"env": {"TF_CONFIG": "x"}}}, "worker.env.TF_CONFIG: made by the chart for every task"),
     Mistake(

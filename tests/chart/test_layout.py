@@ -56,8 +56,9 @@ def test_the_whole_layout() -> None:
             "nodeLoss": "Wait",
             "nodeLossGraceSeconds": 60,
         },
-        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300},
+        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
         "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
+        "logs": None,
     }
 
 
@@ -85,8 +86,9 @@ def test_the_layout_of_everything() -> None:
             "nodeLoss": "Replace",
             "nodeLossGraceSeconds": 5,
         },
-        "deadlines": {"activeSeconds": 1000000, "startSeconds": 600, "unstartableSeconds": 60},
+        "deadlines": {"activeSeconds": 1000000, "startSeconds": 600, "unstartableSeconds": 60, "stallSeconds": 1800},
         "cleanup": {"onSuccess": "Keep", "onFailure": "Keep"},
+        "logs": None,
     }
 
 
@@ -130,11 +132,16 @@ POLICIES: list[Values] = [
     {"completion": {"evaluatorGraceSeconds": 1}},
     {"deadlines": {"activeSeconds": 3600}},
     {"cleanup": {"onFailure": "Keep"}},
+    {"deadlines": {"stallSeconds": 600}},
+    {"logs": {"persist": True}},
+    {"metrics": {"enabled": True}},
     {"lifecycle": {"image": {"tag": "3.12-slim"}}},
 ]
 BESIDE: list[Values] = [
     {"serviceAccount": {"annotations": {"a": "b"}}},
     {"networkPolicy": {"enabled": False}},
+    {"tensorboard": {"enabled": True}},
+    {"metrics": {"podMonitor": {"interval": "5s"}}},
     {"extraObjects": {"a": None}},
     {"checkpoint": {"keep": False, "size": "1Ti", "storageClassName": "fast", "accessModes": ["ReadWriteOnce"]}},
     {"global": {"team": "vision"}},

@@ -51,9 +51,12 @@ def test_no_two_objects_have_the_same_kind_and_name(rendered: Rendered) -> None:
 def test_only_namespaced_kinds_are_made_and_nothing_names_a_namespace(rendered: Rendered) -> None:
     kinds = {
         "ConfigMap",
+        "Deployment",
+        "Ingress",
         "Job",
         "NetworkPolicy",
         "PersistentVolumeClaim",
+        "PodMonitor",
         "Role",
         "RoleBinding",
         "Service",
@@ -102,17 +105,20 @@ def test_selectors_hold_nothing_that_a_new_version_changes(rendered: Rendered) -
         assert set(one["spec"]["selector"]["matchLabels"]) == {"tensorflow-job/job", "tensorflow-job/role"}
 
 
-def test_service_and_network_policy_select_the_training_pods_only(rendered: Rendered) -> None:
-    selectors = [rendered.one("Service")["spec"]["selector"]]
+def test_services_and_network_policies_select_the_pods_of_their_own_component_only(rendered: Rendered) -> None:
+    component = "app.kubernetes.io/component"
+    selectors = [service["spec"]["selector"] for service in rendered.all("Service")]
     selectors += [policy["spec"]["podSelector"]["matchLabels"] for policy in rendered.all("NetworkPolicy")]
     for selector in selectors:
         for owner, template in kubernetes.pod_templates(rendered):
-            trains = "-lifecycle-" not in owner
-            assert kubernetes.selects(selector, template["metadata"]["labels"]) == trains
+            labels = template["metadata"]["labels"]
+            assert kubernetes.selects(selector, labels) == (labels[component] == selector[component]), owner
+    training = rendered.one("Service", rendered.layout()["service"])["spec"]["selector"]
+    assert training[component] == "training"
 
 
 def test_the_service_gives_unready_pods_of_every_set_a_name_at_the_port_of_their_container(rendered: Rendered) -> None:
-    service = rendered.one("Service")
+    service = rendered.one("Service", rendered.layout()["service"])
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"] is True
     [port] = service["spec"]["ports"]
@@ -243,7 +249,31 @@ def test_only_the_jobs_own_pods_and_extra_peers_reach_the_training_pods() -> Non
     peer = {"podSelector": {"matchLabels": {"app": "prometheus"}}}
     policy = render(merged(PROGRAM, {"networkPolicy": {"extraPeers": [peer]}})).one("NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress"]
-    assert policy["ingress"] == [{"from": [{"podSelector": policy["podSelector"]}, peer]}]
+    lifecycle = {"tensorflow-job/job": "digits", "app.kubernetes.io/component": "lifecycle"}
+    assert policy["ingress"] == [
+        {"from": [{"podSelector": policy["podSelector"]}, peer]},
+        {"from": [{"podSelector": {"matchLabels": lifecycle}}], "ports": [{"port": "progress"}]},
+    ]
+
+
+def test_without_options_there_are_these_objects_and_no_others() -> None:
+    rendered = render(merged(PROGRAM, {"strategy": "MultiWorkerMirrored"}), release="mnist")
+    made = sorted((found["kind"], found["metadata"]["name"]) for found in rendered.objects)
+    lifecycle = rendered.one("Job")["metadata"]["name"]
+    assert made == [
+        ("ConfigMap", "mnist-entrypoint"),
+        ("ConfigMap", "mnist-job"),
+        ("ConfigMap", "mnist-lifecycle"),
+        ("ConfigMap", "mnist-status"),
+        ("Job", lifecycle),
+        ("NetworkPolicy", "mnist"),
+        ("PersistentVolumeClaim", "mnist-checkpoints"),
+        ("Role", "mnist-lifecycle"),
+        ("RoleBinding", "mnist-lifecycle"),
+        ("Service", "mnist"),
+        ("ServiceAccount", "mnist-lifecycle"),
+        ("StatefulSet", "mnist-worker"),
+    ]
 
 
 def test_extra_objects_are_rendered_as_templates() -> None:

@@ -30,7 +30,10 @@ def test_a_wrong_value_is_reported(mistake: Mistake) -> None:
 
 
 def test_all_mistakes_are_reported_at_once_one_a_line() -> None:
-    several = [mistakes.RULES[0], Mistake({"env": {"TF_CONFIG": "x"}}, "env.TF_CONFIG: made by")]
+    several = [
+        Mistake({"program": {"command": []}}, "program.command: missing"),
+        Mistake({"env": {"TF_CONFIG": "x"}}, "env.TF_CONFIG: made by"),
+    ]
     several.append(Mistake({"serviceAccount": {"create": False}}, "serviceAccount.name: missing"))
     message = said(Mistake(merged(*(mistake.values for mistake in several)), ""))
     lines = [line for line in message.splitlines() if line.startswith("  - ")]

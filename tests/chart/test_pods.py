@@ -35,6 +35,7 @@ def test_the_command_of_a_task() -> None:
         "--grace=90",
         "--config=/tensorflow-job/config",
         f"--state={STATE}",
+        "--progress=2223",
     ]
     assert rendered.pod_of("ps")["terminationGracePeriodSeconds"] == 90
 
@@ -70,9 +71,10 @@ def test_configuration_status_and_state_are_mounted() -> None:
     mounts = {mount["mountPath"]: mount for mount in rendered.container_of("worker")["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     assert volumes[mounts["/tensorflow-job/entrypoint"]["name"]]["configMap"] == {"name": "mnist-entrypoint"}
+    status = {"key": "status.json", "path": "status.json"}  # and not what else the lifecycle keeps there
     assert volumes[mounts["/tensorflow-job/config"]["name"]]["projected"]["sources"] == [
         {"configMap": {"name": "mnist-job"}},
-        {"configMap": {"name": "mnist-status", "optional": True}},
+        {"configMap": {"name": "mnist-status", "optional": True, "items": [status]}},
     ]
     assert volumes[mounts[STATE]["name"]]["emptyDir"] == {}
     assert [path for path, mount in mounts.items() if mount.get("readOnly")] == [

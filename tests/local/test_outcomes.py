@@ -239,3 +239,32 @@ def test_invalid_values_start_nothing(start: Start) -> None:
     assert run.end() == 2
     assert "worker.replicas" in run.output
     assert "worker-0 |" not in run.output
+
+
+STEPS = """
+step=0
+while test $step -lt 40; do
+  step=$((step + 1)); echo "{\\"step\\": $step, \\"total\\": 40}" >$TASK_PROGRESS_FILE
+  test $step = 20 && test $TASK_INDEX = 0 && ! test -e "$CHECKPOINT_DIR/hung" && { touch "$CHECKPOINT_DIR/hung"; sleep 600; }
+  sleep 0.1
+done
+"""
+
+
+def test_progress_is_told_and_a_program_that_hangs_is_started_again(start: Start) -> None:
+    values = shell(STEPS, worker={"replicas": 2}, checkpoint={"enabled": True}, deadlines={"stallSeconds": 3})
+    run = start(values)
+    assert run.end() == 0
+    run.wait_for(r"tfconfig \| step \d+ of 40 \(\d+ %\)")
+    assert "worker-0: no progress for 3 s, last at step 20; failure 1 of 6 allowed" in run.output
+    assert "progress       step 40 of 40 (100 %)" in run.output
+    assert "restarts       1 (1 failures counted)" in run.output, "the other worker was done"
+    assert run.pids() == []
+
+
+def test_kept_logs_are_below_the_checkpoint_folder(start: Start, tmp_path: Path) -> None:
+    values = shell("echo out; echo err >&2", checkpoint={"enabled": True}, logs={"persist": True})
+    run = start(values, "--checkpoint", str(tmp_path / "kept"))
+    assert run.end() == 0
+    assert (tmp_path / "kept/logs/local/worker-0.log").read_text().endswith("\nout\nerr\n")
+    assert "worker-0 | out\nworker-0 | err" in run.output

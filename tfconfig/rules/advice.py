@@ -190,6 +190,12 @@ def _without_effect(job: Job) -> Iterator[Found]:
         "networkPolicy.extraPeers": not data["networkPolicy"]["enabled"] and "networkPolicy.enabled is false",
         "serviceAccount.annotations": not data["serviceAccount"].get("create") and "serviceAccount.create is false",
     }
+    off = not data["logs"].get("persist") and "logs.persist is false"
+    reasons.update({f"logs.{key}": off for key in ("maxBytes", "files")})
+    off = not data["metrics"].get("enabled") and "metrics.enabled is false"
+    reasons.update({f"metrics.podMonitor.{key}": off for key in ("enabled", "labels", "interval")})
+    off = not data["tensorboard"].get("enabled") and "tensorboard.enabled is false"
+    reasons.update({f"tensorboard.{key}": off for key in ("directory", "image", "resources", "ingress")})
     given = checkpoint.get("existingClaim") and "checkpoint.existingClaim is used as it is"
     off = not checkpoint.get("enabled") and "checkpoint.enabled is false"
     reasons.update({f"checkpoint.{key}": off or given for key in ("size", "accessModes", "storageClassName", "keep")})

@@ -146,6 +146,27 @@ def _checkpoint(job: Job) -> Iterator[Found]:
         yield Found(("checkpoint", "existingClaim"), f'"{claim}", but checkpoint.enabled is false', fix)
 
 
+@rule("TFC162")
+def _without_volume(job: Job) -> Iterator[Found]:
+    uses = (
+        ("logs", "persist", "there is no volume to keep them on"),
+        ("tensorboard", "enabled", "there is nothing to show"),
+    )
+    for section, key, why in uses:
+        if job.data[section].get(key) and not job.data["checkpoint"].get("enabled"):
+            found = f"true, but checkpoint.enabled is false and {why}"
+            fix = f"set checkpoint.enabled: true, or {section}.{key}: false"
+            yield Found((section, key), found, fix, (("checkpoint", "enabled"),))
+
+
+@rule("TFC163")
+def _ingress(job: Job) -> Iterator[Found]:
+    board = job.data["tensorboard"]
+    if board.get("enabled") and board["ingress"].get("enabled") and not board["ingress"].get("host"):
+        fix = "give the name under which TensorBoard is to be reached"
+        yield Found(("tensorboard", "ingress", "host"), "missing, and without it the Ingress takes every host", fix)
+
+
 @rule("TFC161")
 def _claim_modes(job: Job) -> Iterator[Found]:
     checkpoint = job.data["checkpoint"]

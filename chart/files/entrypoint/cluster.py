@@ -17,10 +17,11 @@ MAX_TF_CONFIG_BYTES = 131072 - len("TF_CONFIG=") - 1
 # Without these pings a node that vanishes freezes its peers until TCP gives up, about 15 minutes later.
 GRPC_KEEPALIVE = "grpc.keepalive_time_ms=10000,grpc.keepalive_timeout_ms=10000,grpc.http2.max_pings_without_data=0"
 
-# First words of a termination message, by which a task tells the lifecycle why it ended: it was asked to by SIGTERM,
-# or it is a built-in server that had been ready.
+# First words of a termination message, by which a task tells the lifecycle how it ended: it was asked to by SIGTERM,
+# it is a built-in server that had been ready, or a program that had told its progress and exited 0.
 STOPPED = "stopped:"
 SERVED = "served:"
+REACHED = "reached:"
 
 Job = Mapping[str, Any]
 _REFERENCE = re.compile(r"\$(\$|\([^)]*\))")

@@ -18,6 +18,7 @@ more than `backoffLimit` counted failures | Failed
 `activeSeconds` over                      | Failed
 `startSeconds` over, tasks that never ran | Failed, naming them
 a pod `unstartableSeconds` not startable  | Failed, with Kubernetes' reason
+`stallSeconds` without another step       | counts as a failure, and every program of the training is replaced
 back-off longer than BACKOFF_SECONDS      | that pod is deleted, which starts it afresh
 pod of a lost node                        | nodeLoss Wait: said in the message. Replace: deleted by force after a grace
 suspend                                   | Suspended: all freed, failures on the way not counted; then it may go on
@@ -29,6 +30,11 @@ Failures count once per wave: a task that falls brings its peers down, and a chi
 A wave opens with a failure or disruption of one task and takes in what the others do for WAVE_SECONDS, at most
 ABSORBED failures of each. It counts one failure as soon as one of its failures is a program's. The task that opened
 the wave is not excused by it, so a program that keeps failing ends its job.
+
+One task tells the progress of the job (`reporter`). The clock of `stallSeconds` starts with the first step that the
+program tells, anew after each restart of it, and stands while any task does not run. Who really hangs cannot be seen
+from outside: in a hung collective everybody waits. So every program but the evaluator goes; built-in servers stay,
+since a new chief uses them again.
 """
 
 from __future__ import annotations
@@ -36,7 +42,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from .cluster import SERVED, STOPPED, Job, Task, may_restart, name, runs_server, tasks
+from .cluster import REACHED, SERVED, STOPPED, Job, Task, may_restart, name, runs_server, tasks
+from .progress import checked
 from .state import (
     FAILED,
     PENDING,
@@ -52,6 +59,8 @@ from .state import (
     Observation,
     Outcome,
     Pod,
+    Progress,
+    Reading,
     Scale,
     State,
     Wave,
@@ -73,6 +82,7 @@ UNSTARTABLE = NO_IMAGE | NO_CONTAINER | {"RegistryUnavailable"}
 
 TAKING_OVER = "TakingOver"
 DRAINING = "EvaluatorDraining"
+STALLED = "Stalled"
 
 
 def decide(job: Job, state: State, seen: Observation) -> tuple[State, list[Action]]:
@@ -93,6 +103,7 @@ def decide(job: Job, state: State, seen: Observation) -> tuple[State, list[Actio
             state = replace(state, started=seen.now, running=None, stuck=None)
     if not state.ended:
         mine = {task: pod for task, pod in seen.pods.items() if pod.run == job["run"]}
+        state = _take_in_progress(job, state, seen.reading, mine)
         state = _judge(job, state, seen, mine, actions)
     if state.ended:
         state = _end(job, state, seen, actions)
@@ -151,12 +162,14 @@ def _judge(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], 
         state = replace(state, wave=replace(state.wave, absorbed=dict(state.wave.absorbed)))
     succeeded, restarts = set(state.succeeded), state.restarts
     undecided = set(deciding_tasks(job)) - succeeded
+    hung = {pod.uid for pod in _hung(job, state, mine)}  # whose restarts were counted with the stall
     for when, pod, exit_ in news:
         if pod.task in succeeded or state.ended:
             continue
         if exit_ is None:
             state = _disruption(state, pod.task, when)
         elif exit_.code == 0 and not exit_.message.startswith(STOPPED) and not runs_server(job, pod.task.role):
+            state = _last_progress(job, state, pod.task, exit_)
             succeeded.add(pod.task)
             undecided.discard(pod.task)
         elif not undecided or seen.suspend:
@@ -165,7 +178,7 @@ def _judge(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], 
             state = replace(state, drained=True) if failed else state
         else:
             state = _judge_exit(job, state, pod, exit_, actions)
-            restarts += not state.ended
+            restarts += not state.ended and pod.uid not in hung
     if len(actions) > TOLD:
         actions[TOLD:] = [Event("Normal", "TasksEnded", f"{len(actions) - TOLD} more exits")]
     notes = {task: note for task, note in notes.items() if task not in succeeded}
@@ -175,7 +188,9 @@ def _judge(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], 
         return replace(state, finished=seen.now)
     if not undecided:
         return _drain(job, state, seen.now)
-    return state if seen.suspend else _judge_time(job, state, seen, mine)
+    if not seen.suspend:
+        state = _judge_time(job, state, seen, mine)
+    return state if seen.suspend or state.ended else _judge_stall(job, state, seen, mine, actions)
 
 
 def _news(
@@ -329,6 +344,100 @@ def _judge_time(job: Job, state: State, seen: Observation, mine: Mapping[Task, P
     return state
 
 
+# --- progress -----------------------------------------------------------------------------------------------------
+
+
+def reporter(job: Job, state: State) -> Task | None:
+    """The task that tells the job's progress: the first of the deciding tasks that is not done."""
+    return next((task for task in deciding_tasks(job) if task not in state.succeeded), None)
+
+
+def _take_in_progress(job: Job, state: State, reading: Reading | None, mine: Mapping[Task, Pod]) -> State:
+    if state.stalled is not None and not _hung(job, state, mine):
+        state = replace(state, stalled=None)
+    if reading is None or reading.progress.task != reporter(job, state):
+        return state
+    new, old, teller = reading.progress, state.progress, (reading.uid, reading.restarts)
+    pod = mine.get(new.task)
+    if pod is None or (pod.uid, pod.restarts) != teller or pod.deleted is not None:
+        return state  # of a container that is no more
+    if state.stalled is not None and pod.created <= state.stalled:
+        return state
+    if old is not None and old.task == new.task and state.teller == teller:
+        if old.step == new.step:
+            new = replace(new, time=old.time, rate=old.rate if new.rate is None else new.rate)
+        elif new.rate is None and new.step > old.step and new.time > old.time:
+            new = replace(new, rate=(new.step - old.step) / (new.time - old.time))
+    return replace(state, progress=new, teller=teller)
+
+
+def _last_progress(job: Job, state: State, task: Task, exit_: Exit) -> State:
+    """A program that succeeded leaves word how far it came: it cannot be asked any more."""
+    said = checked(exit_.message[len(REACHED) :].encode()) if exit_.message.startswith(REACHED) else None
+    if said is None or task != reporter(job, state):
+        return state
+    when = round(max(0.0, exit_.finished - said["age"]), 3)
+    told = Progress(task, said["step"], said["total"], said["loss"], said["rate"], when)
+    if told.rate is None and state.progress and state.progress.task == task:
+        told = replace(told, rate=state.progress.rate)
+    return replace(state, progress=told, teller=None)
+
+
+def _judge_stall(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
+    """Whether the program that told its progress has told no other step for `stallSeconds`."""
+    if _not_running(job, state, mine):
+        return replace(state, settled=None)
+    state = replace(state, settled=seen.now if state.settled is None else state.settled)
+    told = state.progress
+    pod = mine.get(told.task) if told else None
+    if pod is None or (pod.uid, pod.restarts) != state.teller:
+        state = replace(state, teller=None)
+    limit, since = job["deadlines"].get("stallSeconds"), stall_begins(job, state)
+    if limit is None or told is None or since is None or seen.reading is None:
+        return state
+    # Counted up to when it was asked: without an answer nothing is known.
+    if (seen.reading.uid, seen.reading.restarts) != state.teller or seen.reading.asked - since < limit:
+        return state
+    said = f"{name(told.task)}: no progress for {limit} s, last at step {told.step}"
+    policy = job["restart"]["policy"]
+    if policy == "Never":
+        message = f"{said}; restart.policy Never does not restart it"
+        return replace(_fail(state, told.task, None, STALLED, message), finished=seen.now)
+    state, counted = _count(state, told.task, seen.now)
+    allowed = job["restart"]["backoffLimit"]
+    if state.failures > allowed:
+        message = f"{said}; {state.failures} failures, restart.backoffLimit is {allowed}"
+        return replace(_fail(state, told.task, None, "BackoffLimitExceeded", message), finished=seen.now)
+    note = f"failure {state.failures} of {allowed} allowed" if counted else "part of the same wave, not counted again"
+    actions.append(Event("Warning", "TaskStalled", f"{said}; {note}"))
+    hung = _programs(job, state, mine)
+    restarts = state.restarts + len(hung)
+    return replace(state, teller=None, stalled=max(pod.created for pod in hung), restarts=restarts)
+
+
+def stall_begins(job: Job, state: State) -> float | None:
+    """From when on `stallSeconds` count; None while they do not."""
+    if job["deadlines"].get("stallSeconds") is None or state.progress is None or state.teller is None:
+        return None
+    return None if state.settled is None or state.decided is not None else max(state.progress.time, state.settled)
+
+
+def _programs(job: Job, state: State, mine: Mapping[Task, Pod]) -> list[Pod]:
+    """The pods whose programs take part in the training and are not done."""
+    return [
+        pod
+        for task, pod in mine.items()
+        if task.role != "evaluator" and task not in state.succeeded and not runs_server(job, task.role)
+    ]
+
+
+def _hung(job: Job, state: State, mine: Mapping[Task, Pod]) -> list[Pod]:
+    """The pods that a stall is to replace and that are still there."""
+    if state.stalled is None:
+        return []
+    return [pod for pod in _programs(job, state, mine) if pod.created <= state.stalled]
+
+
 # --- what to do ---------------------------------------------------------------------------------------------------
 
 
@@ -346,7 +455,7 @@ def _drive(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], 
         if pod.backoff >= BACKOFF_SECONDS and pod.deleted is None and pod.task not in state.succeeded:
             actions.append(Event("Normal", "TaskRecreated", f"{name(pod.task)}: not waiting {pod.backoff:.0f} s"))
             actions.append(Delete(pod.task, pod.uid))
-    strays = [pod for pod in seen.pods.values() if pod.run != job["run"]]
+    strays = [pod for pod in seen.pods.values() if pod.run != job["run"]] + _hung(job, state, mine)
     actions += _deletions(job, strays) + _replacements(job, seen.pods.values(), seen.now)
     absent = _not_running(job, state, mine)
     if not absent:
@@ -359,7 +468,7 @@ def _suspend(job: Job, state: State, seen: Observation, actions: list[Action]) -
     actions += _release(job, seen, seen.sets)
     left = len(seen.pods)
     message = f"suspended; {left} pods are still ending" if left else "suspended; nothing is held"
-    return replace(state, phase=SUSPENDED, reason="Suspended", message=message)
+    return replace(state, phase=SUSPENDED, reason="Suspended", message=message, settled=None)
 
 
 def _end(job: Job, state: State, seen: Observation, actions: list[Action]) -> State:

@@ -25,10 +25,11 @@ from functools import partial
 from itertools import islice
 from typing import Any, NoReturn
 
-from . import observe, status
+from . import metrics, observe, status
 from .cluster import Job, Task, name, runs_server, tasks
-from .job import TAKING_OVER, announcement, decide
+from .job import TAKING_OVER, announcement, decide, reporter, stall_begins
 from .kubernetes import ApiError, Client, Deleter
+from .progress import words
 from .state import (
     FAILED,
     PENDING,
@@ -42,6 +43,7 @@ from .state import (
     Finish,
     Observation,
     Pod,
+    Progress,
     Scale,
     Set,
     State,
@@ -53,7 +55,9 @@ CRASHED = 70
 DECIDE_SECONDS = 0.25  # between decisions ...
 DECIDE_SHARE = 25.0  # ... and at least this many times what the last one took: 4 % of a core
 WRITE_SECONDS = 1.0  # between writes that nothing waits for
-TASKS_PER_WRITE_SECOND = 500  # writes of progress alone are rarer in large jobs: each node's kubelet fetches each one
+TASKS_PER_WRITE_SECOND = 500  # writes of counts alone are rarer in large jobs: each node's kubelet fetches each one
+STEP_SECONDS = 10.0  # between writes of the program's progress alone ...
+TASKS_PER_STEP_SECOND = 100  # ... which go on as long as the training does
 STEADY_SECONDS, BUSY_SECONDS, RETRY_SECONDS = 10.0, 2.0, 0.5
 AGAIN_SECONDS = 30.0  # between equal lines in the log
 PROGRESS_SECONDS = 10.0  # between lines of progress in the log
@@ -73,11 +77,23 @@ class OutdatedError(Exception):
 
 
 class Lifecycle:
-    """One controller of one run. `pace` is for tests: all waits of the loop times this."""
+    """One controller of one run, with its metrics at a port, if one is given.
+
+    `pace` is for tests: all waits of the loop times this.
+    """
 
     def __init__(
-        self, client: Client, config: str, job_name: str, run: str, holder: str, out: Any = None, pace: float = 1.0
+        self,
+        client: Client,
+        config: str,
+        job_name: str,
+        run: str,
+        holder: str,
+        out: Any = None,
+        pace: float = 1.0,
+        metrics_port: int = 0,
     ) -> None:
+        self._metrics_port = metrics_port
         self._client, self._path, self._job_name, self._run = client, os.path.join(config, "job.json"), job_name, run
         self._holder, self._out, self._pace = holder, out or sys.stdout, pace
         self._bell = observe.Bell()
@@ -87,6 +103,7 @@ class Lifecycle:
         self._last: list[Event] = []  # of the last decision
         self._sets: dict[str, Set] = {}
         self._state, self._bare, self._text, self._version, self._held = State(), State(), "", "", False
+        self._stored_progress: Progress | None = None
         self._wrote = self._poll_at = self._annotated = 0.0
         self._dirty = False
         self._job_uid = self._progress = ""
@@ -135,12 +152,24 @@ class Lifecycle:
         self._pods = observe.Pods(self._job["name"], self._bell, self._say_once)
         self._wanted = observe.Wanted(self._bell)
         self._explainer = observe.Explainer(self._client, self._job, self._bell, 5.0 * self._pace)
+        self._asker = observe.Asker(self._bell, self._client.closed, self._pace)
         labels = f"{observe.JOB_LABEL}={self._job['name']},{observe.ROLE_LABEL}"
         self._spawn(lambda: self._client.follow("pods", self._pods, labelSelector=labels))
         fields = f"metadata.name={self._status_name}"
         self._spawn(lambda: self._client.follow("configmaps", self._wanted, fieldSelector=fields))
         self._spawn(self._explainer.work)
+        self._spawn(self._asker.work)
         self._bell.wait(0.0, 0.0, 0.0)
+        if self._metrics_port:
+            self._serve_metrics()
+
+    def _serve_metrics(self) -> None:
+        try:
+            metrics.Server(
+                self._metrics_port, lambda: metrics.render(self._job, self._state, self._pods.snapshot())
+            ).start()
+        except OSError as error:  # the job is more important
+            self._say(f"no metrics are served: port {self._metrics_port}: {error.strerror}")
 
     def _spawn(self, work: Callable[[], None]) -> None:
         def guarded() -> None:
@@ -177,7 +206,7 @@ class Lifecycle:
         except ValueError as error:
             self._say(f"the stored state cannot be read, starting from the pods: {error}")
             self._state = State()
-        self._bare = replace(self._state, message="")
+        self._bare, self._stored_progress = _bare(self._state), self._state.progress
         if stored.text:
             self._say(f"going on from: run {self._state.run}, {self._state.phase}, {self._state.message}")
         if self._state.ended and not self._state.released:
@@ -193,7 +222,8 @@ class Lifecycle:
         told = self._pods.snapshot()
         pods = self._explainer.explain(told)
         suspend = self._wanted.status is not None and self._wanted.status.suspend
-        seen = Observation(time.time(), pods, dict(self._sets), suspend, self._explainer.missing())
+        reading = self._asker.reading
+        seen = Observation(time.time(), pods, dict(self._sets), suspend, self._explainer.missing(), reading)
         state, actions = decide(self._job, self._state, seen)
         events = [action for action in actions if isinstance(action, Event)]
         self._events += [event for event in events if event not in self._last]  # said again until its action shows
@@ -207,6 +237,8 @@ class Lifecycle:
             self._tell()
         self._explainer.since = state.started
         self._explainer.ask(self._absent(told), told, seen.now)
+        teller = None if state.ended or suspend or state.reason == TAKING_OVER else reporter(self._job, state)
+        self._asker.ask(self._job, told.get(teller) if teller else None)
         finish = next((action for action in actions if isinstance(action, Finish)), None)
         return self._finish(finish.success) if finish else None
 
@@ -277,6 +309,7 @@ class Lifecycle:
             (state.started, limits["startSeconds"]),
             (state.stuck and state.stuck[1], limits["unstartableSeconds"]),
             (state.decided, self._job["completion"]["evaluatorGraceSeconds"]),
+            (stall_begins(self._job, state), limits.get("stallSeconds")),
         ):
             if since and limit is not None and since + limit > now:
                 gaps.append(since + limit - now + 0.01)
@@ -300,12 +333,18 @@ class Lifecycle:
         return found
 
     def _write_gap(self, state: State) -> float:
-        progress = 1.0 if replace(state, message="") != self._bare else len(tasks(self._job)) / TASKS_PER_WRITE_SECOND
-        return WRITE_SECONDS * max(1.0, progress) * self._pace
+        size = len(tasks(self._job))
+        if _bare(state) != self._bare:
+            gap = WRITE_SECONDS
+        elif state.progress == self._stored_progress:
+            gap = max(WRITE_SECONDS, size / TASKS_PER_WRITE_SECOND)
+        else:
+            gap = max(STEP_SECONDS, size / TASKS_PER_STEP_SECOND)
+        return gap * self._pace
 
     def _store(self, state: State, pods: dict[Task, Pod], destructive: bool) -> bool:
         """Store the state now, or later if nothing depends on it; whether it is stored."""
-        bare = replace(state, message="")
+        bare = _bare(state)
         erased = self._wanted.status is not None and not self._wanted.status.text
         urgent = not self._held or erased or _headline(bare) != _headline(self._bare)
         urgent = urgent or (destructive and bare != self._bare)
@@ -316,10 +355,12 @@ class Lifecycle:
         if text != self._text or not self._held or erased:
             self._write(text)
         self._state, self._bare, self._text, self._dirty = state, bare, text, False
+        self._stored_progress = state.progress
         return True
 
     def _write(self, text: str) -> None:
-        data = {observe.STATUS_KEY: text, observe.HOLDER_KEY: self._holder}
+        told, _, handled = text.partition("\n")
+        data = {observe.STATUS_KEY: told, observe.HANDLED_KEY: handled or None, observe.HOLDER_KEY: self._holder}
         while True:
             body = {"metadata": {"resourceVersion": self._version}, "data": data}
             try:
@@ -416,13 +457,17 @@ class Lifecycle:
     def _log_tail(self, state: State, pods: dict[Task, Pod]) -> str:
         """The last lines of the program whose exit decided the run, while its pod is there."""
         pod = pods.get(state.decider) if state.decider else None
-        if pod is None or state.exit_code is None:
+        if pod is None:
             return ""
-        if pod.current and pod.current.code == state.exit_code:
+        if state.exit_code is None:  # it hangs, or never started
+            container = pod.restarts if pod.status == "Running" else -1
+        elif pod.current and pod.current.code == state.exit_code:
             container = pod.restarts
         elif pod.last and pod.last.code == state.exit_code:
             container = pod.restarts - 1
         else:
+            container = -1
+        if container < 0:
             return ""
         pod_name = "{}-{}-{}".format(self._job["name"], *pod.task)
         try:
@@ -478,6 +523,8 @@ class Lifecycle:
     def _summary(self) -> None:
         state, job = self._state, self._job
         lines = ["", f"{state.phase} ({state.reason}): {state.message}"]
+        if state.progress:
+            lines.append(f"progress:    {words(vars(state.progress))}")
         if state.decider:
             code = "" if state.exit_code is None else f", exit status {state.exit_code}"
             lines.append(f"decided by:  {name(state.decider)}{code}")
@@ -491,6 +538,11 @@ class Lifecycle:
         self._out.flush()
 
 
+def _bare(state: State) -> State:
+    """What must not wait to be stored."""
+    return replace(state, message="", progress=None)
+
+
 def _headline(state: State) -> tuple[object, ...]:
     return state.run, state.phase, state.reason, state.released
 
@@ -501,11 +553,12 @@ def _destroys(action: Action) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`lifecycle --config=DIR --job=NAME --run=ID`; the exit status is the training's outcome, or 143."""
+    """`lifecycle --config=DIR --job=NAME --run=ID [--metrics=PORT]`; exits as the training ended, or with 143."""
     parser = argparse.ArgumentParser(prog="lifecycle")
     parser.add_argument("--config", required=True)
     parser.add_argument("--job", required=True)
     parser.add_argument("--run", required=True)
+    parser.add_argument("--metrics", type=int, default=0)
     options = parser.parse_args(arguments)
 
     def leave(*_: object) -> NoReturn:
@@ -514,4 +567,5 @@ def main(arguments: Sequence[str]) -> int:
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
-    return Lifecycle(Client(), options.config, options.job, options.run, socket.gethostname()).run()
+    names = options.config, options.job, options.run, socket.gethostname()
+    return Lifecycle(Client(), *names, metrics_port=options.metrics).run()

@@ -1,7 +1,8 @@
 """What is seen of a job in the cluster, reduced to what decisions need.
 
 `pod` and `size` turn the API's objects into the words of state.py. `Bell`, `Pods` and `Wanted` hold what the watches
-tell, shared between threads. `Explainer` asks why tasks are waiting where their pods do not say it.
+tell, shared between threads. `Explainer` asks why tasks are waiting where their pods do not say it, `Asker` the
+reporting task for the progress of its program (progress.py).
 How the kubelet tells exits and waiting: kubernetes/pkg/kubelet/kubelet_pods.go, convertToAPIContainerStatuses.
 """
 
@@ -16,14 +17,16 @@ from datetime import datetime
 from sys import intern
 from typing import Any
 
-from .cluster import ROLES, Job, Task
+from . import progress
+from .cluster import ROLES, Job, Task, address, name
 from .kubernetes import ApiError, Client, Document
-from .state import Exit, Pod, Set
+from .state import Exit, Pod, Progress, Reading, Set
 
 CONTAINER = "tensorflow"
 ROLE_LABEL, RUN_LABEL, JOB_LABEL = "tensorflow-job/role", "tensorflow-job/run", "tensorflow-job/job"
 RUN, CONTROLLER, SUSPEND = "tensorflow-job/run", "tensorflow-job/controller", "tensorflow-job/suspend"
 STATUS_KEY, HOLDER_KEY = "status.json", "holder"
+HANDLED_KEY = "handled.json"  # the second line of status.dump: training pods do not mount it
 
 MESSAGE = 400  # characters kept of a message: a thousand pods times two exits times 4 KiB would be a lot
 INIT_ATTEMPTS = 3
@@ -291,7 +294,7 @@ class Status:
             notes.get(CONTROLLER, ""),
             notes.get(SUSPEND) == "true",
             data.get(HOLDER_KEY, ""),
-            data.get(STATUS_KEY, ""),
+            "\n".join(filter(None, (data.get(STATUS_KEY), data.get(HANDLED_KEY)))) if data.get(STATUS_KEY) else "",
         )
 
 
@@ -421,6 +424,57 @@ class Explainer:
         if newest is None or _event_time(newest) < since - 1.0:
             return "", ""
         return newest.get("reason", ""), newest.get("message", "")
+
+
+# --- progress -----------------------------------------------------------------------------------------------------
+
+
+class Asker:
+    """Asks one task, in a thread of its own, how far its program is. A task that does not answer is asked again."""
+
+    def __init__(self, bell: Bell, closed: threading.Event, pace: float) -> None:
+        self._bell, self._closed, self._pace = bell, closed, pace
+        self._whom: tuple[Job, Pod] | None = None
+        self.reading: Reading | None = None
+
+    def ask(self, job: Job, pod: Pod | None) -> None:
+        """From now on ask this pod; nobody while it does not run."""
+        running = pod is not None and pod.status == "Running" and pod.deleted is None
+        self._whom = (job, pod) if pod is not None and running else None
+
+    def work(self) -> None:
+        """Ask every ASK_SECONDS, and often enough that a stall is noticed when its time is over."""
+        pause = 1.0
+        while not self._closed.wait(pause * self._pace):
+            pause = 1.0
+            if self._whom is not None:
+                job, pod = self._whom
+                self._put(read(job, pod))
+                limit = job["deadlines"].get("stallSeconds")
+                pause = progress.ASK_SECONDS if limit is None else min(progress.ASK_SECONDS, max(1.0, limit / 4))
+
+    def _put(self, reading: Reading | None) -> None:
+        if reading is not None:
+            self.reading = reading
+            self._bell.ring()
+
+
+def read(job: Job, pod: Pod) -> Reading | None:
+    """What the program in this pod says of its progress; None when it says nothing or cannot be asked."""
+    host = address(job, pod.task).rpartition(":")[0]
+    try:
+        said = progress.ask(host, name(pod.task), job["run"])
+    except (OSError, UnicodeError):
+        return None
+    return reading(pod, said, time.time()) if said else None
+
+
+def reading(pod: Pod, said: Mapping[str, Any], now: float) -> Reading:
+    """An answer, or a file, of this pod in the words of the state machine; times to the millisecond, as stored."""
+    told = Progress(
+        pod.task, said["step"], said["total"], said["loss"], said["rate"], round(max(0.0, now - said["age"]), 3)
+    )
+    return Reading(told, pod.uid, pod.restarts, now)
 
 
 def _mute(seen: Pod) -> bool:

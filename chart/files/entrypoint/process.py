@@ -13,6 +13,9 @@ import sys
 import time
 from typing import Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional
 
+from .logs import Output
+from .progress import Teller
+
 # Left alone: what cannot be caught, the faults of this process itself, and job control stops (as in tini).
 _LEFT = {
     signal.SIGKILL,
@@ -74,22 +77,30 @@ def run(
     grace: float,
     prepare: Callable[[], None],
     parent: Optional[int] = None,
+    teller: Optional[Teller] = None,
+    output: Optional[Output] = None,
 ) -> Ended:
     """Run a program to its end as the leader of its own process group, and leave none of the group behind.
 
     `prepare` runs in the new process before the program, so that this one stays free for signals. When asked to end,
-    the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace` is 0. Status 127: there is
-    no such program; 126: it cannot be executed.
+    the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace` is 0. `teller` is served
+    meanwhile, and what is printed goes through `output`. Status 127: there is no such program; 126: it cannot be
+    executed.
     """
-    child = _spawn(argv, environ, prepare)
+    child = _spawn(argv, environ, prepare, output)
     stopped = False
     kill_at: Optional[float] = None
     while True:
-        taken = _take(kill_at, parent)
+        taken = _take(kill_at, parent, teller)
         if taken == signal.SIGCHLD:
-            status = _reap().get(child)
+            reaped = _reap()
+            status = reaped.get(child)
+            if output and status is None:
+                output.again(list(reaped))
             if status is not None:
                 _signal_group(child, signal.SIGKILL)
+                if output:
+                    output.finish()
                 return Ended(_code(status), stopped)
         elif taken in _ENDS:
             stopped = True
@@ -105,7 +116,7 @@ def run(
             kill_at = time.monotonic() + 1.0
 
 
-def _take(until: Optional[float], parent: Optional[int]) -> Optional[int]:
+def _take(until: Optional[float], parent: Optional[int], teller: Optional[Teller] = None) -> Optional[int]:
     """The next signal; None when the time is over. The end of the parent counts as SIGTERM."""
     while not _arrived:
         if parent is not None and os.getppid() != parent:
@@ -113,30 +124,37 @@ def _take(until: Optional[float], parent: Optional[int]) -> Optional[int]:
         wait = None if until is None else max(0.0, until - time.monotonic())
         if parent is not None:
             wait = PARENT_SECONDS if wait is None else min(wait, PARENT_SECONDS)
-        if select.select([_pipe[0]], [], [], wait)[0]:
+        ready = select.select([_pipe[0]] + ([teller] if teller else []), [], [], wait)[0]
+        if teller and teller in ready:
+            teller.answer()
+        if _pipe[0] in ready:
             _arrived.extend(os.read(_pipe[0], 4096))
         elif until is not None and time.monotonic() >= until:
             return None
     return _arrived.pop(0)
 
 
-def _spawn(argv: List[str], environ: Mapping[str, str], prepare: Callable[[], None]) -> int:
+def _spawn(argv: List[str], environ: Mapping[str, str], prepare: Callable[[], None], output: Optional[Output]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)
     child = os.fork()
     if child == 0:
-        _become(argv, environ, prepare)
+        _become(argv, environ, prepare, output)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _CAUGHT)
     with contextlib.suppress(OSError):  # fails where the child was faster and has executed the program or ended
         os.setpgid(child, child)  # both sides do it, so that it is done before either goes on
     return child
 
 
-def _become(argv: List[str], environ: Mapping[str, str], prepare: Callable[[], None]) -> NoReturn:
+def _become(
+    argv: List[str], environ: Mapping[str, str], prepare: Callable[[], None], output: Optional[Output]
+) -> NoReturn:
     code = 126
     try:
         os.setpgid(0, 0)
+        if output:
+            output.attach()
         signal.set_wakeup_fd(-1)
         for number in _CAUGHT:  # SIGPIPE and SIGXFSZ too, which Python ignores and exec would leave ignored
             signal.signal(number, signal.SIG_DFL)

@@ -57,10 +57,32 @@ class Set:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a program was at `time` (seconds since the epoch), when it came to this step; `rate`: steps a second."""
+
+    task: Task
+    step: int
+    total: int | None = None
+    loss: float | None = None
+    rate: float | None = None
+    time: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What container number `restarts` of pod `uid` told of its progress when it was asked, at `asked`."""
+
+    progress: Progress
+    uid: str
+    restarts: int
+    asked: float
+
+
+@dataclass(frozen=True)
 class Observation:
     """Everything the decision needs, at one time (`now`, seconds since the epoch).
 
-    `missing` tells per role why pods cannot be made (quota, admission).
+    `missing` tells per role why pods cannot be made (quota, admission); `reading` the job's progress, if it is told.
     """
 
     now: float
@@ -68,6 +90,7 @@ class Observation:
     sets: Mapping[str, Set]
     suspend: bool = False
     missing: Mapping[str, str] = field(default_factory=dict)
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +136,10 @@ class State:
     seen: Mapping[Task, tuple[str, int]] = field(default_factory=dict)  # uid, number of its exits dealt with
     wave: Wave | None = None
     stuck: tuple[Task, float] | None = None  # a pod that cannot start, and since when
+    progress: Progress | None = None
+    teller: tuple[str, int] | None = None  # uid and restarts of the container that told it, while that one counts
+    settled: float | None = None  # since when all tasks run or are done
+    stalled: float | None = None  # programs in pods made no later than this hang, and are to be replaced
     history: tuple[Outcome, ...] = ()
 
     @property

@@ -1,6 +1,7 @@
 """status.json: the state of a run as users, training pods and a new controller read it. Pure.
 
-Training pods read `run`, `released`, `phase` and `succeeded` (task.py); a new controller reads all of it.
+Training pods read `run`, `released`, `phase` and `succeeded` (task.py); a new controller reads all of it. What it alone
+needs grows with the tasks that fell, to hundreds of KiB when thousands do: that is a second line, stored apart.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from typing import Any
 
 from .cluster import Job, Task, format_ranges, name, parse_ranges
 from .job import counts
-from .state import Outcome, Pod, State, Wave
+from .state import Outcome, Pod, Progress, State, Wave
 
 VERSION = 1
 
 
 def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
-    """The state and, for people, the tasks per role; times are RFC 3339 in UTC."""
-    wave, stuck = state.wave, state.stuck
+    """The state and, for people, the tasks per role; times are RFC 3339 in UTC.
+
+    One line for status.json and, if need be, a second one (see above).
+    """
+    wave, stuck, progress = state.wave, state.stuck, state.progress
     document = {
         "version": VERSION,
         "run": state.run,
@@ -36,17 +40,22 @@ def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
         "failures": state.failures,
         "backoffLimit": job["restart"]["backoffLimit"],
         "restarts": state.restarts,
+        "progress": progress
+        and {
+            "step": progress.step,
+            "total": progress.total,
+            "loss": progress.loss,
+            "rate": progress.rate,
+            "task": name(progress.task),
+            "time": _time(progress.time),
+        },
+        "teller": state.teller and "{} {}".format(*state.teller),
+        "settledTime": _time(state.settled),
+        "stalledTime": _time(state.stalled),
         "roles": counts(job, state, pods),
         "succeeded": _ranges(state.succeeded),
         "drained": state.drained,
-        "seen": {name(task): f"{uid} {exits}" for task, (uid, exits) in state.seen.items()},
-        "wave": wave
-        and {
-            "start": _time(wave.start),
-            "origin": name(wave.origin),
-            "counted": wave.counted,
-            "absorbed": {name(task): times for task, times in wave.absorbed.items()},
-        },
+        "wave": wave and {"start": _time(wave.start), "origin": name(wave.origin), "counted": wave.counted},
         "stuck": stuck and {"task": name(stuck[0]), "since": _time(stuck[1])},
         "history": [
             {
@@ -60,7 +69,12 @@ def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
         ],
     }
     empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"run"}
-    return json.dumps({key: value for key, value in document.items() if key not in empty})
+    told = json.dumps({key: value for key, value in document.items() if key not in empty})
+    kept = {
+        "seen": {name(task): f"{uid} {exits}" for task, (uid, exits) in state.seen.items()},
+        "absorbed": {name(task): times for task, times in (wave.absorbed if wave else {}).items()},
+    }
+    return "\n".join([told, json.dumps(kept)]) if any(kept.values()) else told
 
 
 def load(text: str) -> State:
@@ -71,7 +85,8 @@ def load(text: str) -> State:
     if not text:
         return State()
     try:
-        document = json.loads(text)
+        told, _, kept = text.partition("\n")
+        document = {**json.loads(told), **json.loads(kept or "{}")}
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
         return _load(document)
@@ -80,7 +95,8 @@ def load(text: str) -> State:
 
 
 def _load(document: Mapping[str, Any]) -> State:
-    wave, stuck = document.get("wave"), document.get("stuck")
+    wave, stuck, told = document.get("wave"), document.get("stuck"), document.get("progress")
+    uid, _, restarts = document.get("teller", "").rpartition(" ")
     seen = {key: note.split(" ") for key, note in document.get("seen", {}).items()}
     return State(
         run=document["run"],
@@ -106,9 +122,22 @@ def _load(document: Mapping[str, Any]) -> State:
             _seconds(wave["start"]) or 0.0,
             _task(wave["origin"]),
             wave["counted"],
-            {_task(key): times for key, times in wave["absorbed"].items()},
+            # Within `wave`: as version 0.1 wrote it.
+            {_task(key): times for key, times in document.get("absorbed", wave.get("absorbed", {})).items()},
         ),
         stuck=stuck and (_task(stuck["task"]), _seconds(stuck["since"]) or 0.0),
+        progress=told
+        and Progress(
+            _task(told["task"]),
+            told["step"],
+            told["total"],
+            told["loss"],
+            told["rate"],
+            _seconds(told["time"]) or 0.0,
+        ),
+        teller=(uid, int(restarts)) if restarts else None,
+        settled=_seconds(document.get("settledTime")),
+        stalled=_seconds(document.get("stalledTime")),
         history=tuple(
             Outcome(
                 past["run"],

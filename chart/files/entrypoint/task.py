@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, Dict, List, Mapping, NoReturn, Optional
 
-from . import cluster, peers, process
+from . import cluster, logs, peers, process, progress
 from .cluster import Job, Task
 
 MESSAGE = "/dev/termination-log"
@@ -23,8 +23,9 @@ GATE_SECONDS = 1.0
 def main(arguments: List[str]) -> int:
     """Run as `task --role=R --run=ID --grace=SECONDS --config=FOLDER --state=FOLDER`; the exit status is the program's.
 
-    `--index` stands in for the ordinal in the host name, `--parent` is the process that this one must not outlive,
-    and `--message` the file of the termination message, where there is no pod.
+    `--progress` is the port at which the program's progress is told. Where there is no pod, `--index` stands in for the
+    ordinal in the host name, `--parent` is the process that this one must not outlive, and `--message` the file of the
+    termination message.
     """
     process.catch_signals()
     options = dict(argument[2:].split("=", 1) for argument in arguments)
@@ -55,12 +56,18 @@ def main(arguments: List[str]) -> int:
         return _park(task, done, message, parent)
     if cluster.runs_server(job, role):
         return _serve(job, task, state, message, parent)
-    return _train(job, task, state, message, parent, float(options["grace"]))
+    port = int(options.get("progress", 0))
+    return _train(job, task, state, message, parent, float(options["grace"]), port)
 
 
-def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int], grace: float) -> int:
+def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int], grace: float, port: int) -> int:
     environ = _environment(job, task)
+    told = os.path.join(state, progress.FILE)
+    if os.path.exists(told):  # of the container before
+        os.remove(told)
+    environ.setdefault(progress.VARIABLE, told)
     argv = cluster.program(job, environ)
+    teller = _teller(environ[progress.VARIABLE], task, job["run"], port) if port else None
 
     def prepare() -> None:
         if job["checkpointDir"]:
@@ -70,11 +77,14 @@ def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int]
 
     # A parameter server has nothing to save, and a grace once given cannot be shortened.
     seconds = 0 if task.role == "ps" else max(grace - KILL_MARGIN, grace / 2)
-    ended = process.run(argv, environ, seconds, prepare, parent)
+    ended = process.run(argv, environ, seconds, prepare, parent, teller, _output(job, task))
     if ended.stopped:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
         _write(message, "%s asked to end; %s exited %d" % (cluster.STOPPED, cluster.name(task), ended.code))
     elif not cluster.may_restart(job, ended.code):
+        said = progress.read(environ[progress.VARIABLE]) if ended.code == 0 else None
+        if said:
+            _write(message, "%s %s" % (cluster.REACHED, cluster.dumps(said)))
         with open(os.path.join(state, "done.json"), "w") as marker:
             json.dump({"code": ended.code, "why": "its program exited %d" % ended.code}, marker)
     return ended.code
@@ -87,7 +97,7 @@ def _serve(job: Job, task: Task, state: str, message: str, parent: Optional[int]
         os.remove(ready)
     here = os.path.dirname(os.path.abspath(__file__))
     argv = [sys.executable, here, "server", ready, *job["serverImports"]]
-    ended = process.run(argv, _environment(job, task), 0, lambda: None, parent)
+    ended = process.run(argv, _environment(job, task), 0, lambda: None, parent, None, _output(job, task))
     if ended.stopped:
         _write(message, cluster.STOPPED + " asked to end")
         return 143
@@ -110,6 +120,25 @@ def _environment(job: Job, task: Task) -> Dict[str, str]:
     environ = cluster.environment(job, task)
     environ.update(os.environ)
     return environ
+
+
+def _output(job: Job, task: Task) -> Optional[logs.Output]:
+    wanted = job.get("logs")  # absent in what an older chart wrote
+    if not wanted or not job["checkpointDir"]:
+        return None
+    path = os.path.join(job["checkpointDir"], "logs", job["run"], cluster.name(task) + ".log")
+    return logs.Output(path, wanted["maxBytes"], wanted["files"])
+
+
+def _teller(path: str, task: Task, run: str, port: int) -> Optional[progress.Teller]:
+    try:
+        return progress.Teller(path, cluster.name(task), run, port)
+    except OSError as error:
+        _say(
+            "the job's status will not tell the progress of %s: port %d: %s. Another container of the pod may use it"
+            % (cluster.name(task), port, error.strerror)
+        )
+        return None
 
 
 def _make_checkpoint_folder(folder: str) -> None:

@@ -44,7 +44,7 @@ def job(**changes: Any) -> dict[str, Any]:
             "nodeLoss": "Wait",
             "nodeLossGraceSeconds": 60,
         },
-        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300},
+        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
         "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
         **changes,
     }

@@ -31,6 +31,7 @@ def a_job(
     active: int | None = None,
     start: int | None = None,
     unstartable: int | None = 300,
+    stall: int | None = None,
     on_success: str = "Release",
     on_failure: str = "Release",
     gpus: dict[str, int] | None = None,
@@ -62,7 +63,12 @@ def a_job(
             "nodeLoss": node_loss,
             "nodeLossGraceSeconds": 60,
         },
-        "deadlines": {"activeSeconds": active, "startSeconds": start, "unstartableSeconds": unstartable},
+        "deadlines": {
+            "activeSeconds": active,
+            "startSeconds": start,
+            "unstartableSeconds": unstartable,
+            "stallSeconds": stall,
+        },
         "cleanup": {"onSuccess": on_success, "onFailure": on_failure},
         "checkpointClaim": f"{name}-checkpoints",
     }

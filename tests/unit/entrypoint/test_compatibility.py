@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.entrypoint.conftest import ENTRYPOINT
 
-IN_USERS_IMAGE = ["__init__", "__main__", "cluster", "peers", "process", "server", "task"]
+IN_USERS_IMAGE = ["__init__", "__main__", "cluster", "logs", "peers", "process", "progress", "server", "task"]
 
 
 @pytest.mark.parametrize("name", IN_USERS_IMAGE)

@@ -51,6 +51,7 @@ class Story:
         self.world = World(jobs, RUNS[0])
         self.controller: Controller | None = Controller(self.world, self.check)
         self.ended: dict[str, tuple[object, ...]] = {}  # the stored outcome of each run
+        self.stalls: set[tuple[str, str, int]] = set()  # run, uid and restarts of containers whose program hung
 
     # --- what holds always ---
 
@@ -63,6 +64,7 @@ class Story:
         if after.run != job["run"] or after.reason == TAKING_OVER:
             assert not after.ended
             return
+        self.check_stall(job, before, seen, after)
         self.check_counts(job, before, seen, after)
         self.check_end(job, after)
         for action in actions:
@@ -71,12 +73,27 @@ class Story:
         if before.ended and before.run == after.run and keeps(job, before):
             assert not [action for action in actions if isinstance(action, Scale | Delete)]
 
+    def check_stall(self, job: Job, before: State, seen: Observation, after: State) -> None:
+        """Whoever is found to hang has not come further for that long, while everybody ran."""
+        ends = after.finished == seen.now and not before.ended and "no progress" in after.message
+        if not ends and after.stalled in (before.stalled, None):
+            return
+        assert seen.reading
+        pod = seen.pods[seen.reading.progress.task]
+        assert (pod.uid, pod.restarts) == (seen.reading.uid, seen.reading.restarts)
+        assert seen.now - seen.reading.progress.time >= job["deadlines"]["stallSeconds"]
+        assert not seen.suspend
+        assert after.decided is None
+        assert all(other.status == "Running" for task, other in seen.pods.items() if task not in after.succeeded)
+        self.stalls.add((after.run, pod.uid, pod.restarts))
+
     def check_counts(self, job: Job, before: State, seen: Observation, after: State) -> None:
         failures = [failure for failure in self.world.failures if failure.run == after.run]
         known = self.world.known | exits_shown(seen)
         # An exit that nobody saw is taken for one like the next that was seen.
         mistaken = sum(of == after.run and (uid, number) not in known for of, uid, number in self.world.excused)
-        assert after.failures <= len(failures) + mistaken, "each failure counts at most once"
+        stalls = sum(run == after.run for run, _, _ in self.stalls)
+        assert after.failures <= len(failures) + mistaken + stalls, "each failure counts at most once"
         assert after.failures <= job["restart"]["backoffLimit"] + 1
         if seen.suspend and before.run == after.run and not before.ended and before.reason != TAKING_OVER:
             assert after.failures == before.failures, "failures on the way into suspension do not count"
@@ -157,6 +174,7 @@ class AnyStory(Story):
         active=[None, None, 400],
         start=[None, 200],
         unstartable=[None, 100],
+        stall=[None, 90],
     )
     def install(self, shape: dict[str, Any], growth: int, may_erase: bool, keep: str, **rules: Any) -> None:
         self.may_erase = may_erase
@@ -174,6 +192,14 @@ class AnyStory(Story):
     def time_passes(self, after: float, then: Then) -> None:
         self.world.now += after
         self.follow(then)
+
+    @step(steps=[0, 1, 1, 100], after=[1.0, 30.0, 95.0], then=THEN)
+    def programs_go_on(self, steps: int, after: float, then: Then) -> None:
+        for pod in working(self.world.pods.values()):
+            self.world.work(pod, steps)
+        self.follow(then)
+        self.world.now += after
+        self.look()
 
     @step(number=NUMBERS, fresh=YES_OR_NO, then=THEN)
     def a_set_works(self, number: int, fresh: bool, then: Then) -> None:

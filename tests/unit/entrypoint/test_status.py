@@ -20,6 +20,7 @@ from tfconfig.entrypoint.state import (
     SUSPENDED,
     Outcome,
     Pod,
+    Progress,
     State,
     Wave,
 )
@@ -32,6 +33,7 @@ TIMES = st.integers(0, 4_000_000_000_000).map(lambda milliseconds: milliseconds 
 TASKS = st.builds(Task, st.sampled_from(ROLES), st.integers(0, 5000))
 UIDS = st.uuids().map(str)
 COUNTS = st.integers(0, 1000)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 STATES = st.builds(
     State,
     run=st.text(max_size=10),
@@ -52,6 +54,11 @@ STATES = st.builds(
     seen=st.dictionaries(TASKS, st.tuples(UIDS, COUNTS), max_size=5),
     wave=st.none() | st.builds(Wave, TIMES, TASKS, st.booleans(), st.dictionaries(TASKS, COUNTS, max_size=5)),
     stuck=st.none() | st.tuples(TASKS, TIMES),
+    progress=st.none()
+    | st.builds(Progress, TASKS, COUNTS, st.none() | COUNTS, st.none() | NUMBERS, st.none() | NUMBERS, TIMES),
+    teller=st.none() | st.tuples(UIDS, COUNTS),
+    settled=st.none() | TIMES,
+    stalled=st.none() | TIMES,
     history=st.lists(
         st.builds(Outcome, st.text(max_size=10), PHASES, st.text(max_size=10), st.text(max_size=10), TIMES), max_size=3
     ).map(tuple),
@@ -107,12 +114,12 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @given(STATES, st.data())
 def test_a_spoilt_state_is_read_or_refused(state: State, data: st.DataObject) -> None:
-    document = json.loads(status.dump(JOB, state, {}))
+    lines = status.dump(JOB, state, {}).splitlines()
+    line = data.draw(st.integers(0, len(lines) - 1))
+    document = json.loads(lines[line])
     key = data.draw(st.sampled_from(sorted(document)))
-    document[key] = data.draw(JSON)
-    refused_or_read(json.dumps(document))
-    del document[key]
-    refused_or_read(json.dumps(document))
+    for spoilt in ({**document, key: data.draw(JSON)}, {other: document[other] for other in document if other != key}):
+        refused_or_read("\n".join([*lines[:line], json.dumps(spoilt), *lines[line + 1 :]]))
 
 
 def refused_or_read(text: str) -> None:
@@ -143,12 +150,34 @@ def test_people_and_tasks_find_what_they_look_for() -> None:
     assert document["roles"]["worker"] == {"replicas": 3, "running": 1, "succeeded": 2, "restarts": 6}
 
 
+def test_progress_has_the_same_keys_whatever_the_program_told() -> None:
+    state = State(run="a", progress=Progress(Task("chief", 0), 1200, 5000, 0.13, None, 1_700_000_000.0))
+    assert json.loads(status.dump(JOB, state, {}))["progress"] == {
+        "step": 1200,
+        "total": 5000,
+        "loss": 0.13,
+        "rate": None,
+        "task": "chief-0",
+        "time": "2023-11-14T22:13:20.000Z",
+    }
+
+
 def test_a_run_is_always_named() -> None:
     """task.py reads it to know whom to wait for."""
     assert json.loads(status.dump(JOB, State(), {}))["run"] == ""
 
 
-def test_a_config_map_holds_the_state_of_five_thousand_failing_tasks() -> None:
+def test_the_state_that_version_0_1_wrote_can_be_read() -> None:
+    wave = {"start": "2023-11-14T22:13:20.000Z", "origin": "ps-0", "counted": True, "absorbed": {"chief-0": 2}}
+    document = json.loads(status.dump(JOB, State(run="a"), {})) | {"seen": {"chief-0": "uid-1 3"}, "wave": wave}
+    assert status.load(json.dumps(document)) == State(
+        run="a",
+        seen={Task("chief", 0): ("uid-1", 3)},
+        wave=Wave(1_700_000_000.0, Task("ps", 0), True, {Task("chief", 0): 2}),
+    )
+
+
+def test_a_config_map_holds_the_state_of_five_thousand_failing_tasks_and_their_pods_see_little_of_it() -> None:
     job = a_job("Custom", worker=5000)
     uid = "01234567-89ab-cdef-0123-456789abcdef"
     state = State(
@@ -156,7 +185,9 @@ def test_a_config_map_holds_the_state_of_five_thousand_failing_tasks() -> None:
         seen=dict.fromkeys(tasks(job), (uid, 100)),
         wave=Wave(0.0, Task("worker", 0), True, dict.fromkeys(tasks(job), 2)),
     )
-    assert len(status.dump(job, state, {}).encode()) < 900_000
+    text = status.dump(job, state, {})
+    assert len(text.encode()) < 900_000
+    assert len(text.partition("\n")[0].encode()) < 32 * 1024
 
 
 def test_thousands_of_finished_tasks_are_a_few_bytes() -> None:

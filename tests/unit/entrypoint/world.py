@@ -23,8 +23,21 @@ from typing import Any
 
 from tfconfig.entrypoint import status
 from tfconfig.entrypoint.cluster import SERVED, STOPPED, Job, Task, may_restart, parse_ranges, runs_server
-from tfconfig.entrypoint.job import decide
-from tfconfig.entrypoint.state import Action, Delete, Event, Exit, Finish, Observation, Pod, Scale, Set, State
+from tfconfig.entrypoint.job import decide, reporter
+from tfconfig.entrypoint.state import (
+    Action,
+    Delete,
+    Event,
+    Exit,
+    Finish,
+    Observation,
+    Pod,
+    Progress,
+    Reading,
+    Scale,
+    Set,
+    State,
+)
 
 START = 1_700_000_000.0
 GRACE = 30.0
@@ -75,6 +88,8 @@ class SimulatedPod:
     cannot_start: str = ""
     deleted: float | None = None
     disrupted: str = ""
+    step: int = 0  # that the program told
+    stepped: float = 0.0  # when it did
     unknown: Exit | None = None  # written by the kubelet for a container that it could not find when it evicted
 
     @property
@@ -182,7 +197,7 @@ class World:
         if pod.state != "running" and not self._silent(pod) and pod.deleted is None and not pod.disrupted:
             if pod.cannot_start:
                 return
-            pod.state, pod.backoff, pod.ready = "running", 0.0, False
+            pod.state, pod.backoff, pod.ready, pod.step = "running", 0.0, False, 0
             pod.started += 1
             pod.doing = "parked" if pod.marker is not None else "gate"
             self.pass_gate(pod)
@@ -191,7 +206,7 @@ class World:
         """What `task` does while it waits for its turn."""
         if pod.state != "running" or pod.doing != "gate":
             return
-        told = json.loads(self.stored or "{}")
+        told = json.loads(self.stored.partition("\n")[0] or "{}")
         if pod.run != self.run or (told and told["run"] != pod.run and not told["released"]):
             return
         mine = told if told.get("run") == pod.run else {}
@@ -225,6 +240,12 @@ class World:
         elif code != 0 or runs_server(job, pod.task.role):
             self.excused.append((pod.run, pod.uid, len(pod.exits)))
         self._end(pod, code, message)
+
+    def work(self, pod: SimulatedPod, steps: int) -> None:
+        """The program goes on and tells it, or only tells the step that it is at again."""
+        if pod.works:
+            pod.stepped = self.now if steps or not pod.step else pod.stepped
+            pod.step = max(1, pod.step + steps)
 
     def interrupt(self, pod: SimulatedPod, code: int) -> None:
         """Somebody sends SIGTERM into the container: the program ends by what it does then, and starts again."""
@@ -310,14 +331,20 @@ class World:
 
     # --- what the controller sees and does ---
 
-    def observe(self) -> Observation:
-        """Everything as it is now."""
+    def observe(self, asked: Task | None = None) -> Observation:
+        """Everything as it is now, and what the task that is asked tells of its progress."""
         pods = {task: pod.shown() for task, pod in self.pods.items()}
         sets = {
             role: Set(one.replicas, sum(task.role == role for task in pods), one.seen_generation == one.generation)
             for role, one in self.sets.items()
         }
-        return Observation(self.now, pods, sets, self.suspend)
+        return Observation(self.now, pods, sets, self.suspend, reading=self._read(asked))
+
+    def _read(self, task: Task | None) -> Reading | None:
+        pod = self.pods.get(task) if task else None
+        if pod is None or not pod.works or not pod.step or self._silent(pod):
+            return None
+        return Reading(Progress(pod.task, pod.step, time=pod.stepped), pod.uid, pod.started - 1, self.now)
 
     def act(self, action: Action) -> None:
         """Carry out one action, as the API server does."""
@@ -362,7 +389,7 @@ class Controller:
 
     def observe(self) -> None:
         """Take in what there is now; it may be decided on later."""
-        self.observation = self._world.observe()
+        self.observation = self._world.observe(reporter(self.job, self.state))
 
     def decide(self, crash: str = "", times: int = 1) -> None:
         """Decide on what was observed last. `crash`: before storing, after storing, or while acting."""

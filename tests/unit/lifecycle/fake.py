@@ -151,11 +151,11 @@ class Cluster:
             return [document for (resource, _), document in self.objects.items() if resource == "pods"]
 
     def status(self) -> Document:
-        """status.json."""
+        """status.json, and what is stored beside it."""
         with self.lock:
             data = self.get("configmaps", f"{self.job['name']}-status").get("data", {})
             document: Document = json.loads(data.get("status.json", "{}"))
-            return document
+            return {**document, **json.loads(data.get("handled.json", "{}"))}
 
     def annotate(self, **notes: str) -> None:
         """What Helm does at an upgrade: run, controller or suspend of the status ConfigMap."""

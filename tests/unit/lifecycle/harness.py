@@ -42,11 +42,11 @@ def layout(run: str = "r1", **changes: Any) -> Document:
             "nodeLoss": "Wait",
             "nodeLossGraceSeconds": 60,
         },
-        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300},
+        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
         "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
     }
     for key, value in changes.items():
-        job[key] = {**job[key], **value} if isinstance(value, dict) and key != "replicas" else value
+        job[key] = {**job.get(key, {}), **value} if isinstance(value, dict) and key != "replicas" else value
     return job
 
 

@@ -1,0 +1,154 @@
+"""TensorBoard, metrics and kept logs: what they add to a job, and that it is closed to everything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from . import helm, kubernetes
+from .helm import PROGRAM, Rendered, Values, merged, render
+
+BOARD: Values = {"tensorboard": {"enabled": True}}
+METRICS: Values = {"metrics": {"enabled": True}}
+LABELS = {"tensorflow-job/job": "digits"}
+
+
+def added(values: Values) -> list[tuple[str, str]]:
+    """What these values add to a job, and that they change none of its own objects."""
+    without, having = (_named(render(merged(PROGRAM, one))) for one in ({}, values))
+    assert without.keys() - {("Job", name) for _, name in without} <= having.keys()
+    return sorted(key for key in having.keys() - without.keys() if key[0] != "Job")
+
+
+def _named(rendered: Rendered) -> dict[tuple[str, str], Any]:
+    return {(found["kind"], found["metadata"]["name"]): found for found in rendered.objects}
+
+
+@pytest.mark.parametrize(
+    ("values", "objects"),
+    [
+        ({"logs": {"persist": True}}, []),
+        (METRICS, [("NetworkPolicy", "digits-lifecycle")]),
+        (
+            merged(METRICS, {"metrics": {"podMonitor": {"enabled": True}}}),
+            [("NetworkPolicy", "digits-lifecycle"), ("PodMonitor", "digits")],
+        ),
+        ({"metrics": {"podMonitor": {"enabled": True}}}, []),
+        (
+            BOARD,
+            [
+                ("Deployment", "digits-tensorboard"),
+                ("NetworkPolicy", "digits-tensorboard"),
+                ("Service", "digits-tensorboard"),
+            ],
+        ),
+        ({"tensorboard": {"ingress": {"enabled": True, "host": "a.example.com"}}}, []),
+    ],
+)
+def test_each_option_adds_its_own_objects(values: Values, objects: list[tuple[str, str]]) -> None:
+    assert added(values) == objects
+
+
+def test_without_network_policies_there_are_none_for_these_either() -> None:
+    rendered = render(merged(PROGRAM, BOARD, METRICS, {"networkPolicy": {"enabled": False}}))
+    assert rendered.all("NetworkPolicy") == []
+
+
+def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_rights() -> None:
+    rendered = render(merged(PROGRAM, BOARD))
+    pod = rendered.one("Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert "--logdir=/checkpoints/digits" in container["command"]
+    claim = {"claimName": "digits-checkpoints", "readOnly": True}
+    assert {"name": "checkpoints", "persistentVolumeClaim": claim} in pod["volumes"]
+    assert {"name": "checkpoints", "mountPath": "/checkpoints", "readOnly": True} in container["volumeMounts"]
+    assert pod["automountServiceAccountToken"] is False
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert kubernetes.restricted_violations(pod) == []
+    # The newest of TensorFlow's images that has it: https://github.com/tensorflow/tensorflow/pull/110709
+    assert container["image"] == "tensorflow/tensorflow:2.20.0"
+
+
+def test_the_notes_tell_the_way_to_tensorboard() -> None:
+    way = "kubectl -n team port-forward service/digits-tensorboard 6006:80"
+    assert way in render(merged(PROGRAM, BOARD)).notes
+    assert way not in render(PROGRAM).notes
+
+
+def test_tensorboard_of_another_folder_of_the_volume() -> None:
+    values = merged(BOARD, {"tensorboard": {"directory": "all/digits"}, "checkpoint": {"mountPath": "/models/"}})
+    (container,) = render(merged(PROGRAM, values)).one("Deployment")["spec"]["template"]["spec"]["containers"]
+    assert "--logdir=/models/all/digits" in container["command"]
+
+
+def test_users_reach_the_port_of_tensorboard_and_nothing_else() -> None:
+    rendered = render(merged(PROGRAM, BOARD))
+    labels = rendered.one("Deployment")["spec"]["template"]["metadata"]["labels"]
+    policy = rendered.one("NetworkPolicy", "digits-tensorboard")["spec"]
+    assert policy["ingress"] == [{"ports": [{"port": "tensorboard"}]}]
+    assert kubernetes.selects(policy["podSelector"]["matchLabels"], labels)
+    service = rendered.one("Service", "digits-tensorboard")["spec"]
+    assert kubernetes.selects(service["selector"], labels)
+    job = rendered.one("Service", "digits")["spec"]
+    assert not kubernetes.selects(job["selector"], labels), "it is no task of the job"
+    training = rendered.one("NetworkPolicy", "digits")["spec"]
+    assert not any(
+        kubernetes.selects(peer["podSelector"]["matchLabels"], labels)
+        for rule in training["ingress"]
+        for peer in rule["from"]
+    ), "it cannot reach the servers"
+
+
+def test_the_ingress_leads_to_tensorboard() -> None:
+    ingress = render(helm.ci_values()["observed"]).one("Ingress")
+    backend = {"service": {"name": "digits-tensorboard", "port": {"name": "http"}}}
+    path = {"path": "/", "pathType": "Prefix", "backend": backend}
+    assert ingress["spec"] == {
+        "ingressClassName": "nginx",
+        "rules": [{"host": "digits.example.com", "http": {"paths": [path]}}],
+        "tls": [{"hosts": ["digits.example.com"], "secretName": "digits-tls"}],
+    }
+
+
+def test_only_the_port_of_the_metrics_is_open() -> None:
+    rendered = render(merged(PROGRAM, METRICS))
+    policy = rendered.one("NetworkPolicy", "digits-lifecycle")["spec"]
+    template = rendered.one("Job")["spec"]["template"]
+    assert kubernetes.selects(policy["podSelector"]["matchLabels"], template["metadata"]["labels"])
+    assert policy["ingress"] == [{"ports": [{"port": "metrics"}]}]
+    (container,) = template["spec"]["containers"]
+    (port,) = container["ports"]
+    assert (port["name"], f"--metrics={port['containerPort']}" in container["command"]) == ("metrics", True)
+
+
+def test_without_metrics_the_lifecycle_has_no_port() -> None:
+    (container,) = render(PROGRAM).lifecycle()["containers"]
+    assert "ports" not in container
+    assert not [word for word in container["command"] if "metrics" in word]
+
+
+def test_the_pod_monitor() -> None:
+    """Checked by hand against the schema of the operator's CRD, which is larger than this chart."""
+    monitor = render(helm.ci_values()["observed"]).one("PodMonitor")
+    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    selector = {"matchLabels": {**LABELS, "app.kubernetes.io/component": "lifecycle"}}
+    assert monitor["spec"] == {
+        "selector": selector,
+        "podMetricsEndpoints": [{"port": "metrics", "interval": "15s"}],
+    }
+
+
+def test_the_lifecycle_may_ask_the_tasks_at_the_port_they_answer_at() -> None:
+    from tfconfig.entrypoint import progress
+
+    rendered = render(PROGRAM)
+    ports = {port["name"]: port["containerPort"] for port in rendered.container_of("chief")["ports"]}
+    assert ports["progress"] == progress.PORT
+    assert f"--progress={progress.PORT}" in rendered.container_of("chief")["command"]
+
+
+def test_logs_are_kept_as_the_values_say() -> None:
+    assert render(helm.ci_values()["observed"]).layout()["logs"] == {"maxBytes": 1048576, "files": 2}
+    assert render(PROGRAM).layout()["logs"] is None

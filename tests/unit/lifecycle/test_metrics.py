@@ -1,0 +1,131 @@
+"""What Prometheus finds at /metrics."""
+
+from __future__ import annotations
+
+import re
+import socket
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.unit.entrypoint.jobs import a_job
+from tfconfig.entrypoint import metrics
+from tfconfig.entrypoint.cluster import Task, tasks
+from tfconfig.entrypoint.state import RUNNING, Pod, Progress, State
+
+JOB = a_job("Custom", chief=1, worker=3, ps=2)
+STATE = State(
+    run="a",
+    phase=RUNNING,
+    started=1000.0,
+    running=1012.5,
+    failures=1,
+    restarts=2,
+    succeeded=frozenset([Task("worker", 0)]),
+    progress=Progress(Task("chief", 0), 1200, 5000, 0.13, 250.0, 1100.0),
+)
+NAME, LABEL, VALUE = r"[a-z][a-z0-9_]*", r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"', r"-?[0-9.]+(?:e[-+]?[0-9]+)?"
+
+
+def parsed(text: str) -> dict[str, float]:
+    """`name{labels}` -> value, by the grammar of the text format; every metric has help and type, once, before it."""
+    assert text.endswith("\n")
+    found: dict[str, float] = {}
+    about: list[str] = []
+    for line in text.splitlines():
+        if note := re.fullmatch(rf"# (HELP|TYPE) ({NAME}) (.+)", line):
+            about.append(f"{note[1]} {note[2]}")
+            continue
+        sample = re.fullmatch(rf"({NAME})(\{{{LABEL}(?:,{LABEL})*\}}) ({VALUE})", line)
+        assert sample, line
+        assert about[-2:] == [f"HELP {sample[1]}", f"TYPE {sample[1]}"]
+        assert sample[1] + sample[2] not in found
+        found[sample[1] + sample[2]] = float(sample[3])
+    assert len(about) == len(set(about))
+    return {key.replace('job_name="digits",', "").replace('{job_name="digits"}', ""): found[key] for key in found}
+
+
+def test_a_running_job_in_metrics() -> None:
+    pods = {task: Pod(task, f"uid-{task}", "a", 0.0, status="Running") for task in tasks(JOB)[:4]}
+    assert parsed(metrics.render(JOB, STATE, pods)) == {
+        'tensorflow_job_info{run="a",strategy="Custom"}': 1,
+        **{
+            f'tensorflow_job_phase{{phase="{phase}"}}': float(phase == "Running")
+            for phase in ("Pending", "Running", "Restarting", "Suspended", "Succeeded", "Failed")
+        },
+        "tensorflow_job_failures_total": 1,
+        "tensorflow_job_restarts_total": 2,
+        "tensorflow_job_backoff_limit": 6,
+        'tensorflow_job_tasks{role="chief",state="running"}': 1,
+        'tensorflow_job_tasks{role="chief",state="succeeded"}': 0,
+        'tensorflow_job_tasks{role="chief",state="waiting"}': 0,
+        'tensorflow_job_tasks{role="worker",state="running"}': 2,
+        'tensorflow_job_tasks{role="worker",state="succeeded"}': 1,
+        'tensorflow_job_tasks{role="worker",state="waiting"}': 0,
+        'tensorflow_job_tasks{role="ps",state="running"}': 0,
+        'tensorflow_job_tasks{role="ps",state="succeeded"}': 0,
+        'tensorflow_job_tasks{role="ps",state="waiting"}': 2,
+        "tensorflow_job_start_timestamp_seconds": 1000,
+        "tensorflow_job_start_duration_seconds": 12.5,
+        "tensorflow_job_last_progress_timestamp_seconds": 1100,
+        "tensorflow_job_step": 1200,
+        "tensorflow_job_planned_steps": 5000,
+        "tensorflow_job_steps_per_second": 250,
+        "tensorflow_job_loss": 0.13,
+    }
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    found = parsed(metrics.render(JOB, State(), {}))
+    assert not [name for name in found if re.search("step|progress|loss|start_", name)]
+    found = parsed(metrics.render(JOB, State(progress=Progress(Task("chief", 0), 3)), {}))
+    assert found["tensorflow_job_step"] == 3
+    assert "tensorflow_job_loss" not in found
+
+
+@pytest.mark.parametrize("text", ['a"b', "a\\b", "a\nb"])
+def test_labels_are_escaped(text: str) -> None:
+    parsed(metrics.render({**JOB, "strategy": text}, STATE, {}))
+
+
+@pytest.fixture
+def served() -> Any:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    server = metrics.Server(port, lambda: metrics.render(JOB, STATE, {}))
+    server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_they_are_served(served: str) -> None:
+    with urllib.request.urlopen(f"{served}/metrics", timeout=10) as answer:
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert parsed(answer.read().decode())["tensorflow_job_step"] == 1200
+
+
+@pytest.mark.parametrize(("path", "method", "code"), [("/", "GET", 404), ("/metrics", "POST", 501)])
+def test_nothing_else_is_served(served: str, path: str, method: str, code: int) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(served + path, method=method), timeout=10)
+    with refused.value:
+        assert refused.value.code == code
+
+
+def test_who_connects_and_stays_silent_is_let_go(served: str) -> None:
+    host, port = served.removeprefix("http://").split(":")
+    with (
+        socket.create_connection((host, int(port))),
+        socket.create_connection((host, int(port))),
+        urllib.request.urlopen(f"{served}/metrics", timeout=20) as answer,
+    ):
+        assert answer.status == 200
+
+
+def test_a_port_that_is_taken_is_an_error(served: str) -> None:
+    with pytest.raises(OSError, match="in use"):
+        metrics.Server(int(served.rpartition(":")[2]), lambda: "")
