@@ -245,7 +245,7 @@ STEPS = """
 step=0
 while test $step -lt 40; do
   step=$((step + 1)); echo "{\\"step\\": $step, \\"total\\": 40}" >$TASK_PROGRESS_FILE
-  test $step = 20 && test $TASK_INDEX = 0 && ! test -e "$CHECKPOINT_DIR/hung" && { touch "$CHECKPOINT_DIR/hung"; sleep 600; }
+  test $step$TASK_INDEX = 200 && ! test -e "$CHECKPOINT_DIR/hung" && { touch "$CHECKPOINT_DIR/hung"; sleep 600; }
   sleep 0.1
 done
 """
