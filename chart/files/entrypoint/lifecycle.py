@@ -473,7 +473,11 @@ class Lifecycle:
         try:
             now = observe.pod(self._job["name"], self._client.get("pods", pod_name), 0.0)
             again = now is not None and now.restarts > container  # it has been started again since
-            return self._client.log_tail(pod_name, observe.CONTAINER, LOG_LINES, previous=again)
+            text = self._client.log_tail(pod_name, observe.CONTAINER, LOG_LINES, previous=again)
+            if not again and text.startswith(f"tensorflow-job: {name(pod.task)} is done: "):
+                # The kubelet has started it again, to park (task.py), and not told the API yet.
+                text = self._client.log_tail(pod_name, observe.CONTAINER, LOG_LINES, previous=True)
+            return text
         except ApiError as error:
             return f"(not to be had: {error})"
 

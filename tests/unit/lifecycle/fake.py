@@ -68,6 +68,7 @@ class Cluster:
         self.refuse: Callable[[str, str, str], int | None] = lambda _method, _resource, _name: None
         self.scripts: dict[str, list[int]] = {}  # pod -> how its first, second, ... container ends by itself
         self.exits: Counter[str] = Counter()
+        self.parked: dict[str, str] = {}  # pod -> the log of its container that runs now
         self.stuck: dict[str, Document] = {}  # pod -> the status it never gets beyond
         self.down, self.cuts, self.bookmarked = False, 0, 0
         self.bookmark_seconds = 0.02
@@ -418,6 +419,8 @@ class Handler(BaseHTTPRequestHandler):
         cluster = self.server.cluster
         if sub == "log":
             previous = " before" if query["previous"] == "true" else ""
+            if name in cluster.parked and not previous:
+                return cluster.parked[name]
             return f"first line of {name}{previous}\nlast line of {name}{previous}\n"
         if verb == "LIST":
             return self._list(resource, query)

@@ -142,6 +142,18 @@ def test_the_log_of_a_container_started_again_is_that_of_the_one_before(install:
     assert "last line of j-chief-0 before" in controller.log
 
 
+def test_the_last_lines_are_not_those_of_a_container_that_parks_already(install: Install, start: Start) -> None:
+    """The kubelet has started it, and the API does not say so yet."""
+    cluster, server = install()
+    cluster.parked["j-chief-0"] = "tensorflow-job: chief-0 is done: its program exited 0. Nothing runs here\n"
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends() == 0
+    assert "last line of j-chief-0 before" in controller.log
+    assert "Nothing runs here" not in controller.log
+
+
 def test_events_stand_on_the_job(install: Install, start: Start) -> None:
     cluster, server = install()
     controller = start(server)
