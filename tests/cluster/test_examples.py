@@ -55,7 +55,7 @@ def test_an_example_trains_to_its_end_and_frees_everything(jobs: Jobs, values: V
 
 @pytest.mark.timeout(420)
 def test_synchronous_workers_survive_the_loss_of_each_kind_of_task(jobs: Jobs) -> None:
-    steps = 2500
+    steps = 1000
     job = jobs.install(
         example("between-graph-sync", f"--steps={steps}", "--batch=128", "--save-every=50", "--round=25")
     )
@@ -83,7 +83,7 @@ def test_synchronous_workers_survive_the_loss_of_each_kind_of_task(jobs: Jobs) -
 
 @pytest.mark.timeout(420)
 def test_mirrored_workers_survive_a_killed_one_and_save_before_they_leave_a_drained_node(jobs: Jobs) -> None:
-    steps = 1500
+    steps = 1000
     job = jobs.install(
         example("multi-worker-mirrored", f"--steps={steps}", "--batch=128", "--save-every=100", "--round=25")
     )

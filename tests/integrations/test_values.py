@@ -153,8 +153,10 @@ class TestPurpose:
                 told = labels["sidecar.istio.io/inject"], notes["linkerd.io/inject"]
                 assert told == (("false", "disabled") if "-lifecycle-" in owner else wanted)
         notes = on.set_of("worker")["spec"]["template"]["metadata"]["annotations"]
-        (port,) = on.container_of("worker")["ports"]
-        assert notes["config.linkerd.io/opaque-ports"] == str(port["containerPort"])
+        ports = {port["name"]: str(port["containerPort"]) for port in on.container_of("worker")["ports"]}
+        assert notes["config.linkerd.io/opaque-ports"] == ports["tensorflow"]
+        assert notes["config.linkerd.io/skip-inbound-ports"] == ports["progress"]
+        assert notes["traffic.sidecar.istio.io/excludeInboundPorts"] == ports["progress"]
 
     def test_the_program_starts_where_git_put_it(self, tmp_path: Path) -> None:
         rendered = pods(tmp_path, "ParameterServer", "git-code")
