@@ -305,7 +305,7 @@ def _plots(rows: _Rows) -> None:
 def _entrypoint(rows: _Rows) -> list[str]:
     table = []
     for row in rows.all("start"):
-        added = f"{row['milliseconds']:.0f} ms ({row['least']:.0f} at the least)"
+        added = f"{row['milliseconds']:.0f} ms ({row['least']:.0f} at the least; {row['cpu']:.0f} ms of CPU)"
         table.append([f"added before the program starts, job of {row['tasks']:,} tasks", added, "60 ms"])
         table.append(["peak memory until then", f"{row['peak']:.1f} MiB", "16 MiB"])
     titles = {"running": "memory while the program runs", "parked": "memory of a parked task"}

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any, Dict, List, Mapping, NoReturn, Optional
 
-from . import cluster, peers, process
+from . import cluster, process
 from .cluster import Job, Task
 
 MESSAGE = "/dev/termination-log"
@@ -63,6 +63,8 @@ def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int]
     argv = cluster.program(job, environ)
 
     def prepare() -> None:
+        from . import peers  # only here, in the process that becomes the program: this one stays small
+
         if job["checkpointDir"]:
             _make_checkpoint_folder(job["checkpointDir"])
         peers.wait(job, task)
