@@ -186,7 +186,7 @@ def _sent(lab: Lab, namespace: str, name: str) -> Row:
     manifest = lab.run("helm4", "get", "manifest", name, "-n", namespace)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     objects = [one for one in yaml.load_all(manifest, Loader=loader) if one]
-    maps = [len(json.dumps(one["data"])) for one in objects if one["kind"] == "ConfigMap" and one.get("data")]
+    maps = [sum(map(len, one.get("data", {}).values())) for one in objects if one["kind"] == "ConfigMap"]
     secret = lab.api.get("secrets", namespace, f"sh.helm.release.v1.{name}.v1")
     return {
         "objects": len(objects),
