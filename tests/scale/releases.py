@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Iterator
@@ -97,6 +96,8 @@ def release(lab: Lab, results: Results, tasks: int) -> None:
         figures["idle_requests"] = requests.of(OURS, asked.counts() - counts)
         if tasks >= 1000:
             figures |= _fail_some(lab, namespace, seen, tasks)
+        if tasks == 1000:
+            figures |= _fall_together(lab, namespace, seen, tasks)
         figures |= _end(lab, namespace, seen, tasks)
         ended = used.total()
         figures |= {"cpu": ended.cpu, "peak": ended.peak, "status_bytes": seen.status_bytes}
@@ -112,11 +113,12 @@ def fails_while_it_starts(lab: Lab, results: Results, tasks: int) -> None:
     values = jobs.fake_values(lab, tasks, restart={"policy": "Never"})
     with Watch(lab.api, namespace) as seen:
         _install(lab, namespace, NAME, values)
-        wait("30 % of the pods run", lambda: seen.count("running") >= 0.3 * tasks, limit(tasks))
+        wait("30 % of the pods exist", lambda: seen.count("created") >= 0.3 * tasks, limit(tasks))
+        wait("the chief runs", lambda: any(pod.role == "chief" and pod.running for pod in [*seen.pods.values()]), 60)
         lab.end_program(namespace, f"{NAME}-chief-0", 1)
         wait("the job is told to have failed", lambda: seen.phase(NAME, "Failed"), 60)
         wait("the job is freed", lambda: seen.phase(NAME, "Released"), 300)
-        ended = seen.pod(f"{NAME}-chief-0").ended
+        ended = seen.ended(f"{NAME}-chief-0").ended
         gone = seen.last("gone")
         assert not any(pod.alive for pod in seen.pods.values())
         made = len(seen.pods)
@@ -164,7 +166,7 @@ def many(lab: Lab, results: Results, count: int, tasks: int) -> None:
         in_parallel(lambda name: lab.end_program(namespace, f"{name}-chief-0", 0), names)
         wait("all are gone", lambda: seen.count("gone") == count * tasks, 300)
         wait("all are freed", lambda: all(seen.phase(name, "Released") for name in names), 120)
-        ends = {name: seen.pod(f"{name}-chief-0").ended for name in names}
+        ends = {name: seen.ended(f"{name}-chief-0").ended for name in names}
         figures |= {
             "recorded": max(seen.phase(name, "Succeeded") - ends[name] for name in names),
             "gone": seen.last("gone") - max(ends.values()),
@@ -182,16 +184,22 @@ def _install(lab: Lab, namespace: str, name: str, values: jobs.Values) -> None:
 
 
 def _sent(lab: Lab, namespace: str, name: str) -> Row:
-    """Objects and bytes of a release, of its largest ConfigMap, and of the Secret that Helm keeps it in."""
+    """Objects and bytes of a release: in all, job.json, our code, and the Secret that Helm keeps it in."""
     manifest = lab.run("helm4", "get", "manifest", name, "-n", namespace)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     objects = [one for one in yaml.load_all(manifest, Loader=loader) if one]
-    maps = [sum(map(len, one.get("data", {}).values())) for one in objects if one["kind"] == "ConfigMap"]
+    maps = {
+        one["metadata"]["name"]: sum(map(len, one.get("data", {}).values()))
+        for one in objects
+        if one["kind"] == "ConfigMap"
+    }
+    job = maps.pop(f"{name}-job")
     secret = lab.api.get("secrets", namespace, f"sh.helm.release.v1.{name}.v1")
     return {
         "objects": len(objects),
         "bytes": len(manifest),
-        "largest_config_map": max(maps),
+        "job_bytes": job,
+        "code_bytes": sum(maps.values()),
         "release_secret": len(secret["data"]["release"]),
     }
 
@@ -222,13 +230,33 @@ def _fail_some(lab: Lab, namespace: str, seen: Watch, tasks: int) -> Row:
     }
 
 
+def _fall_together(lab: Lab, namespace: str, seen: Watch, tasks: int) -> Row:
+    """Let the programs of all workers fail as fast as that can be brought about, as when one takes all others along."""
+    workers = jobs.roles(tasks)["worker"]
+    say(f"all {workers} workers fail")
+    before, writes = seen.status[NAME], seen.status_writes
+    in_parallel(lambda index: lab.end_program(namespace, f"{NAME}-worker-{index}", 1), list(range(workers)), 16)
+
+    def all_seen() -> bool:
+        status = seen.status[NAME]
+        return bool(status["restarts"] - before["restarts"] >= workers and status["phase"] == "Running")
+
+    wait("all of that is told, and all tasks run again", all_seen, 120)
+    return {
+        "fallen": workers,
+        "fallen_restarts": seen.status[NAME]["restarts"] - before["restarts"],
+        "fallen_failures": seen.status[NAME]["failures"] - before["failures"],
+        "fallen_writes": seen.status_writes - writes,
+    }
+
+
 def _end(lab: Lab, namespace: str, seen: Watch, tasks: int) -> Row:
     """Let the chief's program end, and wait for all that follows."""
     lab.end_program(namespace, f"{NAME}-chief-0", 0)
     wait("the outcome is told", lambda: seen.phase(NAME, "Succeeded"), 60)
     wait("all pods are gone", lambda: all(not pod.alive for pod in list(seen.pods.values())), limit(tasks))
     wait("the Job is complete", lambda: seen.phase(NAME, "Complete"), 120)
-    end = seen.pod(f"{NAME}-chief-0").ended
+    end = seen.ended(f"{NAME}-chief-0").ended
     return {
         "recorded": seen.phase(NAME, "Succeeded") - end,
         "all_scaled": max(when for (_, size), when in seen.scaled.items() if size == 0) - end,

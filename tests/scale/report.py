@@ -107,12 +107,12 @@ def _cluster(rows: _Rows) -> list[str]:
         f"TF_CONFIG must fit in {MAX_TF_CONFIG:,} bytes. A release computes it in the pod; its Helm objects are:",
         "",
         *_table(
-            "tasks | objects | bytes of all | of the largest ConfigMap / 32,768 | of Helm's own Secret",
+            "tasks | objects | bytes of all | job.json / 32,768 | code, the same for all | Helm's own Secret",
             (
                 [
                     _int(row["tasks"]),
                     row["objects"],
-                    *map(_int, (row["bytes"], row["largest_config_map"], row["release_secret"])),
+                    *map(_int, (row[key] for key in ("bytes", "job_bytes", "code_bytes", "release_secret"))),
                 ]
                 for row in rows.all("release")
             ),
@@ -213,12 +213,20 @@ def _failures(rows: _Rows) -> list[str]:
             ),
             "",
         ]
+    for row in rows.all("release"):
+        if "fallen" in row:
+            lines += [
+                f"All {row['fallen']} workers of {row['tasks']:,} tasks fail at once: {row['fallen_restarts']} "
+                f"restarts told, {row['fallen_failures']} counted, {row['fallen_writes']} writes of a status of "
+                f"at most {row['status_bytes']:,} bytes until all run again.",
+                "",
+            ]
     for row in rows.all("fails while it starts"):
         lines += [
-            f"A job of {row['tasks']:,} tasks whose chief fails for good when 30 % of its pods run ({row['made']} were "
-            f"made): failure told after {row['recorded']:.1f} s, all pods gone after {row['gone']:.1f} s, everything "
-            f"freed for good after {row['released']:.1f} s; {row['left']} pods left, {row['made_after_release']} made "
-            "after that.",
+            f"A job of {row['tasks']:,} tasks whose chief fails for good when 30 % of its pods exist ({row['made']} "
+            f"were made): failure told after {row['recorded']:.1f} s, all pods gone after {row['gone']:.1f} s, "
+            f"everything freed for good after {row['released']:.1f} s; {row['left']} pods left, "
+            f"{row['made_after_release']} made after that.",
             "",
         ]
     return lines

@@ -51,7 +51,7 @@ def tfjob(lab: Lab, results: Results, operator: int, tasks: int) -> None:
         lab.end_program(namespace, f"{NAME}-chief-0", 0)
         wait("the outcome is told", lambda: seen.phase(NAME, "Succeeded"), limit(tasks))
         wait("all pods are over", lambda: seen.count("over") == tasks, 2 * limit(tasks))
-        end = seen.pod(f"{NAME}-chief-0").ended
+        end = seen.ended(f"{NAME}-chief-0").ended
         figures |= {
             "recorded": seen.phase(NAME, "Succeeded") - end,
             "gone": seen.last("over") - end,
@@ -85,7 +85,7 @@ def many(lab: Lab, results: Results, operator: int, count: int, tasks: int) -> N
         }
         in_parallel(lambda name: lab.end_program(namespace, f"{name}-chief-0", 0), names)
         wait("all are over", lambda: seen.count("over") == count * tasks, 2 * limit(count * tasks))
-        ends = {name: seen.pod(f"{name}-chief-0").ended for name in names}
+        ends = {name: seen.ended(f"{name}-chief-0").ended for name in names}
         figures |= {
             "recorded": max(seen.phase(name, "Succeeded") - ends[name] for name in names),
             "gone": seen.last("over") - max(ends.values()),
@@ -118,16 +118,14 @@ def real(lab: Lab, results: Results, kind: str, count: int) -> None:
             gate.open(name)
             time.sleep(APART_SECONDS)
         wait("all pods are over", lambda: seen.count("over") == count * tasks, 180)
-    ends = {name: float(seen.pod(f"{name}-chief-0").message) for name in names}
+    ends = {name: float(seen.ended(f"{name}-chief-0").message) for name in names}
     results.add(
         f"real {kind}",
         jobs=count,
         running=running,
         recorded=_spread(seen.phase(name, "Succeeded") - ends[name] for name in names),
-        ps=_spread(seen.pod(f"{name}-ps-0").over - ends[name] for name in names),
-        over=_spread(
-            max(p.over for p in seen.pods.values() if p.name.startswith(f"{name}-")) - ends[name] for name in names
-        ),
+        ps=_spread(seen.over(f"{name}-ps-") - ends[name] for name in names),
+        over=_spread(seen.over(f"{name}-") - ends[name] for name in names),
     )
     _remove(lab, namespace)
 

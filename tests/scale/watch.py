@@ -84,9 +84,13 @@ class Watch:
         """The latest of these times."""
         return max((getattr(pod, what) for pod in list(self.pods.values())), default=0.0)
 
-    def pod(self, name: str) -> PodTimes:
-        """The newest pod of this name."""
-        return next(pod for pod in reversed(list(self.pods.values())) if pod.name == name)
+    def ended(self, name: str) -> PodTimes:
+        """The pod of this name whose program ended; a set may have made another one since."""
+        return next(pod for pod in list(self.pods.values()) if pod.name == name and pod.ended)
+
+    def over(self, prefix: str) -> float:
+        """When the last pod whose name starts like this held nothing any more."""
+        return max(pod.over for pod in list(self.pods.values()) if pod.name.startswith(prefix))
 
     def phase(self, job: str, phase: str) -> float:
         """When a job was first told to be in this phase; 0: not yet."""
