@@ -39,7 +39,7 @@ class LateError(Exception):
 
 
 class Lab:
-    """The cluster, and what every measurement needs of it. Namespaces are removed at the end."""
+    """The cluster, and what every measurement needs of it."""
 
     def __init__(self) -> None:
         self.target = target.find()
@@ -49,27 +49,34 @@ class Lab:
         self._namespaces: list[str] = []
 
     def close(self) -> None:
-        """Remove the namespaces, wait until they are gone, and end the connection."""
-        for name in self._namespaces:
-            self.remove(name)
+        """Wait until the namespaces are gone, and end the connection."""
         for name in self._namespaces:
             wait(f"namespace {name} is gone", partial(self._is_gone, name), 600)
         self.api.close()
 
-    def namespace(self, title: str) -> str:
-        """A new namespace."""
+    @contextlib.contextmanager
+    def namespace(self, title: str) -> Iterator[str]:
+        """A new namespace, which starts to go at the end."""
         name = f"bench-{title}-{secrets.token_hex(2)}"
         self.api.create("namespaces", "", {"metadata": {"name": name}})
         self._namespaces.append(name)
-        wait("the default service account", lambda: self.exists("serviceaccounts", name, "default"), 60)
-        return name
+        try:
+            wait("the default service account", lambda: self.exists("serviceaccounts", name, "default"), 60)
+            yield name
+        finally:
+            self.remove(name)
 
     def remove(self, namespace: str) -> None:
-        """Start to remove a namespace. Its pods go first and together: the namespace controller takes them in turns."""
+        """Start to remove a namespace.
+
+        Who makes pods goes first, and then the pods, all together: the namespace controller takes them in turns.
+        """
+        for group, plural in (("kubeflow.org", "tfjobs"), ("batch", "jobs"), ("apps", "statefulsets")):
+            with contextlib.suppress(ApiError):  # there may be no TFJobs
+                self.api.text("DELETE", f"/apis/{group}/v1/namespaces/{namespace}/{plural}", {})
         with contextlib.suppress(ApiError):
-            for plural in ("statefulsets", "jobs"):
-                self.api.text("DELETE", f"{_group(plural)}/namespaces/{namespace}/{plural}", {})
             self.api.text("DELETE", f"/api/v1/namespaces/{namespace}/pods", {"gracePeriodSeconds": 0})
+        with contextlib.suppress(ApiError):
             self.api.delete("namespaces", "", namespace)
 
     def exists(self, plural: str, namespace: str, name: str) -> bool:
@@ -166,10 +173,6 @@ def control_plane() -> dict[str, int]:
     """The processes of the control plane whose cost is measured: name -> process id."""
     names = ("kube-apiserver", "kube-controller-manager", "etcd")
     return {name: pid for name in names if (pid := processes.process_id(name))}
-
-
-def _group(plural: str) -> str:
-    return {"statefulsets": "/apis/apps/v1", "jobs": "/apis/batch/v1"}[plural]
 
 
 def _node(name: str) -> Object:

@@ -47,9 +47,9 @@ def running(lab: Lab) -> Iterator[int]:
         check=True,
     ).stdout.strip()
     base = Path(module) / "manifests/base"
-    namespace = lab.namespace(NAME)
-    objects = _cluster_wide(base, namespace)
     with contextlib.ExitStack() as stack:
+        namespace = stack.enter_context(lab.namespace(NAME))
+        objects = _cluster_wide(base, namespace)
         stack.callback(_remove, lab, objects)
         lab.run("kubectl", "apply", "--server-side", "-f", "-", text=_text([*objects, *_namespaced(namespace)]))
         stack.enter_context(_service_address(lab, namespace))

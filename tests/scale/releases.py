@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import yaml
 
@@ -40,9 +40,13 @@ def limit(tasks: int) -> float:
 def bare_set(lab: Lab, results: Results, tasks: int) -> None:
     """One StatefulSet of this size: what Kubernetes itself needs to make the pods, and to take them away."""
     say(f"a bare StatefulSet of {tasks}")
-    namespace = lab.namespace(f"set-{tasks}")
     objects = jobs.bare_set(lab, NAME, tasks)
-    with Watch(lab.api, namespace) as seen, Requests(namespace) as asked, control_plane_cpu() as cpu:
+    with (
+        lab.namespace(f"set-{tasks}") as namespace,
+        Watch(lab.api, namespace) as seen,
+        Requests(namespace) as asked,
+        control_plane_cpu() as cpu,
+    ):
         began = time.time()
         jobs.apply(lab, namespace, objects)
         wait("all pods run", lambda: seen.count("running") == tasks, limit(tasks))
@@ -58,18 +62,18 @@ def bare_set(lab: Lab, results: Results, tasks: int) -> None:
             wait("all pods are gone", lambda: seen.count("gone") == tasks, limit(tasks))
             figures["gone"] = seen.last("gone") - scaled
     results.add("bare set", tasks=tasks, **figures, control_plane_cpu=sum(cpu.values()))
-    lab.remove(namespace)
 
 
 def release(lab: Lab, results: Results, tasks: int) -> None:
     """One release of this size from `helm install` to its end, with failures on the way where it is large."""
     say(f"a release of {tasks} tasks")
-    namespace = lab.namespace(f"release-{tasks}")
     values = jobs.fake_values(lab, tasks, restart={"backoffLimit": 1000000})
-    with ExitStack() as stack:
-        seen = stack.enter_context(Watch(lab.api, namespace))
-        asked = stack.enter_context(Requests(namespace))
-        used = stack.enter_context(usage.Sampler(seen.lifecycle_pods))
+    with (
+        lab.namespace(f"release-{tasks}") as namespace,
+        Watch(lab.api, namespace) as seen,
+        Requests(namespace) as asked,
+        usage.Sampler(seen.lifecycle_pods) as used,
+    ):
         with control_plane_cpu() as cpu:
             began = time.time()
             _install(lab, namespace, NAME, values)
@@ -103,15 +107,13 @@ def release(lab: Lab, results: Results, tasks: int) -> None:
         figures |= {"cpu": ended.cpu, "peak": ended.peak, "status_bytes": seen.status_bytes}
         figures |= {"status_writes": seen.status_writes, "requests": requests.of(OURS, asked.counts())}
     results.add("release", tasks=tasks, **figures)
-    lab.remove(namespace)
 
 
 def fails_while_it_starts(lab: Lab, results: Results, tasks: int) -> None:
     """The chief fails for good when 30 % of the pods exist: all of them go, and none comes back."""
     say(f"a release of {tasks} tasks that fails while it starts")
-    namespace = lab.namespace(f"fails-{tasks}")
     values = jobs.fake_values(lab, tasks, restart={"policy": "Never"})
-    with Watch(lab.api, namespace) as seen:
+    with lab.namespace(f"fails-{tasks}") as namespace, Watch(lab.api, namespace) as seen:
         _install(lab, namespace, NAME, values)
         wait("30 % of the pods exist", lambda: seen.count("created") >= 0.3 * tasks, limit(tasks))
         wait("the chief runs", lambda: any(pod.role == "chief" and pod.running for pod in [*seen.pods.values()]), 60)
@@ -134,21 +136,21 @@ def fails_while_it_starts(lab: Lab, results: Results, tasks: int) -> None:
             left=sum(pod.alive for pod in seen.pods.values()),
             made_after_release=later,
         )
-    lab.remove(namespace)
 
 
 def many(lab: Lab, results: Results, count: int, tasks: int) -> None:
     """Many small releases at once: each has a lifecycle of its own."""
     say(f"{count} releases of {tasks} tasks at once")
-    namespace = lab.namespace(f"many-{count}")
     names = [f"{NAME}{number}" for number in range(count)]
-    rendered = [jobs.render(lab, name, namespace, jobs.fake_values(lab, tasks)) for name in names]
-    # kubectl alone makes 50 objects a second.
-    parts = [[one for objects in rendered[start::CLIENTS] for one in objects] for start in range(CLIENTS)]
-    with ExitStack() as stack:
-        seen = stack.enter_context(Watch(lab.api, namespace))
-        asked = stack.enter_context(Requests(namespace))
-        used = stack.enter_context(usage.Sampler(seen.lifecycle_pods))
+    with (
+        lab.namespace(f"many-{count}") as namespace,
+        Watch(lab.api, namespace) as seen,
+        Requests(namespace) as asked,
+        usage.Sampler(seen.lifecycle_pods) as used,
+    ):
+        rendered = [jobs.render(lab, name, namespace, jobs.fake_values(lab, tasks)) for name in names]
+        # kubectl alone makes 50 objects a second.
+        parts = [[one for objects in rendered[start::CLIENTS] for one in objects] for start in range(CLIENTS)]
         began = time.time()
         in_parallel(lambda objects: jobs.apply(lab, namespace, objects), parts)
         applied = time.time() - began
@@ -176,7 +178,6 @@ def many(lab: Lab, results: Results, count: int, tasks: int) -> None:
             "requests": requests.of(OURS, asked.counts()),
         }
     results.add("many releases", jobs=count, tasks=tasks, **figures)
-    lab.remove(namespace)
 
 
 def _install(lab: Lab, namespace: str, name: str, values: jobs.Values) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from textwrap import fill
 from typing import Any
 
 from .measure import OUT, Row
@@ -21,7 +22,7 @@ def write() -> None:
     for name, section in sections.items():
         if name in parts:
             lines += section(_Rows(parts[name]["rows"]))
-    (OUT / "report.md").write_text("\n".join(lines).rstrip() + "\n")
+    (OUT / "report.md").write_text("\n".join(map(_wrapped, lines)).rstrip() + "\n")
     print(f"wrote {OUT / 'report.md'}")
 
 
@@ -352,6 +353,12 @@ def _table(titles: str, rows: Iterable[Sequence[Any]]) -> list[str]:
     """A table; `|` separates the titles."""
     lines = [f"| {titles} |", f"|{'---|' * (titles.count('|') + 1)}"]
     return [*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows)]
+
+
+def _wrapped(line: str) -> str:
+    """Prose in lines of 120 characters; tables and headings as they are."""
+    indent = "  " if line.startswith("- ") else ""
+    return line if line.startswith(("|", "#", "!")) else fill(line, 120, subsequent_indent=indent)
 
 
 def _seconds(row: Row, *keys: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import statistics
 import threading
@@ -27,10 +26,13 @@ APART_SECONDS = 3.0
 def tfjob(lab: Lab, results: Results, operator: int, tasks: int) -> None:
     """One TFJob of this size from `kubectl create` until its pods are gone."""
     say(f"a TFJob of {tasks}")
-    namespace = lab.namespace(f"tfjob-{tasks}")
     body = jobs.fake_tfjob(lab, NAME, tasks)
     before = usage.read(operator)
-    with Watch(lab.api, namespace, tfjobs=True) as seen, Requests(namespace) as asked:
+    with (
+        lab.namespace(f"tfjob-{tasks}") as namespace,
+        Watch(lab.api, namespace, tfjobs=True) as seen,
+        Requests(namespace) as asked,
+    ):
         with control_plane_cpu() as cpu:
             began = time.time()
             jobs.apply(lab, namespace, [body])
@@ -60,16 +62,18 @@ def tfjob(lab: Lab, results: Results, operator: int, tasks: int) -> None:
             "requests": requests.of("training-operator", asked.counts()),
         }
     results.add("tfjob", tasks=tasks, **figures)
-    _remove(lab, namespace)
 
 
 def many(lab: Lab, results: Results, operator: int, count: int, tasks: int) -> None:
     """Many small TFJobs at once: one operator for all."""
     say(f"{count} TFJobs of {tasks} tasks at once")
-    namespace = lab.namespace(f"tfjobs-{count}")
     names = [f"{NAME}{number}" for number in range(count)]
     before = usage.read(operator)
-    with Watch(lab.api, namespace, tfjobs=True) as seen, Requests(namespace) as asked:
+    with (
+        lab.namespace(f"tfjobs-{count}") as namespace,
+        Watch(lab.api, namespace, tfjobs=True) as seen,
+        Requests(namespace) as asked,
+    ):
         began = time.time()
         jobs.apply(lab, namespace, [jobs.fake_tfjob(lab, name, tasks) for name in names])
         wait("all pods run", lambda: seen.count("running") == count * tasks, 2 * limit(count * tasks))
@@ -94,7 +98,6 @@ def many(lab: Lab, results: Results, operator: int, count: int, tasks: int) -> N
             "requests": requests.of("training-operator", asked.counts()),
         }
     results.add("many tfjobs", jobs=count, tasks=tasks, **figures)
-    _remove(lab, namespace)
 
 
 def real(lab: Lab, results: Results, kind: str, count: int) -> None:
@@ -103,10 +106,13 @@ def real(lab: Lab, results: Results, kind: str, count: int) -> None:
     The chiefs end one after the other, so that the machine is about as busy at each end.
     """
     say(f"{count} jobs in real containers, each a {kind}")
-    namespace = lab.namespace(f"real-{kind}")
     names = [f"{NAME}{number}" for number in range(count)]
     tasks = sum(REAL_ROLES.values())
-    with Watch(lab.api, namespace, tfjobs=kind == "tfjob") as seen, _Gate() as gate:
+    with (
+        lab.namespace(f"real-{kind}") as namespace,
+        Watch(lab.api, namespace, tfjobs=kind == "tfjob") as seen,
+        _Gate() as gate,
+    ):
         objects = [one for name in names for one in _real_job(lab, kind, name, namespace, gate)]
         began = time.time()
         jobs.apply(lab, namespace, objects)
@@ -127,7 +133,6 @@ def real(lab: Lab, results: Results, kind: str, count: int) -> None:
         ps=_spread(seen.over(f"{name}-ps-") - ends[name] for name in names),
         over=_spread(seen.over(f"{name}-") - ends[name] for name in names),
     )
-    _remove(lab, namespace)
 
 
 class _Gate:
@@ -196,9 +201,3 @@ def _tf_config_bytes(lab: Lab, namespace: str) -> int:
     """The length of TF_CONFIG in the chief's pod; each pod has a copy."""
     pod = lab.api.get("pods", namespace, f"{NAME}-chief-0")
     return len(next(one["value"] for one in pod["spec"]["containers"][0]["env"] if one["name"] == "TF_CONFIG"))
-
-
-def _remove(lab: Lab, namespace: str) -> None:
-    """The TFJobs first: the operator would make their pods again."""
-    lab.api.text("DELETE", f"/apis/kubeflow.org/v1/namespaces/{namespace}/tfjobs", json.loads("{}"))
-    lab.remove(namespace)
