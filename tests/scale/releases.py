@@ -150,7 +150,9 @@ def many(lab: Lab, results: Results, count: int, tasks: int) -> None:
     ):
         rendered = [jobs.render(lab, name, namespace, jobs.fake_values(lab, tasks)) for name in names]
         # kubectl alone makes 50 objects a second.
-        parts = [[one for objects in rendered[start::CLIENTS] for one in objects] for start in range(CLIENTS)]
+        parts = [
+            [one for objects in rendered[start::CLIENTS] for one in objects] for start in range(min(count, CLIENTS))
+        ]
         began = time.time()
         in_parallel(lambda objects: jobs.apply(lab, namespace, objects), parts)
         applied = time.time() - began
