@@ -193,6 +193,8 @@ def _steps(results: Results, files: Path, folder: Path) -> None:
             training.wait()
         begin = max(training.time_of(WARM_UP) for training in trainings.values())
         end = min(training.time_of(STEPS) for training in trainings.values())
+        if end <= begin:
+            raise RuntimeError("one training was over before the other had begun: STEPS must be more on this machine")
         for through, training in trainings.items():
             done[through] += training.steps_at(end) - training.steps_at(begin)
         seconds += end - begin
