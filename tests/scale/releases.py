@@ -16,9 +16,9 @@ from .requests import OURS, Requests
 from .watch import Watch
 
 NAME = "j"  # a job of 5,000 tasks needs a short one: TF_CONFIG has a limit
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 20.0
 CLIENTS = 8
-FAILING_SECONDS = 120.0
+FAILING_SECONDS = 60.0
 FAILING_SHARE = 0.01  # of the tasks, a minute
 NONE_COMES_BACK_SECONDS = 20.0
 

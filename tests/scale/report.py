@@ -202,7 +202,7 @@ def _failures(rows: _Rows) -> list[str]:
         lines += [
             "## Failures",
             "",
-            "One program in a hundred fails each minute, for two minutes. Each must be counted once as a restart; "
+            "One program in a hundred fails within a minute. Each must be counted once as a restart; "
             "failures that fall together are one wave, and count once for `backoffLimit`.",
             "",
             *_table(
