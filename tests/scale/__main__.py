@@ -55,7 +55,7 @@ def cluster(results: Results, most: int) -> bool:
         lab = stack.enter_context(contextlib.closing(Lab()))
         stack.enter_context(fake_nodes(lab))
         with operator.running(lab) as pid:
-            for size in sizes[::-1]:
+            for size in sizes:
                 if size <= TFJOB_MOST:
                     attempt(tfjobs.tfjob, pid, size)
                     attempt(releases.bare_set, size)
