@@ -56,7 +56,7 @@ class Lab:
 
     @contextlib.contextmanager
     def namespace(self, title: str) -> Iterator[str]:
-        """A new namespace, which starts to go at the end."""
+        """A new namespace, which starts to go at the end; its pods are gone then, and disturb nothing that follows."""
         name = f"bench-{title}-{secrets.token_hex(2)}"
         self.api.create("namespaces", "", {"metadata": {"name": name}})
         self._namespaces.append(name)
@@ -65,6 +65,7 @@ class Lab:
             yield name
         finally:
             self.remove(name)
+            wait(f"the pods of {name} are gone", lambda: not self.api.get("pods", name, limit="1")["items"], 600)
 
     def remove(self, namespace: str) -> None:
         """Start to remove a namespace.
