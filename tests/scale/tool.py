@@ -23,8 +23,7 @@ RUNS = 3
 COMMANDS = {
     "validate": ["validate"],
     "plan": ["plan"],
-    "generate, one task": ["generate", "--task", "worker-0"],
-    "generate, all tasks": ["generate"],
+    "generate, of one task": ["generate", "--task", "worker-0"],
 }
 
 
