@@ -12,6 +12,7 @@ help:
 	@echo 'make test-examples   every example to its end, as local processes'
 	@echo 'make test-cluster    the part on a real Kubernetes: that of KUBECONFIG, else its own (on Linux, as root)'
 	@echo 'make cluster-up, cluster-down   start that cluster to work with it; remove it'
+	@echo 'make bench  what a job costs, 10 to 5,000 tasks, beside TFJob; an hour (on Linux, as root)'
 	@echo 'make lint   format and lint only        make clean   remove .venv and .demo'
 
 $(BIN)/python:
@@ -58,6 +59,10 @@ test-cluster: $(STAMP)dev
 .PHONY: cluster-up cluster-down
 cluster-up cluster-down: $(STAMP)dev
 	$(BIN)/python -m tests.cluster.kit $(@:cluster-%=%)
+
+.PHONY: bench
+bench: $(STAMP)dev
+	$(BIN)/python -m tests.scale
 
 .PHONY: clean
 clean:

@@ -32,19 +32,22 @@ def command(
     if have_mistakes(values, release):
         raise click.ClickException("the values have mistakes; correct them first")
     job = layout.job(values.data, values.job_release(release), values.chart.strategies)
-    configs = {cluster.name(task): cluster.tf_config(job, task) for task in cluster.tasks(job)}
+    tasks = {cluster.name(task): task for task in cluster.tasks(job)}
     if only is not None:
-        if only not in configs:
-            raise click.UsageError(f"--task {only}: no such task; this job has {_some(list(configs))}")
-        configs = {only: configs[only]}
+        if only not in tasks:
+            raise click.UsageError(f"--task {only}: no such task; this job has {_some(list(tasks))}")
+        tasks = {only: tasks[only]}
+    # Made one at a time: each of them names every task of the job.
+    configs = ((name, cluster.tf_config(job, task)) for name, task in tasks.items())
     if form == "env":
-        if only is None and len(configs) > 1:
+        if len(tasks) > 1:
             raise click.UsageError("--format env is for one task; choose it with --task")
-        click.echo("".join(f"TF_CONFIG={shlex.quote(cluster.dumps(c))}" for c in configs.values()))
+        click.echo("".join(f"TF_CONFIG={shlex.quote(cluster.dumps(config))}" for _, config in configs))
     elif form == "json":
-        click.echo(json.dumps(configs if only is None else configs[only], indent=2))
+        found = dict(configs)
+        click.echo(json.dumps(found if only is None else found[only], indent=2))
     else:
-        for name, config in configs.items():
+        for name, config in configs:
             click.echo(cluster.dumps(config) if only else f"{name} {cluster.dumps(config)}")
 
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _GROUPS = {
     "statefulsets": "/apis/apps/v1",
+    "tfjobs": "/apis/kubeflow.org/v1",
     "jobs": "/apis/batch/v1",
     "endpointslices": "/apis/discovery.k8s.io/v1",
     "poddisruptionbudgets": "/apis/policy/v1",

@@ -78,12 +78,13 @@ def dumps(config: Mapping[str, Any]) -> str:
 
 def environment(job: Job, task: Task) -> Dict[str, str]:
     """Variables that a program or server finds set, unless the user's own environment sets them."""
+    config = tf_config(job, task)
     variables = {
-        "TF_CONFIG": dumps(tf_config(job, task)),
+        "TF_CONFIG": dumps(config),
         "TASK_TYPE": task.role,
         "TASK_INDEX": str(task.index),
-        "PS_HOSTS": ",".join(addresses(job, "ps")),
-        "WORKER_HOSTS": ",".join(addresses(job, "worker")),
+        "PS_HOSTS": ",".join(config["cluster"].get("ps", [])),
+        "WORKER_HOSTS": ",".join(config["cluster"].get("worker", [])),
         # Wait for peers that are not up yet, but fail at once when one that was up is gone.
         "GRPC_FAIL_FAST": "use_caller",
         "TF_GRPC_DEFAULT_OPTIONS": GRPC_KEEPALIVE,

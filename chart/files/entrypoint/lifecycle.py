@@ -64,7 +64,7 @@ PROGRESS_SECONDS = 10.0  # between lines of progress in the log
 STALE_SECONDS = 300.0  # for the kubelet to bring our job.json
 FIRST, FIRST_SECONDS = 16, 0.25  # pods deleted before the sets are scaled
 LOG_LINES = 20
-TOLD = 12  # Events at a time, apart from those of phases
+TOLD = 12  # Events at a time, apart from those of phases; then as many seconds without
 PHASES = (PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED)
 
 
@@ -101,6 +101,8 @@ class Lifecycle:
         self._said: dict[str, float] = {}
         self._events: list[Event] = []
         self._last: list[Event] = []  # of the last decision
+        self._later: list[Event] = []  # to be told when `_quiet_until` has come
+        self._quiet_until = 0.0
         self._sets: dict[str, Set] = {}
         self._state, self._bare, self._text, self._version, self._held = State(), State(), "", "", False
         self._stored_progress: Progress | None = None
@@ -304,6 +306,8 @@ class Lifecycle:
         gaps = [(STEADY_SECONDS if steady else BUSY_SECONDS) * self._pace, self._poll_at - time.monotonic()]
         if self._dirty or self._events:
             gaps.append(self._wrote + self._write_gap(self._state) - time.monotonic())
+        if self._later:
+            gaps.append(self._quiet_until - time.monotonic())
         for since, limit in (
             (state.started, limits["activeSeconds"]),
             (state.started, limits["startSeconds"]),
@@ -373,7 +377,7 @@ class Lifecycle:
                 found = self._fence()
                 if not self._held and found.text != self._text:
                     self._load(found)
-                    self._events, self._last = [], []
+                    self._events, self._last, self._later = [], [], []
                     raise OutdatedError from error
         self._held, self._wrote = True, time.monotonic()
 
@@ -424,10 +428,15 @@ class Lifecycle:
     def _tell(self) -> None:
         """Events for `kubectl describe` and the log. They stand on the Job: its end is what people wait for, it
         outlives the pods, and one place holds the whole story."""
+        self._events, self._later = self._later + self._events, []
         others = [event for event in self._events if event.reason not in PHASES]
-        if len(others) > TOLD:
-            more = Event("Normal", "MoreEvents", f"and {len(others) - TOLD} more like these")
-            self._events = [event for event in self._events if event not in others[TOLD:]] + [more]
+        if time.monotonic() < self._quiet_until and not self._state.ended:
+            self._events, self._later = [event for event in self._events if event.reason in PHASES], others
+        elif others:
+            self._quiet_until = time.monotonic() + min(len(others), TOLD) * self._pace
+            if len(others) > TOLD:
+                more = Event("Normal", "MoreEvents", f"and {len(others) - TOLD} more like these")
+                self._events = [event for event in self._events if event not in others[TOLD:]] + [more]
         while self._events:
             event = self._events[0]
             try:

@@ -8,10 +8,14 @@ Python 3.6.
 import json
 import os
 import sys
-from typing import Any, Dict, List, Mapping, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional
 
-from . import cluster, logs, peers, process, progress
+from . import cluster, process, progress
 from .cluster import Job, Task
+
+# The others are imported where they are used: this process stays small while the program runs.
+if TYPE_CHECKING:
+    from . import logs
 
 MESSAGE = "/dev/termination-log"
 
@@ -70,6 +74,8 @@ def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int]
     teller = _teller(environ[progress.VARIABLE], task, job["run"], port) if port else None
 
     def prepare() -> None:
+        from . import peers  # in the process that becomes the program
+
         if job["checkpointDir"]:
             _make_checkpoint_folder(job["checkpointDir"])
         peers.wait(job, task)
@@ -122,10 +128,12 @@ def _environment(job: Job, task: Task) -> Dict[str, str]:
     return environ
 
 
-def _output(job: Job, task: Task) -> Optional[logs.Output]:
+def _output(job: Job, task: Task) -> "Optional[logs.Output]":
     wanted = job.get("logs")  # absent in what an older chart wrote
     if not wanted or not job["checkpointDir"]:
         return None
+    from . import logs
+
     path = os.path.join(job["checkpointDir"], "logs", job["run"], cluster.name(task) + ".log")
     return logs.Output(path, wanted["maxBytes"], wanted["files"])
 

@@ -36,7 +36,7 @@ _PACKAGES = {
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module in tests/cluster/go and the programs built from it."""
+    """A Go module and the programs built from it."""
 
     name: str
     programs: dict[str, str]
@@ -105,7 +105,7 @@ def build_programs(names: Iterable[str] = ()) -> None:
     PROGRAMS.mkdir(parents=True, exist_ok=True)
     for module in MODULES:
         if module.name in wanted:
-            folder = _build(module)
+            folder = build(module, GO_MODULES / module.name)
             for program in module.programs:
                 _link(PROGRAMS / program, folder / program)
     for alias, program in _ALIASES.items():
@@ -113,14 +113,13 @@ def build_programs(names: Iterable[str] = ()) -> None:
             _link(PROGRAMS / alias, Path(program))
 
 
-def _build(module: Module) -> Path:
-    """Build a module unless the cache has it, and return the folder with its programs."""
-    source = GO_MODULES / module.name
+def build(module: Module, source: Path) -> Path:
+    """Build the module in this folder unless the cache has it, and return the folder with its programs."""
     folder = CACHE / "programs" / f"{module.name}-{_key(module, source)}"
     if folder.exists():
         return folder
     if shutil.which("go") is None:
-        raise KitError("please install Go (the go line of tests/cluster/go/*/go.mod says which)")
+        raise KitError(f"please install Go (the go line of {source}/go.mod says which)")
     started = time.monotonic()
     scratch = folder.with_suffix(".new")
     shutil.rmtree(scratch, ignore_errors=True)

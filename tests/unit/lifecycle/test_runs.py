@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -491,6 +492,24 @@ def test_a_thousand_failures_are_told_in_a_few_events_and_counted_all(install: I
     cluster.exit("j-chief-0", 0)
     assert controller.ends(20) == 0
     assert cluster.requests["POST events"] < 100
+
+
+def test_failures_that_go_on_and_on_are_told_by_at_most_one_event_a_second(install: Install, start: Start) -> None:
+    cluster, server = install(replicas={"chief": 1, "worker": 180}, restart={"backoffLimit": 1000})
+    controller = start(server)
+    cluster.phase("Running")
+    began = time.monotonic()
+    for few in range(0, 180, 9):
+        with cluster.lock:
+            for index in range(few, few + 9):
+                cluster.exit(f"j-worker-{index}", 1)
+        cluster.until(lambda few=few: cluster.status()["restarts"] == few + 9)  # type: ignore[misc]
+    events = [document for (resource, _), document in cluster.objects.items() if resource == "events"]
+    told = [event for event in events if event["reason"] not in lifecycle.PHASES]
+    assert len(told) <= 2 * (lifecycle.TOLD + 1) + (time.monotonic() - began) / PACE
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends(20) == 0
+    assert "more like these" in controller.log
 
 
 def test_progress_is_written_at_most_once_a_second(install: Install, start: Start) -> None:
