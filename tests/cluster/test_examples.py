@@ -78,7 +78,7 @@ def test_synchronous_workers_survive_the_loss_of_each_kind_of_task(jobs: Jobs) -
     _wait_until_resumed(job, before)
     status = job.wait_ended("Succeeded", 240, disturbed=True)
     assert f"done: step {steps}," in job.tail()
-    assert 3 <= status["failures"] <= 4
+    assert 1 <= status["failures"] <= 4  # those of 30 s are one wave
 
 
 @pytest.mark.timeout(420)
