@@ -33,7 +33,7 @@ KILL, TERM = signal.SIGKILL, signal.SIGTERM
 
 @dataclass(frozen=True)
 class Loss:
-    """A task that is lost; the tasks that start again for it; failures counted, at most; who resumes from a checkpoint."""
+    """A task that is lost; the tasks that start again; the failures counted at most; who resumes from a checkpoint."""
 
     task: str
     signal: signal.Signals
