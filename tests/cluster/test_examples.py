@@ -83,9 +83,9 @@ def test_synchronous_workers_survive_the_loss_of_each_kind_of_task(jobs: Jobs) -
 
 @pytest.mark.timeout(420)
 def test_mirrored_workers_survive_a_killed_one_and_save_before_they_leave_a_drained_node(jobs: Jobs) -> None:
-    steps = 1000
+    steps = 1500
     job = jobs.install(
-        example("multi-worker-mirrored", f"--steps={steps}", "--batch=128", "--save-every=100", "--round=25")
+        example("multi-worker-mirrored", f"--steps={steps}", "--batch=128", "--save-every=50", "--round=25")
     )
     _wait_for_rounds(job)
     before = _container(job)
@@ -135,6 +135,7 @@ def _wait_for_rounds(job: Job, rounds: int = 3) -> None:
 def _container(job: Job) -> tuple[str, int]:
     """The container of the deciding task."""
     task = decider(job)
+    assert task in job.pods, f"the job has ended too soon\n{job.tail()}"
     return job.pods[task]["metadata"]["uid"], job.restarts(task)
 
 
