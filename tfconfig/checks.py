@@ -31,6 +31,7 @@ GROUPS = {
     "PersistentVolumeClaim": ("", "persistentvolumeclaims"),
     "StatefulSet": ("apps", "statefulsets"),
     "Deployment": ("apps", "deployments"),
+    "Pod": ("", "pods"),
     "Job": ("batch", "jobs"),
     "Ingress": ("networking.k8s.io", "ingresses"),
     "PodMonitor": ("monitoring.coreos.com", "podmonitors"),
@@ -39,6 +40,7 @@ GROUPS = {
     "RoleBinding": ("rbac.authorization.k8s.io", "rolebindings"),
 }
 _GRANTING = {"roles", "rolebindings"}
+_LOOK = ("get", "list", "watch")
 ROLE_FIX = (
     "an administrator runs `tfconfig role -n NAMESPACE | kubectl apply -f -` once; then install with "
     "--set serviceAccount.create=false --set serviceAccount.name=tensorflow-job"
@@ -105,11 +107,8 @@ def rights_wanted(objects: Iterable[Object], verbs: Sequence[str]) -> list[Right
 
 def rights_to_look() -> list[Right]:
     """What tfconfig status, wait and logs need."""
-    lists = [Right(verb, *GROUPS.get(kind, ("", "pods"))) for kind in ("Pod", "ConfigMap", "Job") for verb in _LOOK]
+    lists = [Right(verb, *GROUPS[kind]) for kind in ("Pod", "ConfigMap", "Job") for verb in _LOOK]
     return [*lists, Right("get", "", "pods", "log")]
-
-
-_LOOK = ("get", "list", "watch")
 
 
 def installing(allowed: Mapping[Right, bool], needed: Sequence[Right]) -> Check:

@@ -10,9 +10,8 @@ from typing import Any
 import click
 import yaml
 
+from tfconfig.options import SETS
 from tfconfig.setflags import SetFlags
-
-_SETS = (("typed", "--set"), ("string", "--set-string"), ("json", "--set-json"), ("file", "--set-file"))
 
 
 class HelmError(click.ClickException):
@@ -35,7 +34,7 @@ def template(
     """The objects that an install would make. Raises HelmError."""
     options = [f"--namespace={namespace}", f"--kube-version={kube_version}"]
     options += [f"--values={file}" for file in files]
-    options += [f"{flag}={one}" for kind, flag in (*_SETS, ("literal", "--set-literal")) for one in getattr(sets, kind)]
+    options += [f"{flag}={one}" for kind, (flag, *_) in SETS.items() for one in getattr(sets, kind)]
     try:
         text = _run(["template", release, str(chart), *options])
     except FileNotFoundError:

@@ -16,7 +16,7 @@ from tfconfig.values import UnreadableError
 DEFAULT_RELEASE = "release"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_SETS = {
+SETS = {
     "typed": ("--set", "KEY=VALUE", "Set a value: a.b=1,c[0]=x"),
     "string": ("--set-string", "KEY=TEXT", "Set a text"),
     "json": ("--set-json", "KEY=JSON", "Set a JSON value"),
@@ -33,14 +33,14 @@ def values(command: _Command) -> _Command:
 
     @functools.wraps(command)
     def wrapper(**parameters: Any) -> Any:
-        sets = SetFlags(**{kind: tuple(parameters.pop(f"set_{kind}")) for kind in _SETS})
+        sets = SetFlags(**{kind: tuple(parameters.pop(f"set_{kind}")) for kind in SETS})
         try:
             return command(sets=sets, **parameters)
         except (SetError, UnreadableError) as e:
             raise click.UsageError(str(e)) from None
 
     decorated: Any = wrapper
-    for kind, (flag, metavar, text) in reversed(_SETS.items()):
+    for kind, (flag, metavar, text) in reversed(SETS.items()):
         option = click.option(flag, f"set_{kind}", multiple=True, metavar=metavar, help=f"{text}, as Helm does.")
         decorated = option(decorated)
     files = click.option(

@@ -35,15 +35,20 @@ without empty ones, so that a later chart that adds an empty default starts no n
 
 {{- define "tensorflow-job.checkpointDir" -}}
 {{- if .Values.checkpoint.enabled -}}
-{{- $directory := .Values.checkpoint.directory | default (include "tensorflow-job.fullname" .) -}}
-{{- printf "%s/%s" (trimSuffix "/" .Values.checkpoint.mountPath) $directory -}}
+{{- include "tensorflow-job.folder" (dict "root" . "directory" .Values.checkpoint.directory) -}}
 {{- end -}}
 {{- end -}}
 
 {{/* What TensorBoard shows: the job's own folder, or another one of the same volume. */}}
 {{- define "tensorflow-job.tensorboardDir" -}}
-{{- $own := .Values.checkpoint.directory | default (include "tensorflow-job.fullname" .) -}}
-{{- printf "%s/%s" (trimSuffix "/" .Values.checkpoint.mountPath) (.Values.tensorboard.directory | default $own) -}}
+{{- $directory := .Values.tensorboard.directory | default .Values.checkpoint.directory -}}
+{{- include "tensorflow-job.folder" (dict "root" . "directory" $directory) -}}
+{{- end -}}
+
+{{/* A folder of the checkpoint volume; the job's own where none is named. Takes (dict "root" $ "directory" text). */}}
+{{- define "tensorflow-job.folder" -}}
+{{- $directory := .directory | default (include "tensorflow-job.fullname" .root) -}}
+{{- printf "%s/%s" (trimSuffix "/" .root.Values.checkpoint.mountPath) $directory -}}
 {{- end -}}
 
 {{/* job.json: all that pods and the lifecycle know about the job. */}}

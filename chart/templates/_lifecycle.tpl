@@ -1,18 +1,16 @@
-{{/* Files of the in-pod program, name -> text as JSON: those of every pod, and those that only the lifecycle needs. */}}
-{{- define "tensorflow-job.entrypointFiles" -}}
+{{/*
+Files of the in-pod program, name -> text as JSON: those of every pod, and those that only the lifecycle needs. Takes
+(dict "root" $ "of" pods|lifecycle).
+*/}}
+{{- define "tensorflow-job.files" -}}
+{{- $own := list "job.py" "kubernetes.py" "lifecycle.py" "metrics.py" "observe.py" "state.py" "status.py" -}}
 {{- $files := dict -}}
-{{- range $path, $text := .Files.Glob "files/entrypoint/*.py" -}}
-{{-   $_ := set $files (base $path) (toString $text) -}}
+{{- range $path, $text := .root.Files.Glob "files/entrypoint/*.py" -}}
+{{-   if eq (has (base $path) $own) (eq $.of "lifecycle") -}}
+{{-     $_ := set $files (base $path) (toString $text) -}}
+{{-   end -}}
 {{- end -}}
-{{- omit $files "job.py" "kubernetes.py" "lifecycle.py" "metrics.py" "observe.py" "state.py" "status.py" | toJson -}}
-{{- end -}}
-
-{{- define "tensorflow-job.lifecycleFiles" -}}
-{{- $files := dict -}}
-{{- range $path, $text := .Files.Glob "files/entrypoint/*.py" -}}
-{{-   $_ := set $files (base $path) (toString $text) -}}
-{{- end -}}
-{{- pick $files "job.py" "kubernetes.py" "lifecycle.py" "metrics.py" "observe.py" "state.py" "status.py" | toJson -}}
+{{- toJson $files -}}
 {{- end -}}
 
 {{/*
@@ -22,8 +20,8 @@ default), and a lifecycle must be there to take it away again when the run has e
 */}}
 {{- define "tensorflow-job.lifecycleJobName" -}}
 {{- $pod := include "tensorflow-job.lifecyclePod" (dict "root" . "jobName" "") -}}
-{{- $all := list $pod (include "tensorflow-job.layout" .) (include "tensorflow-job.entrypointFiles" .)
-      (include "tensorflow-job.lifecycleFiles" .) (toString .Values.suspend) -}}
+{{- $all := list $pod (include "tensorflow-job.layout" .) (include "tensorflow-job.files" (dict "root" . "of" "pods"))
+      (include "tensorflow-job.files" (dict "root" . "of" "lifecycle")) (toString .Values.suspend) -}}
 {{- printf "%s-%s" (include "tensorflow-job.lifecycleName" .) (join "\n" $all | sha256sum | trunc 8) -}}
 {{- end -}}
 

@@ -84,19 +84,8 @@ tensorflow-job/role: {{ .role }}
 {{- printf "%s-tensorboard" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
 
-{{- define "tensorflow-job.tensorboardSelector" -}}
-tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}
-app.kubernetes.io/component: tensorboard
-{{- end -}}
-
-{{/* The pods of the lifecycle Job. */}}
-{{- define "tensorflow-job.lifecycleSelector" -}}
-tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}
-app.kubernetes.io/component: lifecycle
-{{- end -}}
-
-{{/* The training pods of all roles. */}}
-{{- define "tensorflow-job.trainingSelector" -}}
-tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}
-app.kubernetes.io/component: training
+{{/* The pods of a component: all that train, the lifecycle's, TensorBoard's. Takes (dict "root" $ "component" …). */}}
+{{- define "tensorflow-job.componentSelector" -}}
+tensorflow-job/job: {{ include "tensorflow-job.fullname" .root | quote }}
+app.kubernetes.io/component: {{ .component }}
 {{- end -}}

@@ -32,11 +32,12 @@ Labels or annotations of pods with $(JOB), $(RUN) and $(TASKS) replaced, so that
 a scheduler. Takes (dict "root" $ "texts" map).
 */}}
 {{- define "tensorflow-job.named" -}}
+{{- $job := include "tensorflow-job.fullname" .root -}}
+{{- $run := include "tensorflow-job.run" .root -}}
+{{- $tasks := include "tensorflow-job.tasks" .root -}}
 {{- $texts := dict -}}
 {{- range $name, $text := .texts -}}
-{{-   $text = $text | replace "$(JOB)" (include "tensorflow-job.fullname" $.root) -}}
-{{-   $text = $text | replace "$(RUN)" (include "tensorflow-job.run" $.root) -}}
-{{-   $_ := set $texts $name ($text | replace "$(TASKS)" (include "tensorflow-job.tasks" $.root)) -}}
+{{-   $_ := set $texts $name ($text | replace "$(JOB)" $job | replace "$(RUN)" $run | replace "$(TASKS)" $tasks) -}}
 {{- end -}}
 {{- toYaml $texts -}}
 {{- end -}}

@@ -31,11 +31,8 @@ from .job import TAKING_OVER, announcement, decide, reporter, stall_begins
 from .kubernetes import ApiError, Client, Deleter
 from .progress import words
 from .state import (
-    FAILED,
-    PENDING,
-    RESTARTING,
+    PHASES,
     RUNNING,
-    SUCCEEDED,
     SUSPENDED,
     Action,
     Delete,
@@ -65,7 +62,6 @@ STALE_SECONDS = 300.0  # for the kubelet to bring our job.json
 FIRST, FIRST_SECONDS = 16, 0.25  # pods deleted before the sets are scaled
 LOG_LINES = 20
 TOLD = 12  # Events at a time, apart from those of phases; then as many seconds without
-PHASES = (PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED)
 
 
 class NotNamedError(Exception):

@@ -15,10 +15,9 @@ from typing import Any
 
 from .cluster import Job, Task
 from .job import counts
-from .state import FAILED, PENDING, RESTARTING, RUNNING, SUCCEEDED, SUSPENDED, Pod, State
+from .state import PHASES, Pod, State
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-PHASES = (PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED)
 PATIENCE_SECONDS = 2.0
 
 Sample = tuple[dict[str, str], "float | None"]

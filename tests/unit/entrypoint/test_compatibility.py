@@ -48,7 +48,7 @@ def test_it_imports_nothing_but_the_standard_library(path: Path) -> None:
 def test_these_are_the_files_that_training_pods_get() -> None:
     # The chart's template gives them every file but those of the lifecycle, which has an image of its own.
     template = (ENTRYPOINT.resolve().parents[1] / "templates/_lifecycle.tpl").read_text()
-    omitted = re.search(r"omit \$files (.*?) \|", template)
-    assert omitted
-    files = {path.name for path in ENTRYPOINT.glob("*.py")} - set(re.findall(r'"(.*?)"', omitted[1]))
+    own = re.search(r"\$own := list (.*?) -\}\}", template)
+    assert own
+    files = {path.name for path in ENTRYPOINT.glob("*.py")} - set(re.findall(r'"(.*?)"', own[1]))
     assert files == {f"{name}.py" for name in IN_USERS_IMAGE}

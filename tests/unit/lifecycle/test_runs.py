@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tfconfig.entrypoint import lifecycle
+from tfconfig.entrypoint.state import PHASES
 
 from .conftest import Install, Start
 from .fake import Cluster, RefusedError
@@ -505,7 +506,7 @@ def test_failures_that_go_on_and_on_are_told_by_at_most_one_event_a_second(insta
                 cluster.exit(f"j-worker-{index}", 1)
         cluster.until(lambda few=few: cluster.status()["restarts"] == few + 9)  # type: ignore[misc]
     events = [document for (resource, _), document in cluster.objects.items() if resource == "events"]
-    told = [event for event in events if event["reason"] not in lifecycle.PHASES]
+    told = [event for event in events if event["reason"] not in PHASES]
     assert len(told) <= 2 * (lifecycle.TOLD + 1) + (time.monotonic() - began) / PACE
     cluster.exit("j-chief-0", 0)
     assert controller.ends(20) == 0
