@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import os
 import queue
 import random
@@ -320,7 +321,7 @@ class Client:
 
 
 class Deleter:
-    """Deletes pods over a few parallel connections, each pod once in a while."""
+    """Deletes pods over a few parallel connections; each pod once, until that may have had no effect."""
 
     def __init__(self, client: Client, say: Callable[[str], None], spawn: Callable[[Callable[[], None]], None]) -> None:
         self._client, self._say, self._spawn = client, say, spawn
@@ -330,10 +331,9 @@ class Deleter:
 
     def ask(self, pod_name: str, uid: str, grace: int | None) -> None:
         """Delete this pod soon, unless that was asked for lately."""
-        now = time.monotonic()
-        if now < self._asked.get((uid, grace == 0), 0.0):
+        if time.monotonic() < self._asked.get((uid, grace == 0), 0.0):
             return
-        self._asked[uid, grace == 0] = now + DELETE_AGAIN_SECONDS
+        self._asked[uid, grace == 0] = math.inf  # thousands take their time
         self._queue.put((pod_name, uid, grace))
         if self._threads < DELETERS:
             self._threads += 1
@@ -355,6 +355,7 @@ class Deleter:
         tries = 0
         while request := self._queue.get():
             pod_name, uid, grace = request
+            again = DELETE_AGAIN_SECONDS
             try:
                 self._client.delete_pod(pod_name, uid, grace)
                 tries = 0
@@ -362,11 +363,12 @@ class Deleter:
                 if error.temporary:
                     tries += 1
                     self._client.rest(tries, error)
-                    self._asked.pop((uid, grace == 0), None)
+                    again = 0.0
                 elif error.status not in (404, 409):  # gone, or the name is another pod's by now
                     # Not in our Role, say: a pod of an older, larger run. The scale to 0 takes it.
                     self._say(f"pod {pod_name} is not deleted by name: {error}")
             finally:
+                self._asked[uid, grace == 0] = time.monotonic() + again
                 self._queue.task_done()
 
 

@@ -8,7 +8,9 @@ How the kubelet tells exits and waiting: kubernetes/pkg/kubelet/kubelet_pods.go,
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +34,7 @@ MESSAGE = 400  # characters kept of a message: a thousand pods times two exits t
 INIT_ATTEMPTS = 3
 NOT_TOLD = ("", "ContainerCreating", "PodInitializing")
 PUZZLING_SECONDS = 10.0
+ASK_SECONDS, CONNECT_SECONDS = 10.0, 2.0
 _TELLING = ("PodScheduled", "DisruptionTarget")
 _BACKOFF = re.compile(r"back-off (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)? restarting failed container", re.IGNORECASE)
 
@@ -451,7 +454,7 @@ class Asker:
                 job, pod = self._whom
                 self._put(read(job, pod))
                 limit = job["deadlines"].get("stallSeconds")
-                pause = progress.ASK_SECONDS if limit is None else min(progress.ASK_SECONDS, max(1.0, limit / 4))
+                pause = ASK_SECONDS if limit is None else min(ASK_SECONDS, max(1.0, limit / 4))
 
     def _put(self, reading: Reading | None) -> None:
         if reading is not None:
@@ -463,10 +466,31 @@ def read(job: Job, pod: Pod) -> Reading | None:
     """What the program in this pod says of its progress; None when it says nothing or cannot be asked."""
     host = address(job, pod.task).rpartition(":")[0]
     try:
-        said = progress.ask(host, name(pod.task), job["run"])
+        said = ask(host, name(pod.task), job["run"])
     except (OSError, UnicodeError):
         return None
     return reading(pod, said, time.time()) if said else None
+
+
+def ask(host: str, task: str, run: str, port: int = 0) -> dict[str, Any] | None:
+    """What that task tells, as `progress.read` does; None when it has not told anything yet.
+
+    Raises OSError when it does not answer, or another one does.
+    """
+    with socket.create_connection((host, port or progress.PORT), CONNECT_SECONDS) as connection:
+        text = b""
+        while len(text) <= progress.LONGEST and b"\n" not in text:
+            piece = connection.recv(progress.LONGEST)
+            if not piece:
+                break
+            text += piece
+    try:
+        marks = json.loads(text.decode())
+    except (ValueError, RecursionError):
+        marks = None
+    if not isinstance(marks, dict) or (marks.get("task"), marks.get("run")) != (task, run):
+        raise OSError(f"{host} does not answer as {task} of run {run}")
+    return progress.checked(text)
 
 
 def reading(pod: Pod, said: Mapping[str, Any], now: float) -> Reading:

@@ -11,13 +11,17 @@ import select
 import signal
 import sys
 import time
-from typing import Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Tuple
 
-from .logs import Output
-from .progress import Teller
+# Only types: this process stays small while the program runs.
+if TYPE_CHECKING:
+    from .logs import Output
+    from .progress import Teller
 
 # Left alone: what cannot be caught, the faults of this process itself, and job control stops (as in tini).
+# And SIGPIPE, which Python ignores: it comes when who asked for progress breaks off, and is not the program's.
 _LEFT = {
+    signal.SIGPIPE,
     signal.SIGKILL,
     signal.SIGSTOP,
     signal.SIGFPE,
@@ -72,22 +76,20 @@ def pause(seconds: Optional[float] = None, parent: Optional[int] = None) -> bool
 
 
 def run(
-    argv: List[str],
-    environ: Mapping[str, str],
+    prepare: Callable[[], Tuple[List[str], Mapping[str, str]]],
     grace: float,
-    prepare: Callable[[], None],
     parent: Optional[int] = None,
-    teller: Optional[Teller] = None,
-    output: Optional[Output] = None,
+    teller: "Optional[Teller]" = None,
+    output: "Optional[Output]" = None,
 ) -> Ended:
     """Run a program to its end as the leader of its own process group, and leave none of the group behind.
 
-    `prepare` runs in the new process before the program, so that this one stays free for signals. When asked to end,
-    the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace` is 0. `teller` is served
-    meanwhile, and what is printed goes through `output`. Status 127: there is no such program; 126: it cannot be
-    executed.
+    `prepare` makes its command and environment. It runs in the new process, so that this one stays free for signals,
+    and small. When asked to end, the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace`
+    is 0. `teller` is served meanwhile, and what is printed goes through `output`. Status 127: there is no such program;
+    126: it cannot be executed.
     """
-    child = _spawn(argv, environ, prepare, output)
+    child = _spawn(prepare, output)
     stopped = False
     kill_at: Optional[float] = None
     while True:
@@ -116,7 +118,7 @@ def run(
             kill_at = time.monotonic() + 1.0
 
 
-def _take(until: Optional[float], parent: Optional[int], teller: Optional[Teller] = None) -> Optional[int]:
+def _take(until: Optional[float], parent: Optional[int], teller: "Optional[Teller]" = None) -> Optional[int]:
     """The next signal; None when the time is over. The end of the parent counts as SIGTERM."""
     while not _arrived:
         if parent is not None and os.getppid() != parent:
@@ -134,32 +136,30 @@ def _take(until: Optional[float], parent: Optional[int], teller: Optional[Teller
     return _arrived.pop(0)
 
 
-def _spawn(argv: List[str], environ: Mapping[str, str], prepare: Callable[[], None], output: Optional[Output]) -> int:
+def _spawn(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "Optional[Output]") -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)
     child = os.fork()
     if child == 0:
-        _become(argv, environ, prepare, output)
+        _become(prepare, output)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _CAUGHT)
     with contextlib.suppress(OSError):  # fails where the child was faster and has executed the program or ended
         os.setpgid(child, child)  # both sides do it, so that it is done before either goes on
     return child
 
 
-def _become(
-    argv: List[str], environ: Mapping[str, str], prepare: Callable[[], None], output: Optional[Output]
-) -> NoReturn:
-    code = 126
+def _become(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "Optional[Output]") -> NoReturn:
+    code, argv = 126, [""]
     try:
         os.setpgid(0, 0)
         if output:
             output.attach()
         signal.set_wakeup_fd(-1)
-        for number in _CAUGHT:  # SIGPIPE and SIGXFSZ too, which Python ignores and exec would leave ignored
+        for number in _CAUGHT | {signal.SIGPIPE}:  # Python ignores SIGPIPE and SIGXFSZ; exec would leave them so
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _CAUGHT)
-        prepare()
+        argv, environ = prepare()
         os.execvpe(argv[0], argv, dict(environ))
     except OSError as error:
         missing = error.errno in (errno.ENOENT, errno.ENOTDIR)

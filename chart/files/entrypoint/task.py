@@ -8,7 +8,7 @@ Python 3.6.
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, Tuple
 
 from . import cluster, process, progress
 from .cluster import Job, Task
@@ -65,30 +65,31 @@ def main(arguments: List[str]) -> int:
 
 
 def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int], grace: float, port: int) -> int:
-    environ = _environment(job, task)
     told = os.path.join(state, progress.FILE)
     if os.path.exists(told):  # of the container before
         os.remove(told)
-    environ.setdefault(progress.VARIABLE, told)
-    argv = cluster.program(job, environ)
-    teller = _teller(environ[progress.VARIABLE], task, job["run"], port) if port else None
+    told = os.environ.setdefault(progress.VARIABLE, told)
+    teller = _teller(told, task, job["run"], port) if port else None
 
-    def prepare() -> None:
+    def prepare() -> Tuple[List[str], Dict[str, str]]:
         from . import peers  # in the process that becomes the program
 
+        environ = _environment(job, task)
+        argv = cluster.program(job, environ)
         if job["checkpointDir"]:
             _make_checkpoint_folder(job["checkpointDir"])
         peers.wait(job, task)
         _say("%s runs %s" % (cluster.name(task), " ".join(argv)))
+        return argv, environ
 
     # A parameter server has nothing to save, and a grace once given cannot be shortened.
     seconds = 0 if task.role == "ps" else max(grace - KILL_MARGIN, grace / 2)
-    ended = process.run(argv, environ, seconds, prepare, parent, teller, _output(job, task))
+    ended = process.run(prepare, seconds, parent, teller, _output(job, task))
     if ended.stopped:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
         _write(message, "%s asked to end; %s exited %d" % (cluster.STOPPED, cluster.name(task), ended.code))
     elif not cluster.may_restart(job, ended.code):
-        said = progress.read(environ[progress.VARIABLE]) if ended.code == 0 else None
+        said = progress.read(told) if ended.code == 0 else None
         if said:
             _write(message, "%s %s" % (cluster.REACHED, cluster.dumps(said)))
         with open(os.path.join(state, "done.json"), "w") as marker:
@@ -103,7 +104,7 @@ def _serve(job: Job, task: Task, state: str, message: str, parent: Optional[int]
         os.remove(ready)
     here = os.path.dirname(os.path.abspath(__file__))
     argv = [sys.executable, here, "server", ready, *job["serverImports"]]
-    ended = process.run(argv, _environment(job, task), 0, lambda: None, parent, None, _output(job, task))
+    ended = process.run(lambda: (argv, _environment(job, task)), 0, parent, None, _output(job, task))
     if ended.stopped:
         _write(message, cluster.STOPPED + " asked to end")
         return 143

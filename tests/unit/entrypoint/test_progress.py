@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import struct
 import threading
 import time
 from pathlib import Path
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.entrypoint.conftest import RUN, Container, job, shell
-from tfconfig.entrypoint import progress
+from tfconfig.entrypoint import observe, progress
 from tfconfig.entrypoint.cluster import REACHED
 
 WHOLE = {"step": 1200, "total": 5000, "loss": 0.13, "rate": 250.0}
@@ -105,7 +107,7 @@ def until_told(port: int, seconds: float = 10.0) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if said := progress.ask("127.0.0.1", "worker-0", RUN, port):
+            if said := observe.ask("127.0.0.1", "worker-0", RUN, port):
                 return said
         except OSError:
             pass
@@ -130,7 +132,7 @@ def test_a_program_that_tells_nothing_has_told_nothing(asked: Container, port: i
     asked.write(job(program=shell("echo ready; sleep 60")))
     asked.start()
     asked.wait_for("\nready")
-    assert progress.ask("127.0.0.1", "worker-0", RUN, port) is None
+    assert observe.ask("127.0.0.1", "worker-0", RUN, port) is None
 
 
 def test_the_output_of_a_program_that_tells_its_progress_is_its_own(asked: Container) -> None:
@@ -146,9 +148,25 @@ def test_another_task_or_run_at_the_address_is_not_believed(asked: Container, po
     asked.start()
     until_told(port)
     with pytest.raises(OSError, match="does not answer as worker-1"):
-        progress.ask("127.0.0.1", "worker-1", RUN, port)
+        observe.ask("127.0.0.1", "worker-1", RUN, port)
     with pytest.raises(OSError, match="of run r2"):
-        progress.ask("127.0.0.1", "worker-0", "r2", port)
+        observe.ask("127.0.0.1", "worker-0", "r2", port)
+
+
+def test_who_connects_and_breaks_off_does_not_disturb_the_program(asked: Container, port: int) -> None:
+    """Writing to a connection that the peer closed and then reset brings SIGPIPE, which is not the program's."""
+    asked.write(job(program=shell("echo '{\"step\": 5}' >$TASK_PROGRESS_FILE; echo ready; exec sleep 60")))
+    task = asked.start()
+    until_told(port)
+    task.send_signal(signal.SIGSTOP)
+    for _ in range(8):
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.shutdown(socket.SHUT_WR)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    task.send_signal(signal.SIGCONT)
+    for _ in range(20):
+        assert until_told(port)["step"] == 5
+    assert task.poll() is None, asked.output
 
 
 def test_what_a_container_before_told_is_forgotten(asked: Container, port: int) -> None:
@@ -156,7 +174,7 @@ def test_what_a_container_before_told_is_forgotten(asked: Container, port: int) 
     asked.write(job(program=shell("echo ready; sleep 60")))
     asked.start()
     asked.wait_for("\nready")
-    assert progress.ask("127.0.0.1", "worker-0", RUN, port) is None
+    assert observe.ask("127.0.0.1", "worker-0", RUN, port) is None
 
 
 def test_a_program_that_succeeds_leaves_word_how_far_it_came(container: Container) -> None:
@@ -238,7 +256,7 @@ def test_a_stranger_at_the_address_cannot_fill_the_memory(port: int) -> None:
         thread = threading.Thread(target=flood)
         thread.start()
         with pytest.raises(OSError, match="does not answer as"):
-            progress.ask("127.0.0.1", "worker-0", RUN, port)
+            observe.ask("127.0.0.1", "worker-0", RUN, port)
         thread.join(10)
         assert not thread.is_alive()
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tfconfig.entrypoint import kubernetes
-from tfconfig.entrypoint.kubernetes import ApiError, Client
+from tfconfig.entrypoint.kubernetes import ApiError, Client, Deleter
 
 from .conftest import Install
 from .fake import NAMESPACE, Cluster, Document, Server
@@ -242,6 +242,50 @@ def test_insisting_leaves_conflicts_to_the_caller(api: tuple[Cluster, Server], c
     with pytest.raises(ApiError, match="409"):
         client.insist(lambda: client.patch("configmaps", "j-status", stale), print)
     assert api[0].requests["PATCH configmaps"] == 1
+
+
+# --- deleting -----------------------------------------------------------------------------------------------------
+
+
+def test_pods_that_wait_their_turn_are_deleted_once_however_long_that_takes(
+    api: tuple[Cluster, Server], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5,000 deletions take minutes where the API server is busy; asking again would make 7,700 of them."""
+    monkeypatch.setattr(kubernetes, "DELETE_AGAIN_SECONDS", 0.0)
+    cluster, _ = api
+    names = [f"j-worker-{index}" for index in range(3 * kubernetes.DELETERS)]
+    make(cluster, *names)
+    uids = {name: cluster.get("pods", name)["metadata"]["uid"] for name in names}
+    threads: list[threading.Thread] = []
+
+    def spawn(work: Callable[[], None]) -> None:
+        def guarded() -> None:
+            work()
+            client.leave()
+
+        threads.append(threading.Thread(target=guarded))
+        threads[-1].start()
+
+    deleter = Deleter(client, print, spawn)
+    busy = iter([503])
+    with cluster.lock:  # none is answered
+        for _ in range(3):
+            for name in names:
+                deleter.ask(name, uids[name], None)
+        cluster.refuse = lambda *_: next(busy, None)
+    deleter.flush(10.0)
+    assert cluster.requests["DELETE pods"] == len(names)
+    for name in names:
+        if "deletionTimestamp" not in cluster.get("pods", name)["metadata"]:  # refused for the moment
+            deleter.ask(name, uids[name], None)
+    deleter.flush(10.0)
+    deleter.stop()
+    for thread in threads:
+        thread.join(5)
+    assert cluster.requests["DELETE pods"] == len(names) + 1
+
+
+# --- connections --------------------------------------------------------------------------------------------------
 
 
 def test_a_token_that_the_kubelet_renewed_is_used(api: tuple[Cluster, Server], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tfconfig.entrypoint import lifecycle, progress
+from tfconfig.entrypoint import lifecycle, observe, progress
 
 from .conftest import Install, Start
 from .harness import PACE
@@ -89,7 +89,7 @@ def test_progress_alone_is_written_and_asked_for_only_now_and_then(
         time.sleep(0.01)
     took = time.monotonic() - begun
     assert len(cluster.statuses) - written <= took / (lifecycle.STEP_SECONDS * PACE) + 1
-    assert program.asked - asked <= took / (progress.ASK_SECONDS * PACE) + 1
+    assert program.asked - asked <= took / (observe.ASK_SECONDS * PACE) + 1
     cluster.exit("j-chief-0", 0)
     assert controller.ends() == 0
 
