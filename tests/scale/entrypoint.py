@@ -35,12 +35,22 @@ DIGITS = ROOT / "examples/digits"
 STARTS = 40
 PASSED_BYTES = 2_000_000_000
 PASSES = 7
-ROUNDS = 3
+ROUNDS = 4
 STEPS = 2500
 WARM_UP = 300
 
 # Tells when it starts, and what memory its parent has needed until then.
 PROBE = ["sh", "-c", 'date +%s%N; grep VmHWM "/proc/$PPID/status"; exit 0']
+
+# A program that begins when a file is there, with what takes long done before.
+GATED = """
+import os, runpy, sys, time, tensorflow
+gate, *sys.argv = sys.argv[1:]
+print("ready")
+while not os.path.exists(gate):
+    time.sleep(0.01)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 # How people write a server's program.
 SERVER = """
@@ -183,36 +193,47 @@ def _steps(results: Results, files: Path, folder: Path) -> None:
     """The digits example on a chief, two workers and two parameter servers, with the entrypoint and without.
 
     Both at the same time, so that whatever else the machine does meets both; compared over the time in which both run.
+    Both begin at the same moment: of two that share a machine, the older one is a little ahead all the time.
     """
     say("the digits example, with and without the entrypoint at the same time")
-    done, seconds = {True: 0, False: 0}, 0.0
+    done, seconds, ratios = {True: 0.0, False: 0.0}, 0.0, []
     for number in range(ROUNDS):
         order = (True, False) if number % 2 else (False, True)
-        trainings = {through: _Training(files, folder, through) for through in order}
+        gate = Path(tempfile.mkdtemp(dir=folder), "gate")
+        trainings = {through: _Training(files, folder, through, gate) for through in order}
+        while not all(training.ready for training in trainings.values()):
+            time.sleep(0.05)
+        gate.touch()
         for training in trainings.values():
             training.wait()
         begin = max(training.time_of(WARM_UP) for training in trainings.values())
         end = min(training.time_of(STEPS) for training in trainings.values())
         if end <= begin:
             raise RuntimeError("one training was over before the other had begun: STEPS must be more on this machine")
-        for through, training in trainings.items():
-            done[through] += training.steps_at(end) - training.steps_at(begin)
+        steps = {through: one.steps_at(end) - one.steps_at(begin) for through, one in trainings.items()}
+        ratios.append(steps[True] / steps[False])
+        for through in order:
+            done[through] += steps[through]
         seconds += end - begin
     with_, without = (done[through] / seconds for through in (True, False))
-    results.add("steps", with_entrypoint=with_, without=without, ratio=with_ / without, rounds=ROUNDS)
+    error = statistics.stdev(ratios) / len(ratios) ** 0.5
+    results.add("steps", with_entrypoint=with_, without=without, ratio=with_ / without, error=error, rounds=ROUNDS)
 
 
 class _Training:
     """One training, as processes: all tasks through the entrypoint, or none."""
 
-    def __init__(self, files: Path, folder: Path, through: bool) -> None:
-        program = [sys.executable, str(DIGITS / "train.py"), f"--steps={STEPS}", "--round=20"]
+    def __init__(self, files: Path, folder: Path, through: bool, gate: Path) -> None:
+        """Start all tasks; the chief's program begins when `gate` exists."""
+        program = [sys.executable, "-u", "-c", GATED, str(gate)]
+        program += [str(DIGITS / "train.py"), f"--steps={STEPS}", "--round=20"]
+        self.ready = False
         replicas = {"chief": 1, "worker": 2, "ps": 2}
         values = {"program": {"command": program}, "checkpoint": {"enabled": False}}
         job = render({**values, **{role: {"replicas": n} for role, n in replicas.items()}}, release="j").layout()
         job["addresses"] = _addresses(replicas)
         self._lines: list[tuple[float, int]] = []
-        self._servers = []
+        self._servers: list[subprocess.Popen[bytes]] = []
         for role, count in replicas.items():
             for index in range(count):
                 task = _Task(files, folder, job, role, index)
@@ -222,38 +243,39 @@ class _Training:
                     command = program if role == "chief" else [sys.executable, "-c", SERVER]
                     environ |= _environment(job, role, index)
                 if role == "chief":
-                    self._chief = subprocess.Popen(
-                        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-                    )
+                    self._chief = threading.Thread(target=self._lead, args=(command, environ))
+                    self._chief.start()
                 else:
                     self._servers.append(subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL))
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
 
     def wait(self) -> None:
         """Wait for the chief's end, and stop the servers."""
-        code = self._chief.wait(600)
-        self._reader.join()
+        self._chief.join()
         for server in self._servers:
             server.terminate()
         for server in self._servers:
             server.wait()
-        if code:
-            raise RuntimeError(f"the digits example ended with {code}")
+        if self._code:
+            raise RuntimeError(f"the digits example ended with {self._code}")
 
     def time_of(self, step: int) -> float:
         """When this many steps were done."""
         return next(when for when, steps in self._lines if steps >= step)
 
-    def steps_at(self, when: float) -> int:
-        """How many steps were done then."""
-        return max(steps for time_, steps in self._lines if time_ <= when)
+    def steps_at(self, when: float) -> float:
+        """How many steps were done then, as far as can be told from the lines before and after."""
+        after = next(number for number, (told, _) in enumerate(self._lines) if told >= when)
+        (began, low), (ended, high) = self._lines[after - 1], self._lines[after]
+        return low + (high - low) * (when - began) / (ended - began)
 
-    def _read(self) -> None:
-        assert self._chief.stdout
-        for line in self._chief.stdout:
+    def _lead(self, command: list[str], environ: Mapping[str, str]) -> None:
+        chief = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert chief.stdout
+        for line in chief.stdout:
+            self.ready = True
             if found := re.match(r"step (\d+) of", line):
                 self._lines.append((time.monotonic(), int(found[1])))
+        self._code = chief.wait()
 
 
 def _addresses(replicas: Mapping[str, int]) -> dict[str, list[str]]:

@@ -187,7 +187,8 @@ def _install(lab: Lab, namespace: str, name: str, values: jobs.Values) -> None:
 
 
 def _sent(lab: Lab, namespace: str, name: str) -> Row:
-    """Objects and bytes of a release: in all, job.json, our code, and the Secret that Helm keeps it in."""
+    """Objects and bytes of a release: in all; job.json, and our code, in each pod; the lifecycle's own code; the Secret
+    that Helm keeps it in."""
     manifest = lab.run("helm4", "get", "manifest", name, "-n", namespace)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     objects = [one for one in yaml.load_all(manifest, Loader=loader) if one]
@@ -196,13 +197,13 @@ def _sent(lab: Lab, namespace: str, name: str) -> Row:
         for one in objects
         if one["kind"] == "ConfigMap"
     }
-    job = maps.pop(f"{name}-job")
     secret = lab.api.get("secrets", namespace, f"sh.helm.release.v1.{name}.v1")
     return {
         "objects": len(objects),
         "bytes": len(manifest),
-        "job_bytes": job,
-        "code_bytes": sum(maps.values()),
+        "job_bytes": maps[f"{name}-job"],
+        "code_bytes": maps[f"{name}-entrypoint"],
+        "lifecycle_bytes": maps[f"{name}-lifecycle"],
         "release_secret": len(secret["data"]["release"]),
     }
 

@@ -51,8 +51,8 @@ def test_the_report_has_a_line_for_each_size_and_leaves_out_what_was_not_measure
     )
     results.add(
         "release", tasks=100, installed=1.0, scaled=2.0, created=6.0, running=6.1, told=0.5, start_cpu=0.4,
-        writes=600, control_plane_cpu=3.0, objects=13, bytes=80000, job_bytes=1000, code_bytes=90000,
-        release_secret=40000, idle_millicores=1.5, recorded=0.3, all_scaled=0.4, gone=1.5,
+        writes=600, control_plane_cpu=3.0, objects=13, bytes=80000, job_bytes=1000, code_bytes=25000,
+        lifecycle_bytes=90000, release_secret=40000, idle_millicores=1.5, recorded=0.3, all_scaled=0.4, gone=1.5,
         complete=3.0, cpu=1.0, peak=22.0, status_bytes=1200, status_writes=9, requests={"PATCH configmaps": 9},
     )  # fmt: skip
     report.write()
