@@ -20,12 +20,15 @@ from tests.cluster.api import Api, ApiError, Object
 from tests.cluster.kit import processes
 from tests.cluster.kit.build import Module, build, lock
 
+from . import usage
+
 HERE = Path(__file__).parent
 CHART = HERE.parents[1] / "chart"
 
 KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
 NODES = 50
 PODS_PER_NODE = 110
+QUIET_CORES = 0.3
 FAKE = "tensorflow-job.test/fake"
 # Only what asks for it lands on a fake node.
 ON_FAKE_NODES: dict[str, Any] = {
@@ -119,12 +122,13 @@ def fake_nodes(lab: Lab) -> Iterator[None]:
         f"--manage-nodes-with-label-selector={FAKE}=true",
     ]
     command += ["--cidr=10.64.0.0/16", "--node-lease-duration-seconds=40", "--server-address="]
-    with own_process("kwok", command, {}):
+    with own_process("kwok", command, {}) as kwok:
         try:
             for name in names:
                 lab.api.create("nodes", "", _node(name))
-            wait("the fake nodes are ready", lambda: all(map(_is_ready, _fake(lab))), 120)
-            yield
+            wait("the fake nodes are ready", lambda: kwok.poll() is not None or all(map(_is_ready, _fake(lab))), 120)
+            if kwok.poll() is None:  # otherwise that is told, with its log
+                yield
         finally:
             # While KWOK still runs: a pod on a node that is gone would stay until the collector finds it.
             _empty(lab)
@@ -174,6 +178,20 @@ def control_plane() -> dict[str, int]:
     """The processes of the control plane whose cost is measured: name -> process id."""
     names = ("kube-apiserver", "kube-controller-manager", "etcd")
     return {name: pid for name in names if (pid := processes.process_id(name))}
+
+
+def settle() -> None:
+    """Wait until the control plane has worked off what happened before, so that the next figure is of what comes."""
+
+    def spent() -> float:
+        return sum(usage.read(pid).cpu for pid in control_plane().values())
+
+    def quiet() -> bool:
+        before = spent()
+        time.sleep(1.0)
+        return spent() - before < QUIET_CORES
+
+    wait("the control plane is quiet", quiet, 120)
 
 
 def _node(name: str) -> Object:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import yaml
 
 from . import jobs, requests, usage
-from .lab import CHART, Lab, LateError, control_plane, in_parallel, say, wait
+from .lab import CHART, Lab, LateError, control_plane, in_parallel, say, settle, wait
 from .measure import Results, Row
 from .requests import OURS, Requests
 from .watch import Watch
@@ -57,6 +57,7 @@ def bare_set(lab: Lab, results: Results, tasks: int) -> None:
             "writes": requests.writes(asked.counts()),
         }
         if tasks <= 1000:  # 5,000 would only take five times as long
+            settle()
             scaled = time.time()
             lab.run("kubectl", "scale", "statefulset", f"{NAME}-worker", "--replicas=0", "-n", namespace)
             wait("all pods are gone", lambda: seen.count("gone") == tasks, limit(tasks))
@@ -256,6 +257,7 @@ def _fall_together(lab: Lab, namespace: str, seen: Watch, tasks: int) -> Row:
 
 def _end(lab: Lab, namespace: str, seen: Watch, tasks: int) -> Row:
     """Let the chief's program end, and wait for all that follows."""
+    settle()
     lab.end_program(namespace, f"{NAME}-chief-0", 0)
     wait("the outcome is told", lambda: seen.phase(NAME, "Succeeded"), 60)
     wait("all pods are gone", lambda: all(not pod.alive for pod in list(seen.pods.values())), limit(tasks))

@@ -86,8 +86,8 @@ def _cluster_goals(rows: _Rows | None) -> Iterator[Goal]:
         if row["tasks"] < 100:
             yield f"`helm install` and start of the lifecycle, {row['tasks']} tasks", row["scaled"], " s", 3
         if row["tasks"] >= 1000:
-            largest = max(row["job_bytes"], row["code_bytes"], row["status_bytes"]) / 1024
-            yield f"{row['tasks']:,} tasks: largest ConfigMap that each pod's node fetches", largest, " KiB", 32
+            largest = max(row["job_bytes"], row["status_bytes"]) / 1024
+            yield f"{row['tasks']:,} tasks: larger of the ConfigMaps that tell of the job", largest, " KiB", 32
         if row["tasks"] == 100:
             yield "idle cost at 100 tasks", row["idle_millicores"], " millicores", 5
         if row["tasks"] == 1000:
@@ -164,7 +164,7 @@ def _cluster(rows: _Rows) -> list[str]:
         f"TF_CONFIG must fit in {MAX_TF_CONFIG:,} bytes. A release computes it in the pod; its Helm objects are:",
         "",
         *_table(
-            "tasks | objects | bytes of all | job.json / 32,768 | code in each pod / 32,768 | the lifecycle's code | "
+            "tasks | objects | bytes of all | job.json / 32,768 | code in each pod | the lifecycle's code | "
             "Helm's own Secret",
             (
                 [

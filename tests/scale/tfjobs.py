@@ -13,7 +13,7 @@ from tests.cluster.api import Object
 from tests.cluster.kit.settings import HOST_ADDRESS
 
 from . import jobs, requests, usage
-from .lab import Lab, in_parallel, say, wait
+from .lab import Lab, in_parallel, say, settle, wait
 from .measure import Results, Row
 from .releases import NAME, control_plane_cpu, limit
 from .requests import Requests
@@ -50,6 +50,7 @@ def tfjob(lab: Lab, results: Results, operator: int, tasks: int) -> None:
             "control_plane_cpu": sum(cpu.values()),
             "tf_config": _tf_config_bytes(lab, namespace),
         }
+        settle()
         lab.end_program(namespace, f"{NAME}-chief-0", 0)
         wait("the outcome is told", lambda: seen.phase(NAME, "Succeeded"), limit(tasks))
         wait("all pods are over", lambda: seen.count("over") == tasks, 2 * limit(tasks))
