@@ -62,7 +62,12 @@ def test_progress_reaches_the_status_and_a_program_that_hangs_is_started_again(j
 def test_kept_logs_are_on_the_claim_after_the_end(jobs: Jobs) -> None:
     script = 'for i in $(seq 3000); do echo "line $i of $TASK_TYPE-$TASK_INDEX"; done; echo to stderr >&2; told end'
     job = jobs.install(
-        shell(script, worker={"replicas": 2}, checkpoint={"enabled": True}, logs={"persist": True, "maxBytes": 32768})
+        shell(
+            script,
+            worker={"replicas": 2},
+            checkpoint={"enabled": True},
+            logs={"persist": True, "maxBytes": 32768, "files": 9},
+        )
     )
     job.wait_running()
     for task in ("worker-1", "worker-0"):
@@ -72,10 +77,11 @@ def test_kept_logs_are_on_the_claim_after_the_end(jobs: Jobs) -> None:
         job.tell(task, "end")
     status = job.wait_ended("Succeeded")
     folder = f"/checkpoints/{job.name}/logs/{status['run']}"
-    text = job.in_volume(f"cd {folder} && ls && cat $(ls -r worker-1.log*) && tail -n 2 worker-0.log")
+    # Where one part ends and the next begins depends on how much was there to be read at a time.
+    text = job.in_volume(f"cd {folder} && ls && cat $(ls -r worker-1.log*) && cat $(ls -r worker-0.log*) | tail -n 2")
     lines = text.splitlines()
-    parts = [f"worker-{index}.log{part}" for index in (0, 1) for part in ("", ".1", ".2")]
-    assert lines[: len(parts)] == parts
+    for index in (0, 1):
+        assert {f"worker-{index}.log", f"worker-{index}.log.1"} <= set(lines)
     assert [f"line {number} of worker-1" for number in range(1, 3001)] == [
         line for line in lines if line.startswith("line ") and line.endswith("worker-1")
     ]

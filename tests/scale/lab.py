@@ -28,7 +28,7 @@ CHART = HERE.parents[1] / "chart"
 KWOK = Module("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
 NODES = 50
 PODS_PER_NODE = 110
-QUIET_CORES = 0.3
+QUIET_CORES, QUIET_SECONDS = 0.3, 2.0
 FAKE = "tensorflow-job.test/fake"
 # Only what asks for it lands on a fake node.
 ON_FAKE_NODES: dict[str, Any] = {
@@ -65,6 +65,7 @@ class Lab:
         self._namespaces.append(name)
         try:
             wait("the default service account", lambda: self.exists("serviceaccounts", name, "default"), 60)
+            settle()
             yield name
         finally:
             self.remove(name)
@@ -181,15 +182,18 @@ def control_plane() -> dict[str, int]:
 
 
 def settle() -> None:
-    """Wait until the control plane has worked off what happened before, so that the next figure is of what comes."""
+    """Wait until the control plane has worked off what happened before, so that the next figure is of what comes.
+
+    Long enough, too, for a controller that may send 20 requests a second, and 30 at once, to have its 30 again.
+    """
 
     def spent() -> float:
         return sum(usage.read(pid).cpu for pid in control_plane().values())
 
     def quiet() -> bool:
         before = spent()
-        time.sleep(1.0)
-        return spent() - before < QUIET_CORES
+        time.sleep(QUIET_SECONDS)
+        return spent() - before < QUIET_CORES * QUIET_SECONDS
 
     wait("the control plane is quiet", quiet, 120)
 
