@@ -171,6 +171,8 @@ def _become(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: 
                 "(%s) or among program.files" % os.getcwd(),
                 file=sys.stderr,
             )
+    except Exception:
+        sys.excepthook(*sys.exc_info())
     finally:
         sys.stderr.flush()
         os._exit(code)

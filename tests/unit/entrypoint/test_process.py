@@ -45,6 +45,13 @@ def test_what_cannot_be_executed_is_named(container: Container, command: str, co
     assert words in container.output
 
 
+def test_what_goes_wrong_before_the_program_is_told(container: Container) -> None:
+    """By the process that would have become it."""
+    container.write(job(program={"command": ["true"]}))
+    assert container.run() == 126
+    assert "KeyError: 'args'" in container.output
+
+
 def test_orphans_are_reaped_and_never_taken_for_the_program(tmp_path: Path) -> None:
     # As in a container the process adopts orphans; a hundred of them end with 0 around the program's own end with 3.
     container = Container(tmp_path / "pod")
