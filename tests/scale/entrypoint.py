@@ -276,6 +276,7 @@ class _Training:
             if found := re.match(r"step (\d+) of", line):
                 self._lines.append((time.monotonic(), int(found[1])))
         self._code = chief.wait()
+        self.ready = True  # also when it fell before: `wait` tells that
 
 
 def _addresses(replicas: Mapping[str, int]) -> dict[str, list[str]]:
