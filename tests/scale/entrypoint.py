@@ -204,8 +204,9 @@ def _steps(results: Results, files: Path, folder: Path) -> None:
         while not all(training.ready for training in trainings.values()):
             time.sleep(0.05)
         gate.touch()
-        for training in trainings.values():
-            training.wait()
+        codes = [training.wait() for training in trainings.values()]  # all of them, also when one has failed
+        if any(codes):
+            raise RuntimeError(f"the digits example ended with {max(codes, key=abs)}")
         begin = max(training.time_of(WARM_UP) for training in trainings.values())
         end = min(training.time_of(STEPS) for training in trainings.values())
         if end <= begin:
@@ -248,15 +249,14 @@ class _Training:
                 else:
                     self._servers.append(subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL))
 
-    def wait(self) -> None:
-        """Wait for the chief's end, and stop the servers."""
+    def wait(self) -> int:
+        """Wait for the chief's end, and stop the servers; the chief's exit status."""
         self._chief.join()
         for server in self._servers:
             server.terminate()
         for server in self._servers:
             server.wait()
-        if self._code:
-            raise RuntimeError(f"the digits example ended with {self._code}")
+        return self._code
 
     def time_of(self, step: int) -> float:
         """When this many steps were done."""
