@@ -326,15 +326,15 @@ class Deleter:
     def __init__(self, client: Client, say: Callable[[str], None], spawn: Callable[[Callable[[], None]], None]) -> None:
         self._client, self._say, self._spawn = client, say, spawn
         self._asked: dict[tuple[str, bool], float] = {}
-        self._queue: queue.Queue[tuple[str, str, int | None] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[str, str, int | None, Callable[[], bool]] | None] = queue.Queue()
         self._threads = 0
 
-    def ask(self, pod_name: str, uid: str, grace: int | None) -> None:
-        """Delete this pod soon, unless that was asked for lately."""
+    def ask(self, pod_name: str, uid: str, grace: int | None, needed: Callable[[], bool] = lambda: True) -> None:
+        """Delete this pod soon, if that is still needed then and unless it was asked for lately."""
         if time.monotonic() < self._asked.get((uid, grace == 0), 0.0):
             return
         self._asked[uid, grace == 0] = math.inf  # thousands take their time
-        self._queue.put((pod_name, uid, grace))
+        self._queue.put((pod_name, uid, grace, needed))
         if self._threads < DELETERS:
             self._threads += 1
             self._spawn(self._work)
@@ -354,11 +354,12 @@ class Deleter:
     def _work(self) -> None:
         tries = 0
         while request := self._queue.get():
-            pod_name, uid, grace = request
+            pod_name, uid, grace, needed = request
             again = DELETE_AGAIN_SECONDS
             try:
-                self._client.delete_pod(pod_name, uid, grace)
-                tries = 0
+                if needed():
+                    self._client.delete_pod(pod_name, uid, grace)
+                    tries = 0
             except ApiError as error:
                 if error.temporary:
                     tries += 1

@@ -402,7 +402,11 @@ class Lifecycle:
             self._delete(action, 0 if action.force else 1 if serves or action.task in ended else None)
 
     def _delete(self, action: Delete, grace: int | None) -> None:
-        self._deleter.ask("{}-{}-{}".format(self._job["name"], *action.task), action.uid, grace)
+        def needed() -> bool:  # the StatefulSet's controller deletes pods too, with their own grace
+            pod = self._pods.get(action.task)
+            return pod is not None and pod.uid == action.uid and (grace is not None or pod.deleted is None)
+
+        self._deleter.ask("{}-{}-{}".format(self._job["name"], *action.task), action.uid, grace, needed)
 
     def _scale(self, action: Scale) -> None:
         set_name = f"{self._job['name']}-{action.role}"

@@ -240,6 +240,11 @@ class Pods:
         with self._bell.lock:
             return dict(self._pods)
 
+    def get(self, task: Task) -> Pod | None:
+        """A task's pod now."""
+        with self._bell.lock:
+            return self._pods.get(task)
+
     def put(self, document: Document) -> None:
         """See kubernetes.Sink."""
         new = pod(self._job_name, document, time.time())

@@ -247,15 +247,8 @@ def test_insisting_leaves_conflicts_to_the_caller(api: tuple[Cluster, Server], c
 # --- deleting -----------------------------------------------------------------------------------------------------
 
 
-def test_pods_that_wait_their_turn_are_deleted_once_however_long_that_takes(
-    api: tuple[Cluster, Server], client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """5,000 deletions take minutes where the API server is busy; asking again would make 7,700 of them."""
-    monkeypatch.setattr(kubernetes, "DELETE_AGAIN_SECONDS", 0.0)
-    cluster, _ = api
-    names = [f"j-worker-{index}" for index in range(3 * kubernetes.DELETERS)]
-    make(cluster, *names)
-    uids = {name: cluster.get("pods", name)["metadata"]["uid"] for name in names}
+def spawner(client: Client) -> tuple[list[threading.Thread], Callable[[Callable[[], None]], None]]:
+    """Threads that make calls, and how to start one more."""
     threads: list[threading.Thread] = []
 
     def spawn(work: Callable[[], None]) -> None:
@@ -266,6 +259,19 @@ def test_pods_that_wait_their_turn_are_deleted_once_however_long_that_takes(
         threads.append(threading.Thread(target=guarded))
         threads[-1].start()
 
+    return threads, spawn
+
+
+def test_pods_that_wait_their_turn_are_deleted_once_however_long_that_takes(
+    api: tuple[Cluster, Server], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5,000 deletions take minutes where the API server is busy; asking again would make 7,700 of them."""
+    monkeypatch.setattr(kubernetes, "DELETE_AGAIN_SECONDS", 0.0)
+    cluster, _ = api
+    names = [f"j-worker-{index}" for index in range(3 * kubernetes.DELETERS)]
+    make(cluster, *names)
+    uids = {name: cluster.get("pods", name)["metadata"]["uid"] for name in names}
+    threads, spawn = spawner(client)
     deleter = Deleter(client, print, spawn)
     busy = iter([503])
     with cluster.lock:  # none is answered
@@ -283,6 +289,25 @@ def test_pods_that_wait_their_turn_are_deleted_once_however_long_that_takes(
     for thread in threads:
         thread.join(5)
     assert cluster.requests["DELETE pods"] == len(names) + 1
+
+
+def test_a_pod_that_somebody_else_deletes_in_the_meantime_is_not_asked_for(
+    api: tuple[Cluster, Server], client: Client
+) -> None:
+    """The StatefulSet's controller deletes at the same time: of 1,000 requests 150 would come too late."""
+    cluster, _ = api
+    make(cluster, "j-worker-0", "j-worker-1")
+    threads, spawn = spawner(client)
+    deleter = Deleter(client, print, spawn)
+    for name, needed in (("j-worker-0", lambda: False), ("j-worker-1", lambda: True)):
+        deleter.ask(name, cluster.get("pods", name)["metadata"]["uid"], None, needed)
+    deleter.flush(10.0)
+    deleter.stop()
+    for thread in threads:
+        thread.join(5)
+    assert "deletionTimestamp" not in cluster.get("pods", "j-worker-0")["metadata"]
+    assert "deletionTimestamp" in cluster.get("pods", "j-worker-1")["metadata"]
+    assert cluster.requests["DELETE pods"] == 1
 
 
 # --- connections --------------------------------------------------------------------------------------------------
