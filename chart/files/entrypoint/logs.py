@@ -103,7 +103,7 @@ class File:
         self._waiting: Deque[bytes] = deque()
         self._lock = threading.Condition()
         self._held = self._lost = self._size = 0
-        self._closing = self._told = False
+        self._closing = self._told = self._in_line = False
         self._retry_at = 0.0
         self._descriptor = -1
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -138,36 +138,39 @@ class File:
                     return
                 data = self._waiting.popleft()
                 lost, self._lost = self._lost, 0
-            if not self._put(data, lost):
-                with self._lock:
-                    self._lost += lost + len(data)
+            lost = self._put(data, lost)
             with self._lock:
+                self._lost += lost
                 self._held -= len(data)
 
-    def _put(self, data: bytes, lost: int) -> bool:
+    def _put(self, data: bytes, lost: int) -> int:
+        """How many bytes are missing now."""
         if time.monotonic() < self._retry_at:
-            return False
+            return lost + len(data)
         try:
             if self._descriptor < 0:
                 self._open()
             if lost:
                 self._append(b"\n[tensorflow-job: %d bytes are missing here]\n" % lost)
-            if self._size + len(data) > self._max_bytes:
-                data = self._turn(data)
-            self._append(data)
+                lost = 0
+            while data:
+                # A part ends with the line that fills it, wherever that was cut on its way here; or far too late.
+                longest = 2 * self._max_bytes - self._size
+                if longest <= 0 or (self._size >= self._max_bytes and not self._in_line):
+                    self._turn()
+                    continue
+                end = data.find(b"\n", max(self._max_bytes - self._size - 1, 0), longest) + 1
+                head = data[: end or longest]
+                self._append(head)
+                data = data[len(head) :]
         except OSError as error:
             self._close()
             self._retry_at = time.monotonic() + RETRY_SECONDS
             self._tell("refuses it: %s" % error.strerror)
-            return False
-        return True
+        return lost + len(data)
 
-    def _turn(self, data: bytes) -> bytes:
-        """Go on with a new file after the next line; what is left for it."""
-        head, newline, rest = data.partition(b"\n")
-        if not newline and self._size < 2 * self._max_bytes:
-            return data
-        self._append(head + newline)
+    def _turn(self) -> None:
+        """Go on with a new file."""
         self._close()
         for number in range(self._files - 1, 0, -1):
             older = self._path + (".%d" % (number - 1) if number > 1 else "")
@@ -176,14 +179,14 @@ class File:
         if self._files == 1:
             os.remove(self._path)
         self._open()
-        return rest
 
     def _open(self) -> None:
         os.makedirs(os.path.dirname(self._path), exist_ok=True)
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._size = os.fstat(self._descriptor).st_size
+        self._size, self._in_line = os.fstat(self._descriptor).st_size, False
 
     def _append(self, data: bytes) -> None:
+        self._in_line = not data.endswith(b"\n")
         while data:
             written = os.write(self._descriptor, data)
             self._size += written

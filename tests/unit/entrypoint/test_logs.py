@@ -6,11 +6,14 @@ import os
 import random
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.entrypoint.conftest import RUN, Container, job, shell
 from tfconfig.entrypoint.logs import BUFFER_BYTES, File
@@ -77,10 +80,36 @@ def test_old_output_makes_room_for_new_at_the_end_of_a_line(container: Container
     assert container.run() == 0
     parts = sorted(log_of(container).parent.iterdir())
     assert len(parts) == files
-    assert all(part.stat().st_size < 32768 + 65536 for part in parts)
+    assert all(part.stat().st_size < 32768 + len("line 20000 of many\n") for part in parts)
     assert all(part.read_bytes().endswith(b"\n") for part in parts)
     text = "".join(part.read_text() for part in [*sorted(parts[1:], reverse=True), parts[0]])
     assert container.output.endswith(text)
+
+
+@given(st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"") + b"\n"), max_size=40), st.data())
+def test_where_a_part_ends_does_not_depend_on_how_the_output_was_cut_on_its_way(lines: list[bytes], data: Any) -> None:
+    text = b"".join(lines)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    whole, cut = parts_of([text], 50), parts_of(pieces, 50)
+    assert cut == whole
+    assert b"".join(cut) == text
+    assert all(50 <= len(part) < 50 + 31 and part.endswith(b"\n") for part in cut[:-1])
+
+
+def test_a_line_without_end_is_cut_at_twice_the_size_of_a_part() -> None:
+    assert list(map(len, parts_of([b"x" * 70, b"x" * 150, b"\n"], 50))) == [100, 100, 21]
+
+
+def parts_of(pieces: list[bytes], max_bytes: int) -> list[bytes]:
+    """The parts that a file consists of after these pieces, the oldest first."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = File(f"{folder}/log", max_bytes, 100)
+        for piece in pieces:
+            file.put(piece)
+        file.close(10.0)
+        found = sorted(Path(folder).iterdir(), key=lambda path: int(path.suffix[1:] or 0), reverse=True)
+        return [path.read_bytes() for path in found]
 
 
 def test_a_volume_that_hangs_holds_up_nothing(container: Container) -> None:
