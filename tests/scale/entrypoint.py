@@ -33,8 +33,8 @@ from .measure import ROOT, Results
 ENTRYPOINT = ROOT / "chart/files/entrypoint"
 DIGITS = ROOT / "examples/digits"
 STARTS = 40
-PASSED_BYTES = 2_000_000_000
-PASSES = 7
+PASSED_BYTES = 1_000_000_000
+PASSES = 60
 ROUNDS = 4
 STEPS = 2500
 WARM_UP = 300
@@ -166,10 +166,13 @@ def _output(results: Results, files: Path, folder: Path) -> None:
     command = ["head", "--bytes", str(PASSED_BYTES), "/dev/zero"]
     task = _Task(files, folder, _job(command))
     rates: dict[bool, list[float]] = {True: [], False: []}
-    for _ in range(PASSES):
-        for through in (True, False):
+    cores = os.sched_getaffinity(0)
+    writer, reader = min(cores), max(cores)  # otherwise the rate is that of where the kernel happens to put them
+    os.sched_setaffinity(0, {reader})
+    for number in range(PASSES):
+        for through in (True, False) if number % 2 else (False, True):
             process = subprocess.Popen(
-                task.through if through else command,
+                ["taskset", "--cpu-list", str(writer), *(task.through if through else command)],
                 env=task.environ,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -185,8 +188,11 @@ def _output(results: Results, files: Path, folder: Path) -> None:
             process.wait()
             assert size == PASSED_BYTES
             (task.folder / "done.json").unlink(missing_ok=True)
+    os.sched_setaffinity(0, cores)
     with_, without = (statistics.median(rates[through]) for through in (True, False))
-    results.add("output", with_entrypoint=with_, without=without, ratio=with_ / without)
+    pairs = [one / other for one, other in zip(rates[True], rates[False], strict=True)]
+    error = statistics.stdev(pairs) / len(pairs) ** 0.5
+    results.add("output", with_entrypoint=with_, without=without, ratio=statistics.median(pairs), error=error)
 
 
 def _steps(results: Results, files: Path, folder: Path) -> None:

@@ -18,6 +18,7 @@ from .watch import Watch
 NAME = "j"  # a job of 5,000 tasks needs a short one: TF_CONFIG has a limit
 IDLE_SECONDS = 20.0
 CLIENTS = 8
+BURST = 30  # requests that the controller manager sends at once, before its limit of 20 a second
 FAILING_SECONDS = 60.0
 FAILING_SHARE = 0.01  # of the tasks, a minute
 NONE_COMES_BACK_SECONDS = 20.0
@@ -53,6 +54,7 @@ def bare_set(lab: Lab, results: Results, tasks: int) -> None:
         figures: Row = {
             "scaled": seen.scaled[f"{NAME}-worker", tasks] - began,
             "created": seen.last("created") - began,
+            "rate": seen.rate(BURST),
             "running": seen.last("running") - began,
             "writes": requests.writes(asked.counts()),
         }
@@ -87,6 +89,7 @@ def release(lab: Lab, results: Results, tasks: int) -> None:
             "installed": installed,
             "scaled": scaled - began,
             "created": seen.last("created") - began,
+            "rate": seen.rate(BURST),
             "running": seen.last("running") - began,
             "told": seen.phase(NAME, "Running") - seen.last("running"),
             "start_cpu": start.cpu,

@@ -84,6 +84,11 @@ class Watch:
         """The latest of these times."""
         return max((getattr(pod, what) for pod in list(self.pods.values())), default=0.0)
 
+    def rate(self, burst: int) -> float:
+        """Pods created a second after the first `burst`, if there are more."""
+        times = sorted(pod.created for pod in list(self.pods.values()))
+        return (len(times) - burst) / (times[-1] - times[burst - 1]) if len(times) > burst else 0.0
+
     def ended(self, name: str) -> PodTimes:
         """The pod of this name whose program ended; a set may have made another one since."""
         return next(pod for pod in list(self.pods.values()) if pod.name == name and pod.ended)
