@@ -35,12 +35,12 @@ def _measured() -> list[str]:
 
 
 class _Rows:
-    """Figures by kind and size; of what was measured several times, the median of each figure."""
+    """Figures by kind, size and command; of what was measured several times, the median of each figure."""
 
     def __init__(self, rows: list[Row]) -> None:
-        alike: dict[tuple[str, int], list[Row]] = {}
+        alike: dict[tuple[str, int, str], list[Row]] = {}
         for row in rows:
-            alike.setdefault((row["kind"], row.get("tasks", 0)), []).append(row)
+            alike.setdefault((row["kind"], row.get("tasks", 0), row.get("command", "")), []).append(row)
         self._rows = [_median(several) for several in alike.values()]
 
     def all(self, kind: str) -> list[Row]:

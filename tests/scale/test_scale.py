@@ -74,3 +74,14 @@ def test_the_report_has_a_line_for_each_size_and_leaves_out_what_was_not_measure
         ElementTree.parse(tmp_path / f"{name}.svg")
         assert f"({name}.svg)" in text
     assert json.loads((tmp_path / "cluster.json").read_text())["machine"]
+
+
+def test_the_report_has_a_line_for_each_command_of_the_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "OUT", tmp_path)
+    monkeypatch.setattr(measure, "OUT", tmp_path)
+    results = measure.Results("tool")
+    for command, printed in (("validate", 0), ("plan", 1613)):
+        results.add("tool", command=command, seconds=0.15, peak=24.0, printed=printed)
+    report.write()
+    text = (tmp_path / "report.md").read_text()
+    assert "| `tfconfig validate` | 0.15 | 24 | 0 |\n| `tfconfig plan` | 0.15 | 24 | 1,613 |" in text
