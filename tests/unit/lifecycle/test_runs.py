@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tfconfig.entrypoint import lifecycle
+from tfconfig.entrypoint import kubernetes, lifecycle
 from tfconfig.entrypoint.state import PHASES
 
 from .conftest import Install, Start
-from .fake import Cluster, RefusedError
+from .fake import Cluster, RefusedError, now
 from .harness import PACE
 
 
@@ -462,6 +462,52 @@ def test_a_scale_refused_is_tried_again(install: Install, start: Start, status: 
 
 
 # --- size ---------------------------------------------------------------------------------------------------------
+
+
+def test_pods_that_their_sets_deleted_before_their_turn_are_not_asked_for(install: Install, start: Start) -> None:
+    """The first requests are held until the StatefulSet's controller has deleted all workers, and that is seen."""
+    cluster, server = install(replicas={"chief": 1, "worker": 40, "ps": 1})
+    asked: list[str] = []
+
+    def hold(verb: str, resource: str, name: str) -> None:
+        if (verb, resource) == ("DELETE", "pods") and "-worker-" in name:
+            asked.append(name)
+            cluster.until(lambda: cluster.status()["roles"]["worker"]["running"] == 0)
+
+    cluster.refuse = hold
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends(20) == 0
+    assert pod_names(cluster) == set()
+    assert 0 < len(asked) <= kubernetes.DELETERS
+
+
+def test_servers_are_asked_for_also_after_their_set_deleted_them(install: Install, start: Start) -> None:
+    """Theirs is a shorter grace than the set's, with which they would outlast it here."""
+    cluster, server = install(replicas={"chief": 1, "worker": 1, "ps": 40})
+    asked: set[str] = set()
+
+    def hold(verb: str, resource: str, name: str) -> None:
+        if (verb, resource) != ("DELETE", "pods") or name == "j-chief-0":
+            return
+        if not asked:
+            for pod in cluster.pods():
+                if "-ps-" in pod["metadata"]["name"]:
+                    pod["metadata"]["deletionTimestamp"] = now()
+                    cluster.store("MODIFIED", "pods", pod)
+            cluster.delete_pod("j-worker-0", force=True)  # seen after those
+        asked.add(name)
+        cluster.until(lambda: cluster.status()["roles"]["worker"]["running"] == 0)
+        if "-ps-" in name:
+            cluster.delete_pod(name, force=True)
+
+    cluster.refuse = hold
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends(20) == 0
+    assert {f"j-ps-{index}" for index in range(40)} <= asked
 
 
 def test_a_thousand_pods_are_deleted_once_each_with_few_writes(install: Install, start: Start) -> None:
