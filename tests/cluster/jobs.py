@@ -57,6 +57,14 @@ def digits(steps: int, *arguments: str, **values: Any) -> Values:
     return {**yaml.safe_load((DIGITS / "values.yaml").read_text()), "program": program, **values}
 
 
+def helm_program(target: Target, name: Helm) -> str:
+    """The program for `helm3` or `helm4`; the test is left out where there is none."""
+    program = target.helm(name)
+    if program is None:
+        pytest.skip(f"there is no {name}")
+    return program
+
+
 class Job:
     """One release. Tasks are called as in status: `worker-0`."""
 
@@ -98,9 +106,7 @@ class Job:
     def _helm(
         self, command: str, *arguments: str, values: Values | None, succeeds: bool
     ) -> subprocess.CompletedProcess[str]:
-        program = self.target.helm(self.helm)
-        if program is None:
-            pytest.skip(f"there is no {self.helm}")
+        program = helm_program(self.target, self.helm)
         text = None if values is None else yaml.safe_dump(self.complete(values))
         done = self.target.run(program, command, *arguments, "--namespace", self.namespace.name, text=text, seconds=280)
         if (done.returncode == 0) is not succeeds:

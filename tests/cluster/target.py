@@ -52,10 +52,11 @@ class Target:
         """The program for `helm3` or `helm4`; None where there is none of that version."""
         path = self.environ["PATH"]
         for program in (name, "helm"):
-            if shutil.which(program, path=path):
-                version = self.run(program, "version", "--template", "{{.Version}}").stdout
+            found = shutil.which(program, path=path)
+            if found:
+                version = self.run(found, "version", "--template", "{{.Version}}").stdout
                 if re.match(f"v{name[-1]}\\.", version):
-                    return program
+                    return found
         return None
 
 

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from .conftest import Jobs
-from .jobs import CHART, Job, shell
+from .jobs import CHART, Job, helm_program, shell
 from .target import ROOT, Target
 
 # Every task counts its starts, prints some lines, and then does what the test says.
@@ -309,7 +309,7 @@ def test_a_release_with_two_jobs(shared_jobs: Jobs, tool: Tool, tmp_path: Path) 
     )
     (tmp_path / "charts").mkdir()
     release = shared_jobs.new("both")
-    helm = shared_jobs.target.helm(release.helm) or ""
+    helm = helm_program(shared_jobs.target, release.helm)
     packed = shared_jobs.target.run(helm, "package", str(CHART), "--destination", str(tmp_path / "charts"))
     assert packed.returncode == 0, packed.stderr
     train = release.complete(shell("sleep 600", suspend=True))

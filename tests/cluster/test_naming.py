@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from .conftest import Jobs
-from .jobs import CHART, Helm, Job, shell
+from .jobs import CHART, Helm, Job, helm_program, shell
 
 LONGEST = "a-job-whose-name-has-the-42-letters-it-may"
 
@@ -46,7 +46,9 @@ def test_two_aliases_of_the_chart_in_one_release_are_two_jobs(jobs: Jobs, helm: 
     about = {"apiVersion": "v2", "name": "team", "version": "1.0.0", "dependencies": dependencies}
     (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(about))
     (tmp_path / "charts").mkdir()
-    package = jobs.target.run(_helm(jobs, helm), "package", str(CHART), "--destination", str(tmp_path / "charts"))
+    package = jobs.target.run(
+        helm_program(jobs.target, helm), "package", str(CHART), "--destination", str(tmp_path / "charts")
+    )
     assert package.returncode == 0, package.stderr
 
     train, tune = jobs.new("both", helm), jobs.new("both", helm)
@@ -101,10 +103,3 @@ def test_a_longer_name_is_refused(jobs: Jobs, helm: Helm) -> None:
     done = job.install(shell("true"), succeeds=False)
     assert f'"{LONGEST}s" has 43 characters' in done.stderr
     assert not jobs.namespace.list("configmaps", labelSelector="app.kubernetes.io/name=tensorflow-job")
-
-
-def _helm(jobs: Jobs, name: Helm) -> str:
-    program = jobs.target.helm(name)
-    if program is None:
-        pytest.skip(f"there is no {name}")
-    return program

@@ -13,6 +13,7 @@ import yaml
 from tests.chart import mistakes
 from tests.chart.helm import CHART, PROGRAM, Object, RefusedError, Rendered, ci_values, merged, render
 
+from .jobs import helm_program
 from .target import Target
 
 CI_VALUES = ci_values()
@@ -20,11 +21,7 @@ CI_VALUES = ci_values()
 
 @pytest.fixture(params=["helm3", "helm4"])
 def program(cluster: Target, request: pytest.FixtureRequest) -> str:
-    name = cluster.helm(request.param)
-    found = name and shutil.which(name, path=cluster.environ["PATH"])
-    if not found:
-        pytest.skip(f"there is no {request.param}")
-    return found
+    return helm_program(cluster, request.param)
 
 
 @pytest.mark.parametrize("name", CI_VALUES)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from .conftest import Jobs
-from .jobs import CHART, Helm, Job, Values, shell
+from .jobs import CHART, Helm, Job, Values, helm_program, shell
 
 Tool = Literal["helm3", "helm4", "apply"]
 WITH_EVERY_TOOL = pytest.mark.parametrize("tool", ["helm3", "helm4", "apply"])
@@ -55,8 +55,7 @@ class Release:
 
     def _apply(self, values: Values, chart: str) -> None:
         job, namespace = self.job, self.job.namespace.name
-        program = job.target.helm(job.helm)
-        assert program
+        program = helm_program(job.target, job.helm)
         words = ["template", job.release, chart, "--namespace", namespace, "--kube-version", "1.28", "-f", "-"]
         rendered = job.target.run(program, *words, text=yaml.safe_dump(job.complete(values)))
         assert rendered.returncode == 0, rendered.stderr
@@ -331,7 +330,6 @@ def _workers(beats: str, word: str = "old") -> set[str]:
 
 
 def _rollback(job: Job, revision: int) -> None:
-    program = job.target.helm(job.helm)
-    assert program
+    program = helm_program(job.target, job.helm)
     done = job.target.run(program, "rollback", job.release, str(revision), "--namespace", job.namespace.name)
     assert done.returncode == 0, done.stderr

@@ -40,11 +40,15 @@ def test_a_chart_is_an_svg_with_every_line_and_point() -> None:
     assert float(circles[0].attrib["cy"]) > float(circles[1].attrib["cy"])
 
 
-def test_the_report_has_a_line_for_each_size_and_leaves_out_what_was_not_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the figures and the report go."""
     monkeypatch.setattr(report, "OUT", tmp_path)
     monkeypatch.setattr(measure, "OUT", tmp_path)
+    return tmp_path
+
+
+def test_the_report_has_a_line_for_each_size_and_leaves_out_what_was_not_measured(out: Path) -> None:
     results = measure.Results("cluster")
     for running in (4.2, 9.0, 4.1):  # the median is told
         results.add(
@@ -65,23 +69,21 @@ def test_the_report_has_a_line_for_each_size_and_leaves_out_what_was_not_measure
         complete=3.0, cpu=1.0, peak=22.0, status_bytes=1200, status_writes=9, requests={"PATCH configmaps": 9},
     )  # fmt: skip
     report.write()
-    text = (tmp_path / "report.md").read_text()
+    text = (out / "report.md").read_text()
     assert "| 100 | 4.2 | 2.0 | 6.1 | 1.00 | 6.6 | 600 |  |  |  |  |" in text
     assert "| PATCH configmaps | 9 |" in text
     assert "TFJobs |" not in text
     assert "The entrypoint" not in text
     for name in ("scale-start", "scale-end", "scale-memory"):
-        ElementTree.parse(tmp_path / f"{name}.svg")
+        ElementTree.parse(out / f"{name}.svg")
         assert f"({name}.svg)" in text
-    assert json.loads((tmp_path / "cluster.json").read_text())["machine"]
+    assert json.loads((out / "cluster.json").read_text())["machine"]
 
 
-def test_the_report_has_a_line_for_each_command_of_the_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "OUT", tmp_path)
-    monkeypatch.setattr(measure, "OUT", tmp_path)
+def test_the_report_has_a_line_for_each_command_of_the_tool(out: Path) -> None:
     results = measure.Results("tool")
     for command, printed in (("validate", 0), ("plan", 1613)):
         results.add("tool", command=command, seconds=0.15, peak=24.0, printed=printed)
     report.write()
-    text = (tmp_path / "report.md").read_text()
+    text = (out / "report.md").read_text()
     assert "| `tfconfig validate` | 0.15 | 24 | 0 |\n| `tfconfig plan` | 0.15 | 24 | 1,613 |" in text
