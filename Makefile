@@ -58,11 +58,11 @@ test-cluster: $(STAMP)dev
 
 .PHONY: cluster-up cluster-down
 cluster-up cluster-down: $(STAMP)dev
-	$(BIN)/python -m tests.cluster.kit $(@:cluster-%=%)
+	$(BIN)/python -m hack.cluster $(@:cluster-%=%)
 
 .PHONY: bench
 bench: $(STAMP)dev
-	$(BIN)/python -m tests.scale
+	$(BIN)/python -m bench
 
 .PHONY: clean
 clean:

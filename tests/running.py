@@ -110,7 +110,7 @@ class Running:
     def container(self, task: str) -> int:
         """The entrypoint of a task: what is process 1 of its container on a cluster."""
         role, _, index = task.rpartition("-")
-        (pid,) = self.pids(f"entrypoint task --role={role} --index={index} ")
+        (pid,) = self.pids(f"tensorflow_job/task run --role={role} --index={index} ")
         return pid
 
     def program(self, task: str) -> int:

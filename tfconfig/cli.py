@@ -10,20 +10,20 @@ from tfconfig import __version__
 
 # name -> (module:object of a click command, what the list of commands says about it)
 COMMANDS = {
-    "init": ("tfconfig.initialize:command", "Write a values file to start from."),
-    "validate": ("tfconfig.validate:command", "Find the mistakes in values files, without a cluster."),
-    "explain": ("tfconfig.explain:command", "Tell what a rule is about, why, and what to do."),
-    "plan": ("tfconfig.plan:command", "Print what the job will ask of the cluster."),
-    "run": ("tfconfig.run:command", "Run the job here, as local processes."),
-    "generate": ("tfconfig.generate:command", "Print the TF_CONFIG of each task."),
-    "doctor": ("tfconfig.doctor:command", "Find what a cluster would refuse, before an install."),
-    "status": ("tfconfig.status:command", "Tell what a job on a cluster does."),
-    "logs": ("tfconfig.logs:command", "Follow what the tasks of a job print."),
-    "wait": ("tfconfig.wait:command", "Wait for the end of a job, and end as it did."),
-    "schema": ("tfconfig.schema_command:command", "Print the JSON Schema of the values, for editors."),
-    "role": ("tfconfig.role:command", "Print the service account for users who cannot create Roles."),
-    "chart": ("tfconfig.chart:command", "Tell where the Helm chart is, or export it."),
-    "completion": ("tfconfig.completion:command", "Print what completes tfconfig's words in a shell."),
+    "init": ("tfconfig.commands.init:command", "Write a values file to start from."),
+    "validate": ("tfconfig.commands.validate:command", "Find the mistakes in values files, without a cluster."),
+    "explain": ("tfconfig.commands.explain:command", "Tell what a rule is about, why, and what to do."),
+    "plan": ("tfconfig.commands.plan:command", "Print what the job will ask of the cluster."),
+    "run": ("tfconfig.commands.run:command", "Run the job here, as local processes."),
+    "generate": ("tfconfig.commands.generate:command", "Print the TF_CONFIG of each task."),
+    "doctor": ("tfconfig.commands.doctor:command", "Find what a cluster would refuse, before an install."),
+    "status": ("tfconfig.commands.status:command", "Tell what a job on a cluster does."),
+    "logs": ("tfconfig.commands.logs:command", "Follow what the tasks of a job print."),
+    "wait": ("tfconfig.commands.wait:command", "Wait for the end of a job, and end as it did."),
+    "schema": ("tfconfig.commands.schema:command", "Print the JSON Schema of the values, for editors."),
+    "role": ("tfconfig.commands.role:command", "Print the service account for users who cannot create Roles."),
+    "chart": ("tfconfig.values.chart:command", "Tell where the Helm chart is, or export it."),
+    "completion": ("tfconfig.commands.completion:command", "Print what completes tfconfig's words in a shell."),
 }
 
 

@@ -1,14 +1,8 @@
-{{/*
-Files of the in-pod program, name -> text as JSON: those of every pod, and those that only the lifecycle needs. Takes
-(dict "root" $ "of" pods|lifecycle).
-*/}}
-{{- define "tensorflow-job.files" -}}
-{{- $own := list "job.py" "kubernetes.py" "lifecycle.py" "metrics.py" "observe.py" "state.py" "status.py" -}}
+{{/* The files of one program, name -> text as JSON. Takes (dict "root" $ "program" task|lifecycle): a folder of files/. */}}
+{{- define "tensorflow-job.code" -}}
 {{- $files := dict -}}
-{{- range $path, $text := .root.Files.Glob "files/entrypoint/*.py" -}}
-{{-   if eq (has (base $path) $own) (eq $.of "lifecycle") -}}
-{{-     $_ := set $files (base $path) (toString $text) -}}
-{{-   end -}}
+{{- range $path, $text := .root.Files.Glob (printf "files/%s/*.py" .program) -}}
+{{-   $_ := set $files (base $path) (toString $text) -}}
 {{- end -}}
 {{- toJson $files -}}
 {{- end -}}
@@ -20,8 +14,8 @@ default), and a lifecycle must be there to take it away again when the run has e
 */}}
 {{- define "tensorflow-job.lifecycleJobName" -}}
 {{- $pod := include "tensorflow-job.lifecyclePod" (dict "root" . "jobName" "") -}}
-{{- $all := list $pod (include "tensorflow-job.layout" .) (include "tensorflow-job.files" (dict "root" . "of" "pods"))
-      (include "tensorflow-job.files" (dict "root" . "of" "lifecycle")) (toString .Values.suspend) -}}
+{{- $all := list $pod (include "tensorflow-job.jobSpec" .) (include "tensorflow-job.code" (dict "root" . "program" "task"))
+      (include "tensorflow-job.code" (dict "root" . "program" "lifecycle")) (toString .Values.suspend) -}}
 {{- printf "%s-%s" (include "tensorflow-job.lifecycleName" .) (join "\n" $all | sha256sum | trunc 8) -}}
 {{- end -}}
 
@@ -73,8 +67,7 @@ spec:
       command:
         - python3
         - -B
-        - /tensorflow-job/entrypoint
-        - lifecycle
+        - /tensorflow-job/lib/tensorflow_job/lifecycle
         - --config=/tensorflow-job/config
         - --job={{ .jobName }}
         - --run={{ include "tensorflow-job.run" .root }}
@@ -94,20 +87,22 @@ spec:
       {{- end }}
       terminationMessagePolicy: FallbackToLogsOnError
       volumeMounts:
-        - name: entrypoint
-          mountPath: /tensorflow-job/entrypoint
+        - name: task
+          mountPath: /tensorflow-job/lib/tensorflow_job/task
+          readOnly: true
+        - name: lifecycle
+          mountPath: /tensorflow-job/lib/tensorflow_job/lifecycle
           readOnly: true
         - name: config
           mountPath: /tensorflow-job/config
           readOnly: true
   volumes:
-    - name: entrypoint
-      projected:
-        sources:
-          - configMap:
-              name: {{ include "tensorflow-job.entrypointName" .root | quote }}
-          - configMap:
-              name: {{ include "tensorflow-job.lifecycleName" .root | quote }}
+    - name: task
+      configMap:
+        name: {{ include "tensorflow-job.taskCodeName" .root | quote }}
+    - name: lifecycle
+      configMap:
+        name: {{ include "tensorflow-job.lifecycleName" .root | quote }}
     - name: config
       configMap:
         name: {{ include "tensorflow-job.jobConfigName" .root | quote }}

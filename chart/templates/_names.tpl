@@ -19,8 +19,9 @@
 {{- printf "%s-job" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
 
-{{- define "tensorflow-job.entrypointName" -}}
-{{- printf "%s-entrypoint" (include "tensorflow-job.fullname" .) -}}
+{{/* The ConfigMap of the program in every training pod. */}}
+{{- define "tensorflow-job.taskCodeName" -}}
+{{- printf "%s-task" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
 
 {{/* The ConfigMap of the lifecycle's own files, its service account, Role and RoleBinding. */}}

@@ -91,7 +91,7 @@ completion.successPolicy: {{ $policy }}, but with strategy {{ .Values.strategy }
 {{- end }}
 {{- end -}}
 
-{{/* The longest TF_CONFIG of any task, in the form of files/entrypoint/cluster.py: {"cluster":{"ps":["h:2222"]},"task":{…}}. */}}
+{{/* The longest TF_CONFIG of any task, in the form of files/task/job_spec.py: {"cluster":{"ps":["h:2222"]},"task":{…}}. */}}
 {{- define "tensorflow-job.validate.size" -}}
 {{- $name := len (include "tensorflow-job.fullname" .) -}}
 {{- $replicas := include "tensorflow-job.replicas" . | fromJson -}}

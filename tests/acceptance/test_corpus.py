@@ -13,10 +13,10 @@ import pytest
 
 from tests.chart import helm, kubernetes
 from tests.unit.tool import engine
-from tfconfig import rules
+from tfconfig.checking import rules
+from tfconfig.commands.validate import findings
 from tfconfig.diagnostics import ERROR, Diagnostic
-from tfconfig.validate import findings
-from tfconfig.values import load
+from tfconfig.values.load import load
 
 from .corpus import Case, right, wrong
 

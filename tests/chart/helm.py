@@ -67,11 +67,11 @@ class Rendered:
         spec: Object = self.one("Job")["spec"]["template"]["spec"]
         return spec
 
-    def layout(self) -> Values:
+    def job_spec(self) -> Values:
         """job.json."""
         config = next(one for one in self.all("ConfigMap") if "job.json" in one.get("data", {}))
-        layout: Values = json.loads(config["data"]["job.json"])
-        return layout
+        spec: Values = json.loads(config["data"]["job.json"])
+        return spec
 
 
 def ci_values() -> dict[str, Values]:

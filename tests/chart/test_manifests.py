@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import functools
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from . import helm, kubernetes
-from .helm import CHART, PROGRAM, Object, Rendered, Values, merged, render
+from .helm import CHART, PROGRAM, Object, Rendered, merged, render
 
 ROLES = ("chief", "worker", "ps", "evaluator")
+LIBRARY = "/tensorflow-job/lib/tensorflow_job"
 CI_VALUES = helm.ci_values()
 
 
@@ -113,12 +111,12 @@ def test_services_and_network_policies_select_the_pods_of_their_own_component_on
         for owner, template in kubernetes.pod_templates(rendered):
             labels = template["metadata"]["labels"]
             assert kubernetes.selects(selector, labels) == (labels[component] == selector[component]), owner
-    training = rendered.one("Service", rendered.layout()["service"])["spec"]["selector"]
+    training = rendered.one("Service", rendered.job_spec()["service"])["spec"]["selector"]
     assert training[component] == "training"
 
 
 def test_the_service_gives_unready_pods_of_every_set_a_name_at_the_port_of_their_container(rendered: Rendered) -> None:
-    service = rendered.one("Service", rendered.layout()["service"])
+    service = rendered.one("Service", rendered.job_spec()["service"])
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["publishNotReadyAddresses"] is True
     [port] = service["spec"]["ports"]
@@ -221,10 +219,10 @@ def test_the_status_tells_the_run_and_the_controller_and_has_no_data(rendered: R
     status = rendered.one("ConfigMap", _status(rendered))
     assert "data" not in status
     annotations = status["metadata"]["annotations"]
-    assert annotations["tensorflow-job/run"] == rendered.layout()["run"]
+    assert annotations["tensorflow-job/run"] == rendered.job_spec()["run"]
     assert annotations["tensorflow-job/controller"] == rendered.one("Job")["metadata"]["name"]
     for one in rendered.all("StatefulSet"):
-        assert one["spec"]["template"]["metadata"]["labels"]["tensorflow-job/run"] == rendered.layout()["run"]
+        assert one["spec"]["template"]["metadata"]["labels"]["tensorflow-job/run"] == rendered.job_spec()["run"]
 
 
 def test_a_claim_is_kept_on_uninstall_unless_told_otherwise() -> None:
@@ -261,10 +259,10 @@ def test_without_options_there_are_these_objects_and_no_others() -> None:
     made = sorted((found["kind"], found["metadata"]["name"]) for found in rendered.objects)
     lifecycle = rendered.one("Job")["metadata"]["name"]
     assert made == [
-        ("ConfigMap", "mnist-entrypoint"),
         ("ConfigMap", "mnist-job"),
         ("ConfigMap", "mnist-lifecycle"),
         ("ConfigMap", "mnist-status"),
+        ("ConfigMap", "mnist-task"),
         ("Job", lifecycle),
         ("NetworkPolicy", "mnist"),
         ("PersistentVolumeClaim", "mnist-checkpoints"),
@@ -282,25 +280,20 @@ def test_extra_objects_are_rendered_as_templates() -> None:
     assert rendered.one("ConfigMap", "digits-text")
 
 
-def test_the_pods_have_every_file_that_they_import() -> None:
+def test_every_program_is_mounted_whole_where_it_imports_the_other_from() -> None:
     rendered = render(PROGRAM)
-    task_files = rendered.one("ConfigMap", "digits-entrypoint")["data"]
-    all_files = {**task_files, **rendered.one("ConfigMap", "digits-lifecycle")["data"]}
-    assert all_files == {file.name: file.read_text("utf-8") for file in (CHART / "files/entrypoint").glob("*.py")}
-    # A mode that is not there yet has no imports to look at.
-    assert _imported({"__main__", "task", "server"} & _modules(all_files), all_files) <= _modules(task_files)
-    sources = rendered.lifecycle()["volumes"][0]["projected"]["sources"]
-    assert [source["configMap"]["name"] for source in sources] == ["digits-entrypoint", "digits-lifecycle"]
-
-
-def test_the_entrypoint_has_all_its_modes() -> None:
-    assert {"__init__", "__main__", "task", "server", "lifecycle"} <= _modules(
-        (CHART / "files/entrypoint").glob("*.py")
-    )
+    for pod, programs in ((rendered.pod_of("worker"), ["task"]), (rendered.lifecycle(), ["task", "lifecycle"])):
+        mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+        assert [path for path in mounts if path.startswith(LIBRARY)] == [f"{LIBRARY}/{program}" for program in programs]
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        for program in programs:
+            config_map = rendered.one("ConfigMap", volumes[mounts[f"{LIBRARY}/{program}"]]["configMap"]["name"])
+            files = (CHART / "files" / program).glob("*.py")
+            assert config_map["data"] == {file.name: file.read_text("utf-8") for file in files}
 
 
 def _status(rendered: Rendered) -> str:
-    return f"{rendered.layout()['name']}-status"
+    return f"{rendered.job_spec()['name']}-status"
 
 
 def _rules(role: Object) -> dict[tuple[str, str], set[str]]:
@@ -312,20 +305,3 @@ def _rules(role: Object) -> dict[tuple[str, str], set[str]]:
                 for name in rule.get("resourceNames", [""]):
                     found.setdefault((f"{resource}.{group}".rstrip("."), name), set()).update(rule["verbs"])
     return found
-
-
-def _modules(files: Any) -> set[str]:
-    return {Path(file).stem for file in files}
-
-
-def _imported(names: set[str], files: Values) -> set[str]:
-    """The modules of the package that these modules need, themselves included."""
-    seen: set[str] = set()
-    waiting = set(names)
-    while waiting:
-        name = waiting.pop()
-        seen.add(name)
-        for node in ast.walk(ast.parse(files[f"{name}.py"])):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                waiting |= ({node.module} if node.module else {alias.name for alias in node.names}) - seen
-    return seen

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tfconfig.entrypoint import cluster
+from tfconfig.tensorflow_job.task import job_spec
 
 from . import mistakes
 from .helm import PROGRAM, RefusedError, merged, render
@@ -64,13 +64,13 @@ def test_the_limit_of_tf_config_is_exact(role: str, name: str, evaluators: int) 
             "port": 2222,
             "replicas": {key: n for key, n in (counts | {role: count}).items() if n},
         }
-        last = {task.role: task for task in cluster.tasks(job)}.values()
-        return max(len(cluster.dumps(cluster.tf_config(job, task))) for task in last)
+        last = {task.role: task for task in job_spec.tasks(job)}.values()
+        return max(len(job_spec.dumps(job_spec.tf_config(job, task))) for task in last)
 
     low, high = 1, 10_000
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if longest(middle) <= cluster.MAX_TF_CONFIG_BYTES else (low, middle)
+        low, high = (middle, high) if longest(middle) <= job_spec.MAX_TF_CONFIG_BYTES else (low, middle)
 
     replicas = {key: {"replicas": count} for key, count in counts.items()}
     values = merged(PROGRAM, {"fullnameOverride": name, **replicas})

@@ -27,7 +27,7 @@ def test_the_names_of_all_objects() -> None:
     job = rendered.one("Job")["metadata"]["name"]
     assert job.startswith("mnist-lifecycle-")
     assert names(rendered) == {
-        "ConfigMap": ["mnist-entrypoint", "mnist-job", "mnist-lifecycle", "mnist-program", "mnist-status"],
+        "ConfigMap": ["mnist-job", "mnist-lifecycle", "mnist-program", "mnist-status", "mnist-task"],
         "Job": [job],
         "NetworkPolicy": ["mnist"],
         "PersistentVolumeClaim": ["mnist-checkpoints"],

@@ -141,7 +141,7 @@ def test_the_pod_monitor() -> None:
 
 
 def test_the_lifecycle_may_ask_the_tasks_at_the_port_they_answer_at() -> None:
-    from tfconfig.entrypoint import progress
+    from tfconfig.tensorflow_job.task import progress
 
     rendered = render(PROGRAM)
     ports = {port["name"]: port["containerPort"] for port in rendered.container_of("chief")["ports"]}
@@ -150,5 +150,5 @@ def test_the_lifecycle_may_ask_the_tasks_at_the_port_they_answer_at() -> None:
 
 
 def test_logs_are_kept_as_the_values_say() -> None:
-    assert render(helm.ci_values()["observed"]).layout()["logs"] == {"maxBytes": 1048576, "files": 2}
-    assert render(PROGRAM).layout()["logs"] is None
+    assert render(helm.ci_values()["observed"]).job_spec()["logs"] == {"maxBytes": 1048576, "files": 2}
+    assert render(PROGRAM).job_spec()["logs"] is None

@@ -21,8 +21,8 @@ def test_the_archive_has_what_the_chart_needs_and_no_more(tmp_path: Path) -> Non
     with tarfile.open(helm.package(tmp_path)) as archive:
         names = {name.removeprefix("tensorflow-job/") for name in archive.getnames()}
     parts = {"Chart.yaml", "README.md", ".helmignore", "values.yaml", "values.schema.json", "files/strategies.json"}
-    parts |= {f"templates/{file.name}" for file in (CHART / "templates").iterdir()}
-    parts |= {f"files/entrypoint/{file.name}" for file in (CHART / "files/entrypoint").glob("*.py")}
+    parts |= {str(file.relative_to(CHART)) for file in (CHART / "templates").rglob("*.*")}
+    parts |= {str(file.relative_to(CHART)) for file in (CHART / "files").rglob("*.py")}
     assert names == parts
 
 

@@ -24,12 +24,12 @@ def env_of(values: Values, role: str = "worker") -> dict[str, Any]:
 
 def test_the_command_of_a_task() -> None:
     rendered = render(merged(PROGRAM, {"terminationGracePeriodSeconds": 90}))
-    run = rendered.layout()["run"]
+    run = rendered.job_spec()["run"]
     assert rendered.container_of("ps")["command"] == [
         "python3",
         "-S",
-        "/tensorflow-job/entrypoint",
-        "task",
+        "/tensorflow-job/lib/tensorflow_job/task",
+        "run",
         "--role=ps",
         f"--run={run}",
         "--grace=90",
@@ -45,11 +45,10 @@ def test_the_command_of_the_lifecycle() -> None:
     assert rendered.lifecycle()["containers"][0]["command"] == [
         "python3",
         "-B",
-        "/tensorflow-job/entrypoint",
-        "lifecycle",
+        "/tensorflow-job/lib/tensorflow_job/lifecycle",
         "--config=/tensorflow-job/config",
         f"--job={rendered.one('Job')['metadata']['name']}",
-        f"--run={rendered.layout()['run']}",
+        f"--run={rendered.job_spec()['run']}",
     ]
 
 
@@ -60,9 +59,9 @@ def test_a_wrapped_python_starts_the_task() -> None:
         "run",
         "python",
         "-S",
-        "/tensorflow-job/entrypoint",
+        "/tensorflow-job/lib/tensorflow_job/task",
     ]
-    assert rendered.container_of("ps")["command"][:3] == ["python3.6", "-S", "/tensorflow-job/entrypoint"]
+    assert rendered.container_of("ps")["command"][:3] == ["python3.6", "-S", "/tensorflow-job/lib/tensorflow_job/task"]
 
 
 def test_configuration_status_and_state_are_mounted() -> None:
@@ -70,7 +69,7 @@ def test_configuration_status_and_state_are_mounted() -> None:
     pod = rendered.pod_of("worker")
     mounts = {mount["mountPath"]: mount for mount in rendered.container_of("worker")["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
-    assert volumes[mounts["/tensorflow-job/entrypoint"]["name"]]["configMap"] == {"name": "mnist-entrypoint"}
+    assert volumes[mounts["/tensorflow-job/lib/tensorflow_job/task"]["name"]]["configMap"] == {"name": "mnist-task"}
     status = {"key": "status.json", "path": "status.json"}  # and not what else the lifecycle keeps there
     assert volumes[mounts["/tensorflow-job/config"]["name"]]["projected"]["sources"] == [
         {"configMap": {"name": "mnist-job"}},
@@ -78,7 +77,7 @@ def test_configuration_status_and_state_are_mounted() -> None:
     ]
     assert volumes[mounts[STATE]["name"]]["emptyDir"] == {}
     assert [path for path, mount in mounts.items() if mount.get("readOnly")] == [
-        "/tensorflow-job/entrypoint",
+        "/tensorflow-job/lib/tensorflow_job/task",
         "/tensorflow-job/config",
     ]
 
@@ -150,7 +149,7 @@ PRINTABLE = st.text(
 @hypothesis.given(ANY_TEXT)
 def test_any_text_survives_in_the_program(text: str) -> None:
     rendered = render({"program": {"command": ["sh", text], "args": [text], "files": {"data.txt": text}}})
-    assert rendered.layout()["program"] == {"command": ["sh", text], "args": [text]}
+    assert rendered.job_spec()["program"] == {"command": ["sh", text], "args": [text]}
     assert rendered.one("ConfigMap", "digits-program")["data"] == {"data.txt": text}
 
 
@@ -208,7 +207,7 @@ def test_gpus_are_limits_and_requests_beside_the_roles_resources() -> None:
     assert "resources" not in {k: v for k, v in rendered.container_of("ps").items() if v}
     names = {entry["name"] for entry in rendered.container_of("worker")["env"]}
     assert names == {"HOME", "TMPDIR"}
-    assert rendered.layout()["gpus"] == {"worker": 2}
+    assert rendered.job_spec()["gpus"] == {"worker": 2}
 
 
 def test_gpus_of_any_kind() -> None:
@@ -359,7 +358,7 @@ def test_checkpoints_are_mounted_in_every_pod() -> None:
     for role in ("chief", "worker", "ps"):
         assert {"name": "checkpoints", "mountPath": "/models/"} in rendered.container_of(role)["volumeMounts"]
         assert {"name": "checkpoints", "persistentVolumeClaim": {"claimName": "c"}} in rendered.pod_of(role)["volumes"]
-    assert rendered.layout()["checkpointDir"] == "/models/a/b"
+    assert rendered.job_spec()["checkpointDir"] == "/models/a/b"
 
 
 def test_data_volumes() -> None:
@@ -392,7 +391,7 @@ def test_large_numbers_stay_whole() -> None:
     assert rendered.pod_of("ps")["securityContext"]["runAsUser"] == 1000650000
     assert rendered.pod_of("ps")["terminationGracePeriodSeconds"] == 1000000
     assert "--grace=1000000" in rendered.container_of("ps")["command"]
-    assert rendered.layout()["deadlines"]["activeSeconds"] == 31536000
+    assert rendered.job_spec()["deadlines"]["activeSeconds"] == 31536000
     assert "--set run=20240502" in rendered.notes
 
 

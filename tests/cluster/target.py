@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.kit.settings import KUBECONFIG, PROGRAMS, PYTHON_IMAGE, TENSORFLOW_IMAGE
+from hack.cluster.settings import KUBECONFIG, PROGRAMS, PYTHON_IMAGE, TENSORFLOW_IMAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,7 +45,7 @@ class Target:
     def kit(self, *words: str) -> None:
         """Run a command of the kit, `stop kube-apiserver` say."""
         subprocess.run(
-            [sys.executable, "-m", "tests.cluster.kit", *words], cwd=ROOT, check=True, capture_output=True, text=True
+            [sys.executable, "-m", "hack.cluster", *words], cwd=ROOT, check=True, capture_output=True, text=True
         )
 
     def helm(self, name: str) -> str | None:

@@ -42,7 +42,7 @@ def test_the_platform_example_finds_the_chart_it_depends_on(program: str, tmp_pa
     shutil.copytree(CHART, tmp_path / "chart")
     subprocess.run([program, "dependency", "build", str(example)], check=True, capture_output=True)
     values = yaml.safe_load((example / "job.yaml").read_text("utf-8"))
-    assert render(values, chart=example, engine=program).layout()["name"] == "digits-training"
+    assert render(values, chart=example, engine=program).job_spec()["name"] == "digits-training"
 
 
 @functools.cache

@@ -72,8 +72,8 @@ def next_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(CHART, chart)
     about = yaml.safe_load((chart / "Chart.yaml").read_text())
     (chart / "Chart.yaml").write_text(yaml.safe_dump({**about, "version": "0.99.0"}))
-    for name in ("task.py", "lifecycle.py"):
-        file = chart / "files/entrypoint" / name
+    for name in ("task/task.py", "lifecycle/controller.py"):
+        file = chart / "files" / name
         file.write_text(file.read_text() + "\n# A later version.\n")
     return chart
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from tests.chart import helm
+from tfconfig.commands.validate import findings
 from tfconfig.diagnostics import ERROR
-from tfconfig.validate import findings
-from tfconfig.values import load
+from tfconfig.values.load import load
 
 ROOT = helm.CHART.parent
 OVERLAYS = sorted((ROOT / "values").glob("*.yaml"))

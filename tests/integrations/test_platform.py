@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.chart import helm
-from tests.unit.tool.test_commands import run
+from tests.unit.tool.commands.test_commands import run
 
 FOLDER = helm.CHART.parent / "examples" / "platform"
 JOB = FOLDER / "job.yaml"
@@ -39,7 +39,7 @@ def test_job_has_five_lines() -> None:
 def test_job_gets_the_team_s_defaults(built: Path) -> None:
     rendered = helm.render(read(JOB), chart=built)
     worker = rendered.container_of("worker")
-    assert rendered.layout()["name"] == "digits-training"
+    assert rendered.job_spec()["name"] == "digits-training"
     assert worker["image"] == "registry.example.com/vision/train:1.4"
     assert worker["resources"]["limits"] == {"memory": "8Gi", "nvidia.com/gpu": "2"}
     assert rendered.lifecycle()["serviceAccountName"] == "tensorflow-job"

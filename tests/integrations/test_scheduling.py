@@ -53,7 +53,7 @@ def test_the_group_is_of_all_tasks_and_its_scheduler_takes_it(name: str) -> None
     rendered = render(merged(overlay(name), JOB), release="mnist")
     group = rendered.one("PodGroup", "mnist")
     accept(name, group)
-    assert group["spec"]["minMember"] == TASKS == sum(rendered.layout()["replicas"].values())
+    assert group["spec"]["minMember"] == TASKS == sum(rendered.job_spec()["replicas"].values())
     key = {"volcano": "scheduling.k8s.io/group-name", "coscheduling": "scheduling.x-k8s.io/pod-group"}[name]
     for one in rendered.all("StatefulSet"):
         template = one["spec"]["template"]
@@ -73,7 +73,7 @@ def test_the_schema_check_finds_what_it_looks_for(name: str, wrong: dict[str, An
 
 def test_kueue_gets_one_group_of_all_tasks_for_each_run() -> None:
     rendered = render(merged(overlay("kueue"), JOB), release="mnist")
-    run = rendered.layout()["run"]
+    run = rendered.job_spec()["run"]
     for one in rendered.all("StatefulSet"):
         labels, annotations = (one["spec"]["template"]["metadata"][key] for key in ("labels", "annotations"))
         assert labels["kueue.x-k8s.io/pod-group-name"] == f"mnist-{run}"
@@ -94,7 +94,7 @@ def test_a_group_of_the_longest_name_is_a_label() -> None:
 @pytest.mark.parametrize("label", ["$(JOB)", "$(RUN)", "$(JOB)-$(RUN)", "$(TASKS)"])
 def test_names_stand_for_the_job_in_labels(label: str) -> None:
     rendered = render(merged(JOB, {"podLabels": {"a": label}, "podAnnotations": {"b": f"x={label}; $(OTHER)"}}))
-    layout = rendered.layout()
+    layout = rendered.job_spec()
     expected = label
     for name, value in (("JOB", layout["name"]), ("RUN", layout["run"]), ("TASKS", str(TASKS))):
         expected = expected.replace(f"$({name})", value)

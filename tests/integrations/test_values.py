@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from tests.chart import helm, kubernetes
-from tfconfig.chart import bundled
-from tfconfig.schema_command import of_files
-from tfconfig.suppress import apply
-from tfconfig.validate import findings
-from tfconfig.values import load
+from tfconfig.checking.ignores import apply
+from tfconfig.commands.schema import of_files
+from tfconfig.commands.validate import findings
+from tfconfig.values.chart import bundled
+from tfconfig.values.load import load
 
 FOLDER = helm.CHART.parent / "values"
 OVERLAYS = [file.stem for file in sorted(FOLDER.glob("*.yaml"))]
@@ -100,14 +100,14 @@ class TestPurpose:
 
     def test_dev_and_production_bound_the_job(self, tmp_path: Path) -> None:
         dev, production = (pods(tmp_path, "ParameterServer", name) for name in ("dev", "production"))
-        assert (dev.layout()["replicas"]["worker"], dev.layout()["deadlines"]["activeSeconds"]) == (1, 3600)
-        assert production.layout()["restart"]["backoffLimit"] == 10
+        assert (dev.job_spec()["replicas"]["worker"], dev.job_spec()["deadlines"]["activeSeconds"]) == (1, 3600)
+        assert production.job_spec()["restart"]["backoffLimit"] == 10
         assert production.pod_of("chief")["terminationGracePeriodSeconds"] == 120
 
     def test_shared_storage_makes_no_claim(self, tmp_path: Path) -> None:
         rendered = pods(tmp_path, "ParameterServer", "shared-storage")
         assert not rendered.all("PersistentVolumeClaim")
-        assert rendered.layout()["checkpointDir"] == "/checkpoints/digits"
+        assert rendered.job_spec()["checkpointDir"] == "/checkpoints/digits"
 
     def test_root_fits_the_baseline_standard(self, tmp_path: Path) -> None:
         rendered = pods(tmp_path, "ParameterServer", "root")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.running import DIGITS, Running, Start
 
-SERVERS = r"entrypoint server .*/(worker|ps)-"
+SERVERS = r"tensorflow_job/task serve .*/(worker|ps)-"
 VALUES = DIGITS / "values.yaml"
 PYTHON = ("--python", sys.executable)
 

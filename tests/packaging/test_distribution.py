@@ -62,8 +62,10 @@ def test_the_wheel_has_the_whole_chart(built: Path) -> None:
         found = {name[len(prefix) :] for name in archive.namelist() if name.startswith(prefix)}
         assert found == CHART
         for name in archive.namelist():
-            if name.startswith("tfconfig/entrypoint/"):
-                assert archive.read(name) == (ROOT / "chart/files/entrypoint" / Path(name).name).read_bytes()
+            if name.startswith("tfconfig/tensorflow_job/"):
+                assert (
+                    archive.read(name) == (ROOT / name.replace("tfconfig/tensorflow_job", "chart/files")).read_bytes()
+                )
         assert not [name for name in archive.namelist() if "__pycache__" in name or name.startswith("tests")]
 
 
@@ -78,8 +80,8 @@ def test_the_installed_tool_knows_its_chart(installed: Path, tmp_path: Path) -> 
     told = Path(tfconfig(installed, "chart").strip())
     assert yaml.safe_load((told / "Chart.yaml").read_text())["name"] == "tensorflow-job"
     tfconfig(installed, "chart", "--export", str(tmp_path / "out"))
-    assert (tmp_path / "out/templates/statefulset.yaml").is_file()
-    assert (tmp_path / "out/files/entrypoint/task.py").is_file()
+    assert (tmp_path / "out/templates/task/statefulset.yaml").is_file()
+    assert (tmp_path / "out/files/task/task.py").is_file()
 
 
 def test_the_installed_tool_validates_generates_and_runs(installed: Path) -> None:

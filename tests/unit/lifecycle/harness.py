@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tfconfig.entrypoint.kubernetes import Client
-from tfconfig.entrypoint.lifecycle import Lifecycle
+from tfconfig.tensorflow_job.lifecycle.controller import Lifecycle
+from tfconfig.tensorflow_job.lifecycle.kubernetes import Client
 
 from .fake import NAMESPACE, Cluster, Document, Server
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tfconfig.entrypoint import kubernetes
-from tfconfig.entrypoint.kubernetes import ApiError, Client, Deleter
+from tfconfig.tensorflow_job.lifecycle import kubernetes
+from tfconfig.tensorflow_job.lifecycle.kubernetes import ApiError, Client, Deleter
 
 from .conftest import Install
 from .fake import NAMESPACE, Cluster, Document, Server

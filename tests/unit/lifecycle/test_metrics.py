@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.entrypoint.jobs import a_job
-from tfconfig.entrypoint import metrics
-from tfconfig.entrypoint.cluster import Task, tasks
-from tfconfig.entrypoint.state import RUNNING, Pod, Progress, State
+from tests.unit.lifecycle.jobs import a_job
+from tfconfig.tensorflow_job.lifecycle import metrics
+from tfconfig.tensorflow_job.lifecycle.state import RUNNING, Pod, Progress, State
+from tfconfig.tensorflow_job.task.job_spec import Task, tasks
 
 JOB = a_job("Custom", chief=1, worker=3, ps=2)
 STATE = State(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tfconfig.entrypoint import observe
-from tfconfig.entrypoint.cluster import Task
-from tfconfig.entrypoint.state import Exit, Pod, Set
+from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod, Set
+from tfconfig.tensorflow_job.task.job_spec import Task
 
 NOW = 1_800_000_000.0
 ENDED = "2026-05-09T07:30:00Z"

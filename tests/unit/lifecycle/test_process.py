@@ -16,10 +16,10 @@ from .fake import NAMESPACE, Server
 
 MAIN = """
 import functools, sys
-from tfconfig.entrypoint import lifecycle
+from tfconfig.tensorflow_job.lifecycle import controller
 url, namespace, *arguments = sys.argv[1:]
-lifecycle.Client = functools.partial(lifecycle.Client, url, "/nowhere", namespace)
-sys.exit(lifecycle.main(arguments))
+controller.Client = functools.partial(controller.Client, url, "/nowhere", namespace)
+sys.exit(controller.main(arguments))
 """
 
 Launch = Callable[..., "subprocess.Popen[str]"]

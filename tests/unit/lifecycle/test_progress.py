@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tfconfig.entrypoint import lifecycle, observe, progress
+from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.lifecycle.controller import STEP_SECONDS
+from tfconfig.tensorflow_job.task import progress
 
 from .conftest import Install, Start
 from .harness import PACE
@@ -88,7 +90,7 @@ def test_progress_alone_is_written_and_asked_for_only_now_and_then(
         program.tell(step)
         time.sleep(0.01)
     took = time.monotonic() - begun
-    assert len(cluster.statuses) - written <= took / (lifecycle.STEP_SECONDS * PACE) + 1
+    assert len(cluster.statuses) - written <= took / (STEP_SECONDS * PACE) + 1
     assert program.asked - asked <= took / (observe.ASK_SECONDS * PACE) + 1
     cluster.exit("j-chief-0", 0)
     assert controller.ends() == 0

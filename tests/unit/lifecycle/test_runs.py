@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tfconfig.entrypoint import kubernetes, lifecycle
-from tfconfig.entrypoint.state import PHASES
+from tfconfig.tensorflow_job.lifecycle import kubernetes
+from tfconfig.tensorflow_job.lifecycle.controller import TOLD, WRITE_SECONDS
+from tfconfig.tensorflow_job.lifecycle.state import PHASES
 
 from .conftest import Install, Start
 from .fake import Cluster, RefusedError, now
@@ -79,7 +80,7 @@ def test_a_task_that_ended_is_deleted_before_its_set_is_scaled_and_with_a_short_
 def test_what_a_deletion_destroys_is_stored_before(
     install: Install, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "WRITE_SECONDS", 1e6)
+    monkeypatch.setattr("tfconfig.tensorflow_job.lifecycle.controller.WRITE_SECONDS", 1e6)
     cluster, server = install()
     controller = start(server)
     cluster.phase("Running")
@@ -523,7 +524,7 @@ def test_a_thousand_pods_are_deleted_once_each_with_few_writes(install: Install,
     assert cluster.requests["PATCH statefulsets/scale"] == 5
     headlines = [(status["phase"], status.get("reason"), status["released"]) for status in cluster.statuses]
     seconds = cluster.status_times[-1] - cluster.status_times[0]
-    assert len(headlines) - len(set(headlines)) <= seconds / (PACE * 2 * lifecycle.WRITE_SECONDS)
+    assert len(headlines) - len(set(headlines)) <= seconds / (PACE * 2 * WRITE_SECONDS)
 
 
 def test_a_thousand_failures_are_told_in_a_few_events_and_counted_all(install: Install, start: Start) -> None:
@@ -553,7 +554,7 @@ def test_failures_that_go_on_and_on_are_told_by_at_most_one_event_a_second(insta
         cluster.until(lambda few=few: cluster.status()["restarts"] == few + 9)  # type: ignore[misc]
     events = [document for (resource, _), document in cluster.objects.items() if resource == "events"]
     told = [event for event in events if event["reason"] not in PHASES]
-    assert len(told) <= 2 * (lifecycle.TOLD + 1) + (time.monotonic() - began) / PACE
+    assert len(told) <= 2 * (TOLD + 1) + (time.monotonic() - began) / PACE
     cluster.exit("j-chief-0", 0)
     assert controller.ends(20) == 0
     assert "more like these" in controller.log
@@ -568,7 +569,7 @@ def test_progress_is_written_at_most_once_a_second(install: Install, start: Star
     pairs = zip(cluster.statuses, cluster.statuses[1:], cluster.status_times, cluster.status_times[1:], strict=False)
     for one, two, then, later in pairs:
         if (one["phase"], one.get("reason"), one["released"]) == (two["phase"], two.get("reason"), two["released"]):
-            assert later - then >= lifecycle.WRITE_SECONDS * PACE
+            assert later - then >= WRITE_SECONDS * PACE
 
 
 # --- what is waited for -------------------------------------------------------------------------------------------
@@ -603,7 +604,7 @@ def test_a_claim_that_does_not_bind_is_explained(install: Install, start: Start)
 def test_a_pod_that_does_not_say_why_it_waits_is_explained_by_its_events(
     install: Install, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tfconfig.entrypoint.observe.PUZZLING_SECONDS", 0.0)
+    monkeypatch.setattr("tfconfig.tensorflow_job.lifecycle.observe.PUZZLING_SECONDS", 0.0)
     cluster, server = install()
     waiting = {"name": "tensorflow", "restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}
     cluster.stuck["j-chief-0"] = {"phase": "Pending", "containerStatuses": [waiting]}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tfconfig.commands.validate import findings
 from tfconfig.diagnostics import Diagnostic
-from tfconfig.setflags import SetFlags
-from tfconfig.validate import findings
-from tfconfig.values import load
+from tfconfig.values.load import load
+from tfconfig.values.set_flags import SetFlags
 
 Find = Callable[..., list[Diagnostic]]
 

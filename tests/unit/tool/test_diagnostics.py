@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfconfig.checking.reporters import text
 from tfconfig.diagnostics import Diagnostic, Origin, dotted, finding, ordered
-from tfconfig.formats import text
 
 SOURCE = {"v.yaml": "a: 1\nb:\n  c: 'é'\n" + f"d: {'x' * 500}y\n"}
 

@@ -1,0 +1,200 @@
+"""PID 1 of a training container: start one program, pass signals on, reap, and tell how it ended. Python 3.6.
+
+A process that is PID 1 gets no default signal actions from the kernel and inherits every orphan. So every signal is
+caught, and its number read from a pipe where none can be missed. (sigtimedwait would do, but not on macOS.)
+"""
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Tuple
+
+# Only types: this process stays small while the program runs.
+if TYPE_CHECKING:
+    from .kept_log import Output
+    from .progress import Teller
+
+# Left alone: what cannot be caught, the faults of this process itself, and job control stops (as in tini).
+# And SIGPIPE, which Python ignores: it comes when who asked for progress breaks off, and is not the program's.
+_LEFT = {
+    signal.SIGPIPE,
+    signal.SIGKILL,
+    signal.SIGSTOP,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGABRT,
+    signal.SIGTRAP,
+    signal.SIGSYS,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+}
+_CAUGHT = set(range(1, 32)) - _LEFT
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+
+# How often a local task looks whether `tfconfig run` is still there.
+PARENT_SECONDS = 1.0
+
+_pipe = (-1, -1)
+_arrived: List[int] = []
+
+
+class Ended(NamedTuple):
+    """How the program ended: its status as a shell tells it (128 + n for signal n), and whether it was asked to."""
+
+    code: int
+    stopped: bool
+
+
+def catch_signals() -> None:
+    """To be called first: from here on signals wait until `pause` or `run` takes them."""
+    global _pipe  # noqa: PLW0603 - signal handling belongs to the process, not to an object
+    _pipe = os.pipe()
+    for end in _pipe:
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(_pipe[1])
+    for number in _CAUGHT:
+        signal.signal(number, lambda *_: None)
+
+
+def pause(seconds: Optional[float] = None, parent: Optional[int] = None) -> bool:
+    """Wait, for ever without `seconds`; True at once when this process is asked to end or its parent is gone."""
+    until = None if seconds is None else time.monotonic() + seconds
+    while True:
+        taken = _take(until, parent)
+        if taken in _ENDS:
+            return True
+        if taken == signal.SIGCHLD:
+            _reap()
+        if until is not None and time.monotonic() >= until:
+            return False
+
+
+def run(
+    prepare: Callable[[], Tuple[List[str], Mapping[str, str]]],
+    grace: float,
+    parent: Optional[int] = None,
+    teller: "Optional[Teller]" = None,
+    output: "Optional[Output]" = None,
+) -> Ended:
+    """Run a program to its end as the leader of its own process group, and leave none of the group behind.
+
+    `prepare` makes its command and environment. It runs in the new process, so that this one stays free for signals,
+    and small. When asked to end, the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace`
+    is 0. `teller` is served meanwhile, and what is printed goes through `output`. Status 127: there is no such program;
+    126: it cannot be executed.
+    """
+    child = _spawn(prepare, output)
+    stopped = False
+    kill_at: Optional[float] = None
+    while True:
+        taken = _take(kill_at, parent, teller)
+        if taken == signal.SIGCHLD:
+            reaped = _reap()
+            status = reaped.get(child)
+            if output and status is None:
+                output.again(list(reaped))
+            if status is not None:
+                _signal_group(child, signal.SIGKILL)
+                if output:
+                    output.finish()
+                return Ended(_code(status), stopped)
+        elif taken in _ENDS:
+            stopped = True
+            parent = None  # its end is told for ever, and would hide every signal after it
+            if kill_at is None:
+                kill_at = time.monotonic() + grace
+            if grace > 0:
+                _signal_group(child, taken)
+        elif taken is not None:
+            _signal_group(child, taken)
+        if kill_at is not None and time.monotonic() >= kill_at:
+            _signal_group(child, signal.SIGKILL)
+            kill_at = time.monotonic() + 1.0
+
+
+def _take(until: Optional[float], parent: Optional[int], teller: "Optional[Teller]" = None) -> Optional[int]:
+    """The next signal; None when the time is over. The end of the parent counts as SIGTERM."""
+    while not _arrived:
+        if parent is not None and os.getppid() != parent:
+            return signal.SIGTERM
+        wait = None if until is None else max(0.0, until - time.monotonic())
+        if parent is not None:
+            wait = PARENT_SECONDS if wait is None else min(wait, PARENT_SECONDS)
+        ready = select.select([_pipe[0]] + ([teller] if teller else []), [], [], wait)[0]
+        if teller and teller in ready:
+            teller.answer()
+        if _pipe[0] in ready:
+            _arrived.extend(os.read(_pipe[0], 4096))
+        elif until is not None and time.monotonic() >= until:
+            return None
+    return _arrived.pop(0)
+
+
+def _spawn(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "Optional[Output]") -> int:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)
+    child = os.fork()
+    if child == 0:
+        _become(prepare, output)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _CAUGHT)
+    with contextlib.suppress(OSError):  # fails where the child was faster and has executed the program or ended
+        os.setpgid(child, child)  # both sides do it, so that it is done before either goes on
+    return child
+
+
+def _become(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "Optional[Output]") -> NoReturn:
+    code, argv = 126, [""]
+    try:
+        os.setpgid(0, 0)
+        if output:
+            output.attach()
+        signal.set_wakeup_fd(-1)
+        for number in _CAUGHT | {signal.SIGPIPE}:  # Python ignores SIGPIPE and SIGXFSZ; exec would leave them so
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _CAUGHT)
+        argv, environ = prepare()
+        os.execvpe(argv[0], argv, dict(environ))
+    except OSError as error:
+        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        code = 127 if missing else 126
+        print("tensorflow-job: cannot run %r: %s" % (argv[0], error.strerror), file=sys.stderr)
+        if missing:
+            print(
+                "tensorflow-job: program.command names it; it must be on the image's PATH, in its working directory "
+                "(%s) or among program.files" % os.getcwd(),
+                file=sys.stderr,
+            )
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _reap() -> Mapping[int, int]:
+    """The wait status of every child that has ended, orphans included. SIGCHLD comes once for many ends."""
+    ended: Dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended[pid] = status
+
+
+def _code(status: int) -> int:
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _signal_group(child: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody left, or only what changed its user
+        os.killpg(child, number)

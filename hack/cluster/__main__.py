@@ -1,0 +1,74 @@
+"""The command line of the kit: `python3 -m hack.cluster COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+
+from . import cluster, nodes, provisioner
+from .build import build_programs, lock
+from .settings import KUBECONFIG, PROGRAMS
+from .shell import KitError, say
+
+
+def main() -> int:
+    """Carry out one command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python3 -m hack.cluster", description="A real Kubernetes for tests.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="bring the cluster up; builds and installs what is missing")
+    up.add_argument("--nodes", type=int, default=1, choices=range(1, nodes.MAX_NODES + 1), metavar="N")
+    commands.add_parser("down", help="stop the cluster and remove all but the build cache")
+    commands.add_parser("status", help="show what runs; exit status 0 if all of it does")
+    commands.add_parser("env", help="print shell commands that make kubectl and helm use the cluster")
+    build = commands.add_parser("build", help="only build programs (default: all)")
+    build.add_argument("modules", nargs="*", metavar="MODULE")
+    for name, text in (
+        ("cut-node", "disconnect a node from the network"),
+        ("heal-node", "connect it again"),
+    ):
+        commands.add_parser(name, help=text).add_argument("number", type=int)
+    for name, text in (
+        ("stop", "end one process of the cluster at once"),
+        ("start", "start a process of the control plane again"),
+    ):
+        commands.add_parser(name, help=text).add_argument("process")
+    commands.add_parser("provisioner")
+    arguments = parser.parse_args()
+    try:
+        return _carry_out(arguments)
+    except KitError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    if arguments.command == "up":
+        cluster.up(arguments.nodes)
+    elif arguments.command == "down":
+        cluster.down()
+    elif arguments.command == "status":
+        return 0 if cluster.status() else 1
+    elif arguments.command == "env":
+        print(f"export KUBECONFIG={shlex.quote(str(KUBECONFIG))}")
+        print(f'export PATH={shlex.quote(str(PROGRAMS))}:"$PATH"')
+    elif arguments.command == "build":
+        with lock():
+            build_programs(arguments.modules)
+    elif arguments.command == "cut-node":
+        nodes.cut(arguments.number)
+    elif arguments.command == "heal-node":
+        nodes.heal(arguments.number)
+    elif arguments.command == "stop":
+        cluster.stop_part(arguments.process)
+    elif arguments.command == "start":
+        cluster.start_part(arguments.process)
+    elif arguments.command == "provisioner":
+        provisioner.serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

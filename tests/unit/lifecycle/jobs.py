@@ -1,0 +1,74 @@
+"""Jobs to test with, as the chart writes them into job.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tfconfig.tensorflow_job.task import job_spec
+
+STRATEGIES: dict[str, dict[str, Any]] = json.loads(
+    (Path(job_spec.__file__).resolve().parent.parent / "strategies.json").read_text()
+)
+
+
+def a_job(
+    strategy: str = "ParameterServer",
+    *,
+    chief: int = 0,
+    worker: int = 0,
+    ps: int = 0,
+    evaluator: int = 0,
+    name: str = "digits",
+    run: str = "a",
+    success_policy: str | None = None,
+    grace: int = 300,
+    policy: str = "OnFailure",
+    backoff_limit: int = 6,
+    retryable: list[int] | None = None,
+    node_loss: str = "Wait",
+    active: int | None = None,
+    start: int | None = None,
+    unstartable: int | None = 300,
+    stall: int | None = None,
+    on_success: str = "Release",
+    on_failure: str = "Release",
+    gpus: dict[str, int] | None = None,
+) -> dict[str, Any]:
+    """The job with these replicas and rules; everything else as the chart's defaults have it."""
+    sizes = {"chief": chief, "worker": worker, "ps": ps, "evaluator": evaluator}
+    replicas = {role: size for role, size in sizes.items() if size}
+    return {
+        "name": name,
+        "service": name,
+        "port": 2222,
+        "run": run,
+        "strategy": strategy,
+        "replicas": replicas,
+        "servers": [role for role in job_spec.ROLES if role in replicas and role in STRATEGIES[strategy]["server"]],
+        "program": {"command": ["python3", "train.py"], "args": []},
+        "serverImports": [],
+        "gpus": gpus or {},
+        "checkpointDir": f"/checkpoints/{name}",
+        "completion": {
+            "successPolicy": success_policy or ("Chief" if chief else "Worker0"),
+            "evaluatorGraceSeconds": grace,
+        },
+        "restart": {
+            "policy": policy,
+            "backoffLimit": backoff_limit,
+            "retryableExitCodes": retryable,
+            "uncountedExitCodes": [42],
+            "nodeLoss": node_loss,
+            "nodeLossGraceSeconds": 60,
+        },
+        "deadlines": {
+            "activeSeconds": active,
+            "startSeconds": start,
+            "unstartableSeconds": unstartable,
+            "stallSeconds": stall,
+        },
+        "cleanup": {"onSuccess": on_success, "onFailure": on_failure},
+        "checkpointClaim": f"{name}-checkpoints",
+    }

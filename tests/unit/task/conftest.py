@@ -1,0 +1,124 @@
+"""The in-pod program started as a container starts it: `python3 -S <folder> task …`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tfconfig.tensorflow_job.task import job_spec
+
+TASK = Path(job_spec.__file__).parent
+RUN = "r1"
+
+
+def job(**changes: Any) -> dict[str, Any]:
+    """job.json of one worker that runs a shell script in Custom; top-level keys can be replaced."""
+    return {
+        "name": "j",
+        "service": "j",
+        "port": 2222,
+        "run": RUN,
+        "strategy": "Custom",
+        "replicas": {"worker": 1},
+        "servers": [],
+        "program": {"command": ["true"], "args": []},
+        "serverImports": [],
+        "gpus": {},
+        "checkpointDir": "",
+        "checkpointClaim": "",
+        "completion": {"successPolicy": "Worker0", "evaluatorGraceSeconds": 300},
+        "restart": {
+            "policy": "OnFailure",
+            "backoffLimit": 6,
+            "retryableExitCodes": None,
+            "uncountedExitCodes": [42],
+            "nodeLoss": "Wait",
+            "nodeLossGraceSeconds": 60,
+        },
+        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
+        "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
+        **changes,
+    }
+
+
+def shell(script: str) -> dict[str, Any]:
+    """`program` of a job that runs a shell script; each $ doubled, since commands are expanded as Kubernetes does."""
+    return {"command": ["sh", "-c", script.replace("$", "$$")], "args": []}
+
+
+class Container:
+    """What a pod has: its projected volume, its emptyDir and its termination message, over all its containers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config, self.state, self.message_file = folder / "config", folder / "state", folder / "message"
+        self.config.mkdir(parents=True)
+        self.state.mkdir()
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def write(self, document: dict[str, Any], status: dict[str, Any] | None = None) -> None:
+        """job.json, and status.json where the lifecycle has written one."""
+        (self.config / "job.json").write_text(json.dumps(document))
+        if status is not None:
+            (self.config / "status.json").write_text(json.dumps(status))
+
+    def start(self, role: str = "worker", grace: float = 5, **environ: str) -> subprocess.Popen[bytes]:
+        """The next container of this pod. Its output goes to a file, so that nothing has to be read from it."""
+        self.message_file.write_text("")
+        with self.output_file.open("wb") as output:
+            process = subprocess.Popen(
+                self.task(role=role, grace=grace),
+                env={**os.environ, **environ},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def run(self, role: str = "worker", grace: float = 5, **environ: str) -> int:
+        """A container to its end."""
+        return self.start(role, grace, **environ).wait(20)
+
+    def task(self, **options: object) -> list[str]:
+        """The command line of `task` for this pod."""
+        given = {"role": "worker", "index": 0, "run": RUN, "grace": 5, "config": self.config, "state": self.state}
+        given = {**given, "message": self.message_file, **options}
+        return [sys.executable, "-S", str(TASK), "run", *(f"--{key}={value}" for key, value in given.items())]
+
+    @property
+    def output_file(self) -> Path:
+        return self.state.parent / "output"
+
+    @property
+    def output(self) -> str:
+        return self.output_file.read_text(errors="replace")
+
+    @property
+    def message(self) -> str:
+        return self.message_file.read_text().strip()
+
+    def wait_for(self, pattern: str, seconds: float = 10) -> None:
+        until = time.monotonic() + seconds
+        while not re.search(pattern, self.output):
+            if time.monotonic() > until:
+                pytest.fail(f"no {pattern!r} in: {self.output}")
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Iterator[Container]:
+    pod = Container(tmp_path / "pod")
+    yield pod
+    for process in pod.processes:
+        if process.poll() is None:
+            process.terminate()  # not SIGKILL: it takes its program along
+            process.wait(20)

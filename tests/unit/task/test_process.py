@@ -1,0 +1,142 @@
+"""PID 1: exit statuses, signals, orphans. Real processes; `setsid` and shells stand in for what programs do."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.task.conftest import Container, job, shell
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("exit 0", 0),
+        ("exit 3", 3),
+        ("exit 255", 255),
+        ("kill -9 $$", 137),
+        ("kill -SEGV $$", 139),
+        ("kill -PIPE $$; exit 0", 141),
+    ],
+)
+def test_the_programs_status_is_the_containers(container: Container, script: str, code: int) -> None:
+    container.write(job(program=shell(script)))
+    assert container.run() == code
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("no-such-program", 127, "cannot run 'no-such-program': No such file or directory"),
+        ("/etc/passwd", 126, "cannot run '/etc/passwd': Permission denied"),
+        ("/etc", 126, "cannot run '/etc'"),
+    ],
+)
+def test_what_cannot_be_executed_is_named(container: Container, command: str, code: int, words: str) -> None:
+    container.write(job(program={"command": [command], "args": []}))
+    assert container.run() == code
+    assert words in container.output
+
+
+def test_what_goes_wrong_before_the_program_is_told(container: Container) -> None:
+    """By the process that would have become it."""
+    container.write(job(program={"command": ["true"]}))
+    assert container.run() == 126
+    assert "KeyError: 'args'" in container.output
+
+
+def test_orphans_are_reaped_and_never_taken_for_the_program(tmp_path: Path) -> None:
+    # As in a container the process adopts orphans; a hundred of them end with 0 around the program's own end with 3.
+    container = Container(tmp_path / "pod")
+    script = "for i in $(seq 100); do (setsid sh -c 'sleep 0.3' &) ; done; sleep 0.3; exit 3"
+    container.write(job(program=shell(script)))
+    adopt = "import ctypes, os, sys; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "-c", adopt, *container.task()]
+    assert subprocess.run(command, check=False, timeout=30).returncode == 3
+
+
+def test_signals_go_to_the_programs_whole_process_group(container: Container) -> None:
+    child = "trap 'echo child; exit' USR1; echo ready; while :; do sleep 0.1; done"
+    script = f'trap "echo parent; exit 7" USR1; sh -c "{child}" & wait; wait'
+    container.write(job(program=shell(script)))
+    process = container.start()
+    container.wait_for("^ready|\nready")
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(10) == 7
+    container.wait_for("child")
+    assert "parent" in container.output
+
+
+def test_sigterm_is_passed_on_and_the_program_may_save(container: Container) -> None:
+    container.write(job(program=shell('trap "sleep 0.3; echo saved; exit 0" TERM; echo ready; sleep 60 & wait')))
+    process = container.start()
+    container.wait_for("\nready")
+    process.terminate()
+    assert process.wait(10) == 0
+    assert "saved" in container.output
+
+
+def test_a_program_that_ignores_sigterm_is_killed_before_the_kubelet_would(container: Container) -> None:
+    container.write(job(program=shell('trap "" TERM; echo ready; while :; do sleep 0.1; done')))
+    process = container.start(grace=4)
+    container.wait_for("\nready")
+    begun = time.monotonic()
+    process.terminate()
+    assert process.wait(10) == 137
+    assert 1.5 < time.monotonic() - begun < 4
+
+
+def test_nothing_of_the_process_group_is_left(container: Container) -> None:
+    container.write(job(program=shell("sleep 600 & echo pid $!; exit 0")))
+    assert container.run() == 0
+    pid = int(container.output.split()[-1])
+    until = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < until, "the background process runs on"
+        time.sleep(0.02)
+
+
+def test_the_program_starts_with_default_signals(container: Container) -> None:
+    # Python ignores SIGPIPE; inherited, that would make `yes | head` run for ever.
+    container.write(job(program=shell("cat /proc/self/status")))
+    assert container.run() == 0
+    masks = dict(
+        line.split(":\t") for line in container.output.splitlines() if line.startswith(("SigBlk", "SigIgn", "SigCgt"))
+    )
+    assert {int(mask, 16) & ((1 << 31) - 1) for mask in masks.values()} == {0}
+
+
+def test_output_passes_untouched(container: Container, tmp_path: Path) -> None:
+    blob = bytes(range(256)) * 4096
+    (tmp_path / "blob").write_bytes(blob)
+    container.write(job(program={"command": ["cat", str(tmp_path / "blob")], "args": []}))
+    assert container.run() == 0
+    assert container.output_file.read_bytes().endswith(blob)
+
+
+def test_as_pid_1_it_takes_signals_and_reaps(tmp_path: Path) -> None:
+    # The real thing: a process namespace of its own, where the kernel gives PID 1 no default signal actions.
+    if os.getuid() != 0 or ctypes.CDLL(None).unshare(0) != 0:
+        pytest.skip("a process namespace needs root; the cluster tests show the same in a pod")
+    container = Container(tmp_path / "pod")
+    container.write(
+        job(program=shell('trap "echo saved; exit 5" TERM; (setsid sleep 0.1 &); echo ready; sleep 60 & wait'))
+    )
+    with container.output_file.open("wb") as output:
+        outer = subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--kill-child", *container.task()],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    container.wait_for("\nready")
+    inner = int(Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()[0])
+    os.kill(inner, signal.SIGTERM)
+    assert outer.wait(10) == 5
+    assert "saved" in container.output

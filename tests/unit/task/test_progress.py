@@ -1,0 +1,268 @@
+"""Progress: what a program may write, how its task tells it, and how it is put for people."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.task.conftest import RUN, Container, job, shell
+from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.task import progress
+from tfconfig.tensorflow_job.task.job_spec import REACHED
+
+WHOLE = {"step": 1200, "total": 5000, "loss": 0.13, "rate": 250.0}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (WHOLE, WHOLE),
+        ({"step": 7}, {"step": 7, "total": None, "loss": None, "rate": None}),
+        ({"step": 7.0, "total": 9.0}, {"step": 7, "total": 9, "loss": None, "rate": None}),
+        ({"step": 7, "loss": float("nan")}, {"step": 7, "total": None, "loss": None, "rate": None}),
+        ({"step": 7, "loss": "low", "rate": True}, {"step": 7, "total": None, "loss": None, "rate": None}),
+        ({"step": 7, "total": -1, "epoch": 3}, {"step": 7, "total": None, "loss": None, "rate": None}),
+        ({}, None),
+        ({"step": None}, None),
+        ({"step": True}, None),
+        ({"step": -1}, None),
+        ({"step": 0.5}, None),
+        ({"step": float("inf")}, None),
+        ({"step": 10**400}, None),
+        ([1], None),
+        (3, None),
+    ],
+)
+def test_what_a_program_says_is_taken_with_care(tmp_path: Path, said: Any, expected: dict[str, Any] | None) -> None:
+    (tmp_path / "p").write_text(json.dumps(said))
+    found = progress.read(str(tmp_path / "p"))
+    assert (found and {key: value for key, value in found.items() if key != "age"}) == expected
+    json.dumps(found, allow_nan=False)
+
+
+def test_a_line_is_nothing_until_it_is_whole(tmp_path: Path) -> None:
+    whole = json.dumps(WHOLE)
+    for length in range(len(whole)):
+        (tmp_path / "p").write_text(whole[:length])
+        assert progress.read(str(tmp_path / "p")) is None, whole[:length]
+    (tmp_path / "p").write_text(f"{whole}\n")
+    assert progress.read(str(tmp_path / "p"))
+
+
+@given(st.binary(max_size=200) | st.text(max_size=50).map(str.encode))
+def test_any_bytes_are_read_or_not_looked_at(text: bytes) -> None:
+    progress.checked(text)
+
+
+def test_a_file_that_is_no_progress_is_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "p").write_text(json.dumps({"step": 1, "notes": "x" * 100_000}))
+    assert progress.read(str(tmp_path / "p")) is None
+    assert progress.read(str(tmp_path / "absent")) is None
+    assert progress.read(str(tmp_path)) is None
+    assert progress.checked(b"[" * 4000) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (WHOLE, "step 1200 of 5000 (24 %), loss 0.13, 250 steps/s, 15 s left"),
+        ({**WHOLE, "rate": 2.5, "loss": None}, "step 1200 of 5000 (24 %), 2.5 steps/s, 25:20 min left"),
+        ({**WHOLE, "rate": 0.25}, "step 1200 of 5000 (24 %), loss 0.13, 0.25 steps/s, 4:13 h left"),
+        ({**WHOLE, "rate": 0.0}, "step 1200 of 5000 (24 %), loss 0.13, 0 steps/s"),
+        ({**WHOLE, "step": 6000}, "step 6000 of 5000 (100 %), loss 0.13, 250 steps/s"),
+        ({"step": 3, "total": None, "loss": None, "rate": None}, "step 3"),
+        ({"step": 0, "total": 0, "loss": None, "rate": None}, "step 0"),
+    ],
+)
+def test_progress_in_words(said: dict[str, Any], words: str) -> None:
+    assert progress.words(said) == words
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        number: int = listener.getsockname()[1]
+        return number
+
+
+@pytest.fixture
+def asked(container: Container, port: int) -> Container:
+    """A pod whose task answers at `port`."""
+    original = container.task
+    container.task = lambda **options: original(progress=port, **options)  # type: ignore[method-assign]
+    return container
+
+
+def until_told(port: int, seconds: float = 10.0) -> dict[str, Any]:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if said := observe.ask("127.0.0.1", "worker-0", RUN, port):
+                return said
+        except OSError:
+            pass
+        assert time.monotonic() < deadline, "nothing was told"
+        time.sleep(0.02)
+
+
+def test_a_task_tells_what_its_program_wrote_last_and_how_long_ago(asked: Container, port: int) -> None:
+    """Also when it was written in place and the next line is only half there, and while the program hangs."""
+    asked.write(job(program=shell('printf \'{"step": 5, "total": 9}\' >$TASK_PROGRESS_FILE; sleep 60')))
+    asked.start()
+    said = until_told(port)
+    assert (said["step"], said["total"], said["loss"]) == (5, 9, None)
+    written = time.time() - said["age"]
+    (asked.state / progress.FILE).write_text('{"step": 6, "tot')
+    later = until_told(port)
+    assert later["step"] == 5
+    assert time.time() - later["age"] == pytest.approx(written, abs=1.0)
+
+
+def test_a_program_that_tells_nothing_has_told_nothing(asked: Container, port: int) -> None:
+    asked.write(job(program=shell("echo ready; sleep 60")))
+    asked.start()
+    asked.wait_for("\nready")
+    assert observe.ask("127.0.0.1", "worker-0", RUN, port) is None
+
+
+def test_the_output_of_a_program_that_tells_its_progress_is_its_own(asked: Container) -> None:
+    script = 'i=0; while [ $i -lt 50 ]; do i=$((i+1)); echo $i; echo "{\\"step\\": $i}" >$TASK_PROGRESS_FILE; done'
+    asked.write(job(program=shell(script)))
+    assert asked.run() == 0
+    lines = asked.output.splitlines()
+    assert lines[-50:] == [str(number + 1) for number in range(50)]
+
+
+def test_another_task_or_run_at_the_address_is_not_believed(asked: Container, port: int) -> None:
+    asked.write(job(program=shell("echo '{\"step\": 5}' >$TASK_PROGRESS_FILE; sleep 60")))
+    asked.start()
+    until_told(port)
+    with pytest.raises(OSError, match="does not answer as worker-1"):
+        observe.ask("127.0.0.1", "worker-1", RUN, port)
+    with pytest.raises(OSError, match="of run r2"):
+        observe.ask("127.0.0.1", "worker-0", "r2", port)
+
+
+def test_who_connects_and_breaks_off_does_not_disturb_the_program(asked: Container, port: int) -> None:
+    """Writing to a connection that the peer closed and then reset brings SIGPIPE, which is not the program's."""
+    asked.write(job(program=shell("echo '{\"step\": 5}' >$TASK_PROGRESS_FILE; echo ready; exec sleep 60")))
+    task = asked.start()
+    until_told(port)
+    task.send_signal(signal.SIGSTOP)
+    for _ in range(8):
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.shutdown(socket.SHUT_WR)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    task.send_signal(signal.SIGCONT)
+    for _ in range(20):
+        assert until_told(port)["step"] == 5
+    assert task.poll() is None, asked.output
+
+
+def test_what_a_container_before_told_is_forgotten(asked: Container, port: int) -> None:
+    (asked.state / progress.FILE).write_text('{"step": 5}')
+    asked.write(job(program=shell("echo ready; sleep 60")))
+    asked.start()
+    asked.wait_for("\nready")
+    assert observe.ask("127.0.0.1", "worker-0", RUN, port) is None
+
+
+def test_a_program_that_succeeds_leaves_word_how_far_it_came(container: Container) -> None:
+    container.write(job(program=shell('echo \'{"step": 9, "total": 9}\' >$TASK_PROGRESS_FILE')))
+    assert container.run() == 0
+    assert container.message.startswith(REACHED)
+    said = progress.checked(container.message[len(REACHED) :].encode())
+    assert said
+    assert (said["step"], said["total"]) == (9, 9)
+
+
+@pytest.mark.parametrize("code", [1, 137])
+def test_a_program_that_fails_leaves_the_message_to_its_log(container: Container, code: int) -> None:
+    container.write(job(program=shell(f"echo '{{\"step\": 9}}' >$TASK_PROGRESS_FILE; exit {code}")))
+    assert container.run() == code
+    assert container.message == ""
+
+
+def test_a_port_that_is_taken_does_not_hold_the_program(asked: Container, port: int) -> None:
+    asked.write(job(program=shell("echo trained")))
+    with socket.socket() as other:
+        other.bind(("", port))
+        other.listen()
+        assert asked.run() == 0
+    assert f"port {port}: Address already in use" in asked.output
+    assert "trained" in asked.output
+
+
+def test_signals_and_the_end_are_not_held_up_by_many_who_ask(asked: Container, port: int) -> None:
+    asked.write(job(program=shell('trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done')))
+    process = asked.start()
+    asked.wait_for("\nready")
+    stop = threading.Event()
+
+    def pester() -> None:
+        while not stop.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", port), 1.0):
+                    pass
+            except OSError:
+                return
+
+    threads = [threading.Thread(target=pester) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        process.terminate()
+        assert process.wait(4) == 7
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_who_connects_and_stays_silent_holds_up_nobody(asked: Container, port: int) -> None:
+    asked.write(job(program=shell("echo '{\"step\": 5}' >$TASK_PROGRESS_FILE; sleep 60")))
+    asked.start()
+    until_told(port)
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
+    assert until_told(port, 2.0)["step"] == 5
+    for connection in silent:
+        connection.close()
+
+
+def test_a_stranger_at_the_address_cannot_fill_the_memory(port: int) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+
+        def flood() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                try:
+                    while True:
+                        connection.sendall(b"x" * 65536)
+                except OSError:
+                    pass
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        with pytest.raises(OSError, match="does not answer as"):
+            observe.ask("127.0.0.1", "worker-0", RUN, port)
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_the_file_is_where_the_program_can_write(container: Container) -> None:
+    container.write(job(program=shell("echo file=$TASK_PROGRESS_FILE")))
+    assert container.run() == 0
+    assert f"file={container.state / progress.FILE}" in container.output

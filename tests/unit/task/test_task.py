@@ -1,0 +1,243 @@
+"""One task: whether it runs at all, what its program finds, how it parks, and what its end tells the lifecycle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.task.conftest import RUN, Container, job, shell
+from tfconfig.tensorflow_job.task.job_spec import SERVED, STOPPED
+
+PARKED = "Nothing runs here; waiting to be freed"
+
+
+def test_a_finished_task_parks_when_its_container_comes_again(container: Container) -> None:
+    container.write(job(program=shell("echo trained")))
+    assert container.run() == 0
+    assert container.message == "", "success needs no words"
+    process = container.start()
+    container.wait_for(PARKED)
+    assert "trained" not in container.output
+    process.terminate()
+    assert process.wait(5) == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "parks"),
+    [
+        ("Never", 1, True),
+        ("Never", 42, False),
+        ("OnFailure", 1, False),
+        ("ExitCode", 1, True),
+        ("ExitCode", 137, False),
+    ],
+)
+def test_a_failed_task_parks_when_nothing_restarts_it(
+    container: Container, policy: str, code: int, parks: bool
+) -> None:
+    document = job(program=shell(f"echo tried; exit {code}"))
+    document["restart"]["policy"] = policy
+    container.write(document)
+    assert container.run() == code
+    assert container.message == "", "the kubelet takes the last lines of the log"
+    process = container.start()
+    container.wait_for(PARKED if parks else "tried")
+    if parks:
+        process.terminate()
+    assert process.wait(5) == code, "a parked container leaves with the task's own status"
+
+
+def test_a_recreated_pod_of_a_finished_task_parks(container: Container) -> None:
+    status = {"run": RUN, "phase": "Running", "released": False, "succeeded": {"worker": "0-4,7"}}
+    container.write(job(program=shell("echo trained again")), status)
+    process = container.start()
+    container.wait_for(PARKED)
+    process.terminate()
+    assert process.wait(5) == 0
+    assert "again" not in container.output
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_made_after_the_end_of_its_run_parks(container: Container, phase: str) -> None:
+    container.write(job(program=shell("echo trained")), {"run": RUN, "phase": phase, "released": True})
+    container.start()
+    container.wait_for(f"the job has {phase.lower()}")
+
+
+def test_a_task_waits_until_the_run_before_is_freed(container: Container) -> None:
+    container.write(job(program=shell("echo trained")), {"run": "r0", "phase": "Running", "released": False})
+    process = container.start()
+    container.wait_for(f"worker-0 of run {RUN} waits until run r0 is gone")
+    assert "trained" not in container.output
+    container.write(job(program=shell("echo trained")), {"run": "r0", "phase": "Succeeded", "released": True})
+    assert process.wait(10) == 0
+    assert "trained" in container.output
+
+
+def test_a_task_of_an_old_run_does_not_start_with_the_layout_of_a_new_one(container: Container) -> None:
+    container.write(job(run="r2", program=shell("echo trained")))
+    process = container.start()
+    container.wait_for("waits until run r2 is gone")
+    process.terminate()
+    assert process.wait(5) == 143
+    assert "trained" not in container.output
+
+
+def test_an_end_by_sigterm_is_told_as_such_even_with_status_0(container: Container) -> None:
+    container.write(job(program=shell('trap "exit 0" TERM; echo ready; sleep 60 & wait')))
+    process = container.start()
+    container.wait_for("\nready")
+    process.terminate()
+    assert process.wait(5) == 0
+    assert container.message.startswith(STOPPED)
+    process = container.start()
+    container.wait_for("\nready")  # not done: it runs again
+    process.terminate()
+    process.wait(5)
+
+
+def test_the_program_finds_its_environment(container: Container, tmp_path: Path) -> None:
+    names = "TF_CONFIG TASK_TYPE TASK_INDEX PS_HOSTS WORKER_HOSTS GRPC_FAIL_FAST CHECKPOINT_DIR CUDA_VISIBLE_DEVICES"
+    script = f'for n in {names}; do eval "echo $n=\\$$n"; done'
+    document = job(program=shell(script), replicas={"worker": 2, "ps": 1}, checkpointDir=str(tmp_path / "checkpoint"))
+    container.write(document)
+    assert container.run(GRPC_FAIL_FAST="mine") == 0
+    found = dict(
+        line.split("=", 1) for line in container.output.splitlines() if "=" in line and line.split("=")[0].isupper()
+    )
+    assert json.loads(found["TF_CONFIG"]) == {
+        "cluster": {"ps": ["j-ps-0.j:2222"], "worker": ["j-worker-0.j:2222", "j-worker-1.j:2222"]},
+        "task": {"type": "worker", "index": 0},
+    }
+    assert (found["TASK_TYPE"], found["TASK_INDEX"]) == ("worker", "0")
+    assert found["PS_HOSTS"] == "j-ps-0.j:2222"
+    assert found["GRPC_FAIL_FAST"] == "mine", "what the user set stays"
+    assert found["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert Path(found["CHECKPOINT_DIR"]).is_dir()
+
+
+def test_a_checkpoint_folder_that_cannot_be_made_is_told_with_the_way_out(container: Container) -> None:
+    container.write(job(program=shell("echo trained"), checkpointDir="/proc/nothing/here"))
+    assert container.run() == 1
+    assert "cannot make the checkpoint folder /proc/nothing/here" in container.output
+    assert "fsGroup" in container.output
+    assert "trained" not in container.output
+
+
+def _server_job(port: int, other: str) -> dict[str, object]:
+    addresses = {"worker": ["127.0.0.1:1"], "ps": [f"127.0.0.1:{port}"]}
+    return job(program=shell("echo trained"), replicas={"worker": 1, "ps": 1}, servers=[other], addresses=addresses)
+
+
+def test_a_program_waits_for_the_servers_and_says_so(container: Container) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        container.write(_server_job(listener.getsockname()[1], "ps"))
+        process = container.start()
+        container.wait_for("waiting for ps-0: connection refused, 2 s")
+        assert "trained" not in container.output
+        listener.listen()
+        assert process.wait(10) == 0
+    assert "ps-0 answers after" in container.output
+
+
+def test_a_name_that_does_not_resolve_is_told(container: Container) -> None:
+    document = job(program=shell("echo trained"), replicas={"worker": 1, "ps": 1}, servers=["ps"], service="invalid")
+    container.write(document)
+    process = container.start()
+    container.wait_for("waiting for ps-0: name not found, 2 s", 20)
+    process.terminate()
+    assert process.wait(10) == 143, "waiting does not keep it from leaving"
+
+
+FAKE_TENSORFLOW = """
+import os, socket, threading
+class train:
+    ClusterSpec = dict
+class _Server:
+    def __init__(self, cluster, job_name, task_index, protocol):
+        if os.environ.get("BROKEN"):
+            raise RuntimeError("Could not start gRPC server")
+        self._address = cluster[job_name][task_index]
+    def join(self):
+        threading.Event().wait()
+class distribute:
+    Server = _Server
+"""
+
+
+@pytest.fixture
+def tensorflow(tmp_path: Path) -> str:
+    """A folder with a tensorflow module that has just what server.py uses. The real one: tests/local."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "tensorflow.py").write_text(FAKE_TENSORFLOW)
+    return str(folder)
+
+
+def test_a_server_that_was_ready_tells_so_when_it_is_killed(container: Container, tensorflow: str) -> None:
+    container.write(_server_job(2, "ps"))
+    process = container.start("ps", PYTHONPATH=tensorflow)
+    container.wait_for("ps-0 serves at 127.0.0.1:2")
+    (child,) = (int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    os.kill(child, signal.SIGKILL)
+    assert process.wait(10) == 137
+    assert container.message.startswith(SERVED)
+
+
+def test_a_server_that_never_got_ready_tells_nothing_of_the_kind(container: Container, tensorflow: str) -> None:
+    container.write(_server_job(2, "ps"))
+    assert container.run("ps", PYTHONPATH=tensorflow, BROKEN="1") == 1
+    assert container.message == ""
+    assert "the TensorFlow server of ps-0 could not start" in container.output
+
+
+def test_a_server_goes_at_once_whatever_the_grace(container: Container, tensorflow: str) -> None:
+    container.write(_server_job(2, "ps"))
+    process = container.start("ps", grace=300, PYTHONPATH=tensorflow)
+    container.wait_for("ps-0 serves")
+    begun = time.monotonic()
+    process.terminate()
+    assert process.wait(5) == 143
+    assert time.monotonic() - begun < 1
+    assert container.message.startswith(STOPPED)
+
+
+def test_modules_that_a_server_needs_are_imported_first(container: Container, tensorflow: str) -> None:
+    (Path(tensorflow) / "custom_ops.py").write_text("print('custom ops loaded', flush=True)")
+    document = _server_job(2, "ps")
+    container.write({**document, "serverImports": ["custom_ops"]})
+    container.start("ps", PYTHONPATH=tensorflow)
+    container.wait_for("custom ops loaded")
+
+
+def test_reading_status_while_it_is_replaced_is_safe(container: Container) -> None:
+    # The kubelet swaps a symlink, the local runner renames: the file is always there, and whole.
+    target = container.config / "status.json"
+    waiting = json.dumps({"run": "r0", "phase": "Running", "released": False})
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            part = container.config / "part"
+            part.write_text(waiting)
+            part.replace(target)
+
+    container.write(job(program=shell("echo trained")), json.loads(waiting))
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        process = container.start()
+        container.wait_for("waits until run r0")
+        time.sleep(2.5)
+        assert process.poll() is None, container.output
+    finally:
+        stop.set()
+        thread.join()

@@ -1,0 +1,147 @@
+"""The tool and Helm agree on the chart: what one refuses the other refuses, in the same words; job.json is the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+
+from tests.chart import helm, kubernetes
+from tests.unit.tool import generated
+from tfconfig.checking import rules
+from tfconfig.commands.validate import findings
+from tfconfig.diagnostics import ERROR, Diagnostic
+from tfconfig.tensorflow_job.task.job_spec import tasks, tf_config
+from tfconfig.values import job_spec
+from tfconfig.values.load import Values, load
+
+# TFCONFIG_EXAMPLES=5000 looks harder; the default keeps `make test` short.
+EXAMPLES = settings(
+    max_examples=int(os.environ.get("TFCONFIG_EXAMPLES", "60")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+RELEASE = "digits"
+
+
+def read(values: dict[str, Any]) -> Values:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "values.yaml")
+        file.write_text(json.dumps(values, ensure_ascii=False), "utf-8")
+        return load([str(file)])
+
+
+def words(found: list[Diagnostic]) -> set[str]:
+    return {f"{one.message}; {one.fix}" for one in found}
+
+
+def assert_agreement(values: dict[str, Any]) -> None:
+    mine = read(values)
+    found = [one for one in findings(mine, RELEASE) if one.severity == ERROR]
+    refusable = [one for one in found if rules.RULES[one.rule].chart]
+    try:
+        rendered = helm.render(values, release=RELEASE)
+    except helm.RefusedError as error:
+        assert refusable, f"Helm alone refuses this: {error}"  # noqa: PT017
+        if all(one.rule >= "TFC1" for one in refusable):  # not the schema, which Helm words in its own way
+            assert words(refusable) == set(re.findall(r"^\s+- (.*)$", str(error), re.MULTILINE))  # noqa: PT017
+        return
+    assert not refusable, "the tool alone refuses this"
+    theirs = rendered.job_spec()
+    assert job_spec.job(mine.data, RELEASE, mine.chart.strategies, theirs["run"]) == theirs
+    if not found:
+        for one in rendered.all("StatefulSet")[:2] + rendered.all("NetworkPolicy"):  # tests/chart has all objects
+            kubernetes.assert_valid(one, kubernetes.NEWEST)
+
+
+@EXAMPLES
+@given(generated.VALUES)
+def test_tool_and_helm_agree_on_values_that_the_schema_accepts(values: dict[str, Any]) -> None:
+    assert_agreement(values)
+
+
+@EXAMPLES
+@example({"worker": {"replicas": "3"}})
+@example({"chief": None, "worker": None, "ps": None, "evaluator": None})
+@example({"program": {"command": ["x"], "files": {"a.py": None}}})
+@given(generated.spoiled())
+def test_tool_and_helm_agree_on_values_that_were_spoiled(values: dict[str, Any]) -> None:
+    assert_agreement(values)
+
+
+@EXAMPLES
+@example(generated.PASSED_ON)
+@given(generated.spoiled_parts())
+def test_what_passes_is_what_kubernetes_takes_where_the_chart_passes_it_on(values: dict[str, Any]) -> None:
+    assert_agreement(values)
+
+
+@pytest.mark.parametrize("strategy", ["ParameterServer", "BetweenGraph", "InGraph", "MultiWorkerMirrored", "Custom"])
+def test_generated_tf_config_is_what_pods_compute_from_the_rendered_config_map(strategy: str) -> None:
+    values = {**helm.PROGRAM, "strategy": strategy, "worker": {"replicas": 3}, "evaluator": {"replicas": 1}}
+    mine = read(values)
+    job, theirs = (
+        job_spec.job(mine.data, RELEASE, mine.chart.strategies),
+        helm.render(values, release=RELEASE).job_spec(),
+    )
+    all_tasks = tasks(theirs)
+    assert len(all_tasks) >= 4
+    assert [tf_config(job, task) for task in all_tasks] == [tf_config(theirs, task) for task in all_tasks]
+
+
+@pytest.mark.parametrize("name", helm.ci_values())
+def test_values_files_of_the_chart_have_no_mistake(name: str) -> None:
+    file = helm.CHART / "ci" / f"{name}-values.yaml"
+    assert [one for one in findings(load([str(file)]), RELEASE) if one.severity == ERROR] == []
+
+
+BAD = {
+    "unknown key": ("worker: {replica: 3}", 2, "worker.replica", "replicas"),
+    "replicas -1": ("worker: {replicas: -1}", 2, "worker.replicas", "-1"),
+    "two chiefs": ("chief: {replicas: 2}", 2, "chief.replicas", "0 or 1"),
+    "a text for a number": ('worker: {replicas: "3"}', 2, "worker.replicas", "remove the quotes"),
+    "ps without worker or chief": (
+        "strategy: Custom\nworker: {replicas: 0}\nps: {replicas: 2}",
+        4,
+        "ps.replicas",
+        "2 parameter servers",
+    ),
+    "no program": ("program: null", 2, "program", "null"),
+    "no command": ("program: {command: []}", 2, "program.command", "python3, train.py"),
+    "TF_CONFIG set by the user": ("env: {TF_CONFIG: x}", 2, "env.TF_CONFIG", "remove it"),
+    "AllWorkers without workers": (
+        "strategy: Custom\nchief: {replicas: 1}\nworker: {replicas: 0}\ncompletion: {successPolicy: AllWorkers}",
+        5,
+        "completion.successPolicy",
+        "no worker",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_value_is_refused_by_helm_and_by_the_tool_with_key_and_line(case: str, tmp_path: Path) -> None:
+    text, line, path, says = BAD[case]
+    lead = "\n" if text.startswith("program") else "program: {command: [python3, train.py]}\n"
+    file = tmp_path / "values.yaml"
+    file.write_text(lead + text, "utf-8")
+    values = load([str(file)])
+    (found,) = [one for one in findings(values, RELEASE) if one.path == path]
+    assert found.line == line
+    assert says in f"{found.message}; {found.fix}"
+    with pytest.raises(helm.RefusedError, match=path.rpartition(".")[2]):
+        helm.render(yaml.safe_load(lead + text), release=RELEASE)
+
+
+@pytest.mark.parametrize("release", ["9digits", "a" * 43, "a.b"])
+def test_bad_release_name_is_refused_by_helm_and_by_the_tool(release: str) -> None:
+    (found,) = findings(read(helm.PROGRAM), release)
+    assert found.rule == "TFC101"
+    with pytest.raises(helm.RefusedError, match="release name"):
+        helm.render(helm.PROGRAM, release=release)

@@ -1,0 +1,146 @@
+"""Comments that silence findings, and the options that choose among them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.tool.commands.test_commands import GOOD, run
+
+WRONG = 'worker: {replicas: "3"}'
+PARTS = st.sampled_from(["# tfconfig: ignore[TFC011]", WRONG, "\n", "  ", "|", "'", "a:"])
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def ids(text: str, *arguments: str) -> list[str]:
+    """The rules and lines that validate reports for a file of this text."""
+    Path("v.yaml").write_text(GOOD + text, "utf-8")
+    out = run("validate", "v.yaml", *arguments).stdout
+    return [f"{line.split()[2][:-1]}@{line.split(':')[1]}" for line in out.splitlines() if line.startswith("v.yaml:")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{WRONG}  # tfconfig: ignore[TFC011] a reason\n",
+        f"{WRONG} #tfconfig:ignore[TFC01]\n",
+        f"# tfconfig: ignore[tfc011, TFC01]\n{WRONG}\n",
+        f"# tfconfig: ignore[TFC011] why\n# more of why\n\n{WRONG}\n",
+        f"# tfconfig: ignore[TFC011]\r\n{WRONG}\r\n",
+    ],
+)
+def test_comment_on_the_line_or_above_it_silences(text: str) -> None:
+    assert ids(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        (f"{WRONG}  # tfconfig: ignore[TFC012] other rule\n", ["TFC011@2", "TFC009@2"]),
+        (f"# tfconfig: ignore[TFC011]\nps: {{}}\n{WRONG}\n", ["TFC009@2", "TFC011@4"]),
+        (f"{WRONG}  # tfconfig: ignore[TFC011,TFC130] half of it has a use\n", ["TFC009@2"]),
+        ("# tfconfig: ignore[TFC011] at the end", ["TFC009@2"]),
+        ("ps: {}  # tfconfig: ignore\n", ["TFC009@2"]),
+        ("ps: {}  # tfconfig: ignore[]\n", ["TFC009@2"]),
+    ],
+)
+def test_comment_without_use_is_a_warning(text: str, reported: list[str]) -> None:
+    assert sorted(ids(text)) == sorted(reported)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "env: {A: 'x # tfconfig: ignore[TFC011]'}\n",
+        "env:\n  A: |\n    # tfconfig: ignore[TFC011]\n    x\n",
+        "env:\n  A: >-\n    x\n\n    # tfconfig: ignore[TFC011]\nps: {}\n",
+        'env: {A: "b\n  # tfconfig: ignore[TFC011]\n  c"}\n',
+    ],
+)
+def test_text_that_looks_like_a_comment_is_none(text: str) -> None:
+    assert ids(text) == []
+
+
+def test_comment_after_a_text_of_several_lines_is_one() -> None:
+    assert ids(f"env:\n  A: |\n    x\n# tfconfig: ignore[TFC011]\n{WRONG}\n") == []
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(PARTS | st.text(max_size=4)))
+def test_no_comment_crashes_it(parts: list[str]) -> None:
+    Path("v.yaml").write_bytes((GOOD + "".join(parts)).encode("utf-8"))
+    for form in ("text", "sarif", "junit", "github"):
+        assert run("validate", "v.yaml", "--format", form).exit_code in (0, 1)
+
+
+def test_many_findings_and_comments_take_bounded_time() -> None:
+    lines = [f"  a b{n}: 1  # tfconfig: ignore[TFC012, TFC999]\n# tfconfig: ignore[TFC999]\n" for n in range(3000)]
+    Path("v.yaml").write_text(GOOD + "env:\n" + "".join(lines), "utf-8")
+    began = time.process_time()
+    result = run("validate", "v.yaml", "--format", "sarif")
+    assert result.stdout.count('"ruleId": "TFC009"') == 6000
+    assert time.process_time() - began < 10  # 0.7 on a quiet machine
+
+
+def test_comment_in_an_overlay_counts_when_one_of_its_jobs_needs_it() -> None:
+    Path("team.yaml").write_text("ps: {replicas: 0}  # tfconfig: ignore[TFC110]\n", "utf-8")
+    Path("a.yaml").write_text(GOOD, "utf-8")
+    Path("b.yaml").write_text(GOOD + "strategy: MultiWorkerMirrored\n", "utf-8")
+    result = run("validate", "-f", "team.yaml", "a.yaml", "b.yaml")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "TFC009" in run("validate", "-f", "team.yaml", "b.yaml").stdout
+
+
+def test_file_that_cannot_be_read_is_told_whatever_is_ignored() -> None:
+    Path("v.yaml").write_text("a: [  # tfconfig: ignore[TFC001]\n", "utf-8")
+    assert "error TFC001" in run("validate", "v.yaml", "--ignore", "TFC").stdout
+
+
+def test_select_and_ignore_take_beginnings_of_ids() -> None:
+    text = f"{WRONG}\nenv: {{TF_CONFIG: x}}\nimag: x\n"
+    assert ids(text) == ["TFC011@2", "TFC140@3", "TFC010@4"]
+    assert ids(text, "--select", "TFC1") == ["TFC140@3"]
+    assert ids(text, "--select", "tfc01,TFC14", "--ignore", "TFC011") == ["TFC140@3", "TFC010@4"]
+    assert ids(text, "--ignore", "TFC0", "--ignore", "TFC1") == []
+
+
+def test_comment_has_its_use_even_when_its_rule_is_not_selected() -> None:
+    assert ids(f"{WRONG}  # tfconfig: ignore[TFC011]\n", "--select", "TFC009") == []
+
+
+def test_id_that_no_rule_has_is_a_wrong_call() -> None:
+    result = run("validate", "--set", "a=b", "--select", "TFC999")
+    assert result.exit_code == 2
+    assert "TFC999: no rule has such an id; `tfconfig explain` lists them" in result.stderr
+
+
+def test_warnings_end_with_0_unless_strict() -> None:
+    Path("v.yaml").write_text(GOOD + "ps: {}  # tfconfig: ignore[TFC011]\n", "utf-8")
+    result = run("validate", "v.yaml")
+    assert (result.exit_code, result.stderr) == (0, "1 job checked, 1 warning found\n")
+    assert "warning TFC009" in result.stdout
+    result = run("validate", "v.yaml", "--strict")
+    assert (result.exit_code, result.stderr) == (1, "1 job checked, 1 mistake found\n")
+    assert "error TFC009" in result.stdout
+
+
+def test_exit_zero_is_for_those_who_read_the_output() -> None:
+    Path("v.yaml").write_text(GOOD + WRONG, "utf-8")
+    result = run("validate", "v.yaml", "--exit-zero", "--format", "sarif")
+    assert result.exit_code == 0
+    assert '"ruleId": "TFC011"' in result.stdout
+
+
+def test_error_that_is_silenced_still_stops_what_would_trip_over_it() -> None:
+    Path("v.yaml").write_text(GOOD + WRONG + "  # tfconfig: ignore[TFC011]\n", "utf-8")
+    result = run("generate", "-f", "v.yaml")
+    assert result.exit_code == 1
+    assert "error TFC011" in result.stderr

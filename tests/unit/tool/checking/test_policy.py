@@ -1,0 +1,142 @@
+"""A platform team's policies: their messages at the user's lines, and broken ones refused at their own."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tfconfig.checking import policy
+from tfconfig.diagnostics import Diagnostic
+from tfconfig.values.load import load
+
+JOB = """
+program: {command: [python3, train.py]}
+worker:
+  replicas: 40
+  gpus: 8
+podLabels:
+  owner: me
+image: {tag: latest}
+"""
+
+Check = Callable[..., list[Diagnostic]]
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    """What policies of these texts have against a job."""
+
+    def checked(*texts: str, job: str = JOB) -> list[Diagnostic]:
+        (tmp_path / "values.yaml").write_text(job, "utf-8")
+        files = [tmp_path / f"{number}.yaml" for number, _ in enumerate(texts)]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(textwrap.dedent(text), "utf-8")
+        return policy.check(load([str(tmp_path / "values.yaml")]), [policy.load(str(file)) for file in files])
+
+    return checked
+
+
+def test_message_of_a_policy_stands_at_the_users_line(check: Check) -> None:
+    (found,) = check("""
+        title: ML platform
+        properties:
+          worker:
+            properties:
+              replicas: {maximum: 16, errorMessage: more than 16 workers need a reservation}
+        """)
+    assert (found.rule, found.severity, found.line, found.path) == ("TFC400", "error", 4, "worker.replicas")
+    assert Path(found.file).name == "values.yaml"
+    assert found.message == "worker.replicas: more than 16 workers need a reservation"
+    assert found.fix == "ML platform asks for this"
+
+
+def test_without_a_message_the_schema_speaks(check: Check) -> None:
+    (found,) = check("properties: {worker: {properties: {replicas: {maximum: 16}}}}")
+    assert (found.message, found.fix) == ("worker.replicas: 40 is more than 16", "give 16 or less (0.yaml)")
+
+
+def test_each_keyword_can_have_a_message(check: Check) -> None:
+    found = check("""
+        properties:
+          podLabels:
+            required: [team, owner]
+            properties:
+              owner: {minLength: 3, pattern: '^[A-Z]', errorMessage: {minLength: too short, pattern: no capital}}
+            errorMessage: {required: pods carry the label team}
+        """)
+    assert [one.message for one in found] == [
+        "podLabels.team: pods carry the label team",
+        "podLabels.owner: too short",
+        "podLabels.owner: no capital",
+    ]
+    assert [one.line for one in found] == [6, 7, 7]
+
+
+def test_message_around_a_reference_or_a_condition_counts(check: Check) -> None:
+    found = check("""
+        definitions:
+          few: {maximum: 4}
+        properties:
+          worker:
+            properties:
+              gpus: {$ref: '#/definitions/few', errorMessage: at most 4 GPUs a task}
+        if: {properties: {worker: {properties: {replicas: {minimum: 10}}}}}
+        then:
+          properties: {image: {properties: {tag: {not: {const: latest}}}}}
+          errorMessage: large jobs name their image
+        """)
+    assert {(one.line, one.message) for one in found} == {
+        (5, "worker.gpus: at most 4 GPUs a task"),
+        (8, "image.tag: large jobs name their image"),
+    }
+
+
+def test_several_policies_count_together_and_see_the_charts_defaults(check: Check) -> None:
+    first = "properties: {worker: {properties: {gpus: {maximum: 4, errorMessage: a}}}}"
+    second = "properties: {checkpoint: {properties: {keep: {const: false, errorMessage: b}}}}"
+    found = check(first, second)
+    assert [one.message for one in found] == ["worker.gpus: a", "checkpoint.keep: b"]
+    assert [one.line for one in found] == [5, 1]
+
+
+def test_job_that_keeps_to_the_policy_has_no_finding(check: Check) -> None:
+    assert check("properties: {worker: {properties: {replicas: {maximum: 40}}}}") == []
+
+
+def test_policy_may_be_json(check: Check) -> None:
+    assert len(check('{"$schema": "http://json-schema.org/draft-07/schema#", "required": ["no"]}')) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [", "1.yaml:2:1: not YAML"),
+        ("", "1.yaml:1:1: an empty policy"),
+        ("properties:\n  a: {type: number, minimum: x}", "1.yaml:2:21: no JSON Schema of draft-07"),
+        ("properties:\n  a: {type: text}", "1.yaml:2:7: no JSON Schema of draft-07"),
+        ("$schema: https://json-schema.org/draft/2020-12/schema", "1.yaml:1:1: a policy is a JSON Schema of draft-07"),
+        ("properties:\n  a: {$ref: '#/definitions/b'}", "1.yaml:2:7: #/definitions/b is nowhere in this file"),
+        ("allOf:\n  - $ref: http://example.com/schema.json", "1.yaml:2:5: http://example.com/schema.json is nowhere"),
+        ("properties:\n  a: {pattern: '['}", "1.yaml:2:7: no JSON Schema of draft-07: '[' is not a 'regex'"),
+        ("a: 1\n---\nb: 2", "1.yaml:2:1: a second document"),
+    ],
+)
+def test_broken_policy_is_wrong_usage_and_names_its_place(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "1.yaml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(policy.PolicyError) as refused:
+        policy.load(str(file))
+    assert says in str(refused.value)
+
+
+def test_policy_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(policy.PolicyError, match="No such file"):
+        policy.load(str(tmp_path / "none.yaml"))
+
+
+def test_reference_to_itself_is_wrong_usage(check: Check) -> None:
+    with pytest.raises(policy.PolicyError, match="leads to itself"):
+        check("definitions: {a: {$ref: '#/definitions/a'}}\nallOf: [{$ref: '#/definitions/a'}]")

@@ -1,0 +1,175 @@
+"""The forms of output: each read back as the program that it is made for reads it."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfconfig.checking.reporters import FORMATS, colour_wanted, github, junit, sarif, text
+from tfconfig.diagnostics import ERROR, WARNING, Diagnostic, Origin, finding, ordered
+
+SOURCES = {"jobs/a b.yaml": "worker:\n  replica: 3\nx: 1\n", "good.yaml": ""}
+AT = Origin("jobs/a b.yaml", 2, 3, 2, 10)
+WRONG = finding("TFC010", AT, "worker.replica: unknown key", "did you mean replicas?", "worker.replica")
+DOUBT = finding("TFC009", Origin("jobs/a b.yaml", 3, 1, 4, 1), "100%, really: a\nb", "", severity=WARNING)
+OF_SET = finding("TFC011", Origin("--set a=b"), "a: expected a number", "give one", "a")
+ALL = [WRONG, DOUBT, OF_SET]
+
+PLACES = st.integers(0, 6)
+FILES = st.sampled_from(["v.yaml", "/w.yaml", "-", "--set x\ud800"])
+RULES = st.sampled_from(["TFC001", "TFC010", "own"])
+TEXTS = st.text(max_size=9)
+FINDINGS = st.lists(
+    st.builds(Diagnostic, RULES, st.sampled_from([ERROR, WARNING]), TEXTS, TEXTS, FILES, *[PLACES] * 4), max_size=4
+).map(ordered)
+
+
+def read_sarif(diagnostics: list[Diagnostic], sources: dict[str, str] | None = None) -> dict[str, Any]:
+    log: dict[str, Any] = json.loads(sarif(diagnostics, SOURCES if sources is None else sources))
+    assert (log["version"], len(log["runs"])) == ("2.1.0", 1)
+    run: dict[str, Any] = log["runs"][0]
+    return run
+
+
+class TestText:
+    def test_colours_stand_around_the_same_words(self) -> None:
+        coloured = text(ALL, SOURCES, colour=True)
+        assert "\033[31merror TFC010\033[0m" in coloured
+        assert "\033[33mwarning TFC009\033[0m" in coloured
+        assert re.sub(r"\033\[\d+m", "", coloured) == text(ALL, SOURCES)
+
+    @pytest.mark.parametrize(
+        ("environment", "terminal", "wanted"),
+        [
+            ({}, True, True),
+            ({}, False, False),
+            ({"TERM": "dumb"}, True, False),
+            ({"NO_COLOR": "1"}, True, False),
+            ({"NO_COLOR": ""}, True, True),
+            ({"FORCE_COLOR": "1"}, False, True),
+            ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+        ],
+    )
+    def test_colour_is_for_terminals_unless_the_environment_says_otherwise(
+        self, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], terminal: bool, wanted: bool
+    ) -> None:
+        for name in ("NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("TERM", "xterm")
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert colour_wanted(terminal) is wanted
+
+
+class TestSarif:
+    def test_results_name_rule_level_and_a_relative_place(self) -> None:
+        wrong, doubt, of_set = read_sarif(ALL)["results"]
+        assert (wrong["ruleId"], wrong["level"]) == ("TFC010", "error")
+        assert wrong["message"] == {"text": "worker.replica: unknown key; did you mean replicas?"}
+        assert wrong["locations"] == [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": "jobs/a%20b.yaml"},
+                    "region": {"startLine": 2, "startColumn": 3, "endLine": 2, "endColumn": 10},
+                },
+                "logicalLocations": [{"fullyQualifiedName": "worker.replica"}],
+            }
+        ]
+        assert doubt["level"] == "warning"
+        assert of_set["locations"] == [{"logicalLocations": [{"fullyQualifiedName": "a"}]}]
+
+    def test_rules_are_described_and_each_result_points_at_its_own(self) -> None:
+        run = read_sarif(ALL)
+        described = run["tool"]["driver"]["rules"]
+        assert [described[one["ruleIndex"]]["id"] for one in run["results"]] == [one.rule for one in ALL]
+        assert described[1]["shortDescription"] == {"text": "Unknown key"}
+        assert "tfconfig explain TFC010" in described[1]["help"]["text"]
+
+    def test_file_outside_of_the_folder_has_a_whole_uri(self, tmp_path: Path) -> None:
+        file = str(tmp_path / "v.yaml")
+        (result,) = read_sarif([finding("TFC010", Origin(file, 1, 1, 1, 2), "m", "f")])["results"]
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri == (tmp_path / "v.yaml").as_uri()
+
+    def test_fingerprint_survives_lines_above_and_tells_equal_findings_apart(self) -> None:
+        def prints(lines_above: int, count: int = 1) -> list[str]:
+            source = {"v.yaml": "\n" * lines_above + "  a: 1\n" * count}
+            places = [Origin("v.yaml", lines_above + n, 3, lines_above + n, 4) for n in range(1, count + 1)]
+            results = read_sarif([finding("TFC010", at, "m", "f", "a") for at in places], source)["results"]
+            return [one["partialFingerprints"]["tfconfig/v1"] for one in results]
+
+        assert prints(0) == prints(7)
+        assert len(set(prints(0, 2))) == 2
+
+    @given(FINDINGS)
+    def test_what_the_standard_asks_of_a_log_holds_for_any_findings(self, found: list[Diagnostic]) -> None:
+        run = read_sarif(found, {"v.yaml": "a\nb"})
+        assert len(run["results"]) == len(found)
+        for result in run["results"]:
+            assert result["level"] in ("error", "warning")
+            for location in result["locations"]:
+                assert location
+                region = location.get("physicalLocation", {}).get("region", {"startLine": 1, "startColumn": 1})
+                start = region["startLine"], region["startColumn"]
+                assert start >= (1, 1)
+                assert (region.get("endLine", start[0]), region.get("endColumn", start[1])) >= start
+
+
+class TestJunit:
+    def test_errors_fail_warnings_do_not_and_clean_files_pass(self) -> None:
+        root = ET.fromstring(junit(ALL, SOURCES))
+        (suite,) = root
+        assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
+        clean, wrong, doubt, of_set = suite
+        assert (clean.get("classname"), list(clean)) == ("good.yaml", [])
+        assert (wrong.get("file"), wrong.get("line")) == ("jobs/a b.yaml", "2")
+        failure = wrong[0]
+        assert (failure.tag, failure.get("type")) == ("failure", "TFC010")
+        assert failure.get("message") == "worker.replica: unknown key; did you mean replicas?"
+        assert "^^^^^^^" in (failure.text or "")
+        assert [one.tag for one in doubt] == ["system-out"]
+        assert [one.tag for one in of_set] == ["failure"]
+
+    @given(FINDINGS, st.text(max_size=40))
+    def test_it_is_xml_whatever_the_findings_say(self, found: list[Diagnostic], source: str) -> None:
+        out = junit(found, {"v.yaml": source})
+        root = ET.fromstring(out.encode("utf-8"))
+        assert len(root.findall(".//failure")) == sum(one.severity == ERROR for one in found)
+
+
+class TestGithub:
+    def test_annotation_stands_at_its_line(self) -> None:
+        assert github([WRONG], SOURCES) == (
+            "::error file=jobs/a b.yaml,line=2,endLine=2,col=3,endColumn=10,title=TFC010::"
+            "jobs/a b.yaml:2:3: worker.replica: unknown key%0Afix: did you mean replicas?\n"
+        )
+
+    def test_special_characters_are_escaped_and_columns_are_for_one_line(self) -> None:
+        odd = finding("TFC010", Origin("a,b:c%.yaml", 3, 1, 4, 1), "100%, really: a\nb", "")
+        assert github([odd], {}) == (
+            "::error file=a%2Cb%3Ac%25.yaml,line=3,endLine=4,title=TFC010::a,b:c%25.yaml:3:1: 100%25, really: a%0Ab\n"
+        )
+
+    def test_many_annotations_are_announced_as_cut(self) -> None:
+        assert "GitHub shows 10" not in github([WRONG] * 10, SOURCES)
+        assert "GitHub shows 10" in github([WRONG] * 11, SOURCES)
+
+    @given(FINDINGS.filter(lambda found: len(found) <= 10))
+    def test_a_finding_is_one_line(self, found: list[Diagnostic]) -> None:
+        assert len(github(found, {}).splitlines()) == len(found)
+
+
+@given(FINDINGS, st.text(max_size=40))
+def test_every_format_shows_every_finding(found: list[Diagnostic], source: str) -> None:
+    sources = {"v.yaml": source}
+    assert len(json.loads(FORMATS["json"](found, sources))["diagnostics"]) == len(found)
+    assert FORMATS["text"](found, sources).count(": error ") >= sum(one.severity == ERROR for one in found)
+    for form in FORMATS:
+        FORMATS[form](found, sources).encode("utf-8")  # nothing that a pipe cannot take

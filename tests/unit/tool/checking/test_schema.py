@@ -1,0 +1,117 @@
+"""What the chart's schema refuses is told in words, with the fix, at the line that has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.tool.conftest import Find
+from tfconfig.checking import schema
+from tfconfig.values.chart import Chart, bundled
+from tfconfig.values.load import load
+from tfconfig.values.set_flags import SetFlags
+
+PROGRAM = "program: {command: [python3, train.py]}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "rule", "says"),
+    [
+        ("worker: {replica: 3}", 10, "TFC010", "worker.replica: unknown key; did you mean replicas?"),
+        ("Worker: {}", 1, "TFC010", "Worker: unknown key; did you mean worker?"),
+        ("backoffLimit: 3", 1, "TFC010", "backoffLimit: unknown key; write it as restart.backoffLimit"),
+        ("cleanup: {zzz: 1}", 11, "TFC010", "zzz: unknown key; remove it; the keys here are onSuccess, onFailure"),
+        ("n: 2", 1, "TFC010", "false: unknown key"),
+        ("hostNetwork: true", 1, "TFC010", "hostNetwork: unknown key; remove it: on a node's own network no network"),
+        ("podLabels: {a: $(JOBS)}", 16, "TFC012", "a label's value (letters, digits and - _ . inside), $(JOB), $(RUN)"),
+        ('worker: {replicas: "3"}', 20, "TFC011", 'expected a whole number, found the text "3"; remove the quotes'),
+        ("worker: {replicas: 1.5}", 20, "TFC011", "expected a whole number, found the number 1.5; give a whole number"),
+        ("worker: {replicas: three}", 20, "TFC011", 'found the text "three"; give a whole number'),
+        ('suspend: "yes"', 10, "TFC011", 'expected true or false, found the text "yes"; remove the quotes'),
+        (
+            "image: {tag: 2.21}",
+            14,
+            "TFC011",
+            "image.tag: expected text, found the number 2.21; put the value in quotes",
+        ),
+        ("env: {A: 1.5}", 10, "TFC011", "found the number 1.5; put the value in quotes"),
+        ("python: python3", 9, "TFC011", 'expected a list, found the text "python3"; write a list'),
+        ("worker: 3", 9, "TFC011", "worker: expected a map, found the number 3; give a map"),
+        ("strategy: ParametersServer", 11, "TFC012", "did you mean ParameterServer?"),
+        ("restart: {policy: onFailure}", 19, "TFC012", "did you mean OnFailure?"),
+        ("restart: {policy: zzz}", 19, "TFC012", "give one of Never, OnFailure, ExitCode"),
+        ("worker: {replicas: -1}", 20, "TFC012", "worker.replicas: -1 is less than 0; give 0 to 100000"),
+        ("chief: {replicas: 2}", 19, "TFC012", "chief.replicas: 2 is more than 1; give 0 or 1"),
+        ("deadlines: {activeSeconds: 0}", 28, "TFC012", "0 is less than 1; give 1 or more"),
+        ("checkpoint: {size: 10GB}", 20, "TFC012", "a Kubernetes quantity, such as 8Gi or 500m"),
+        ("checkpoint: {mountPath: data}", 25, "TFC012", "an absolute path"),
+        ("checkpoint: {accessModes: []}", 27, "TFC012", "give at least 1"),
+        ("restart: {retryableExitCodes: [1, 1]}", 31, "TFC012", "the same entry twice; remove one of them"),
+        ("nodeSelector: {a b: c}", 16, "TFC012", """nodeSelector.'a b': the name "a b" does not have the right form"""),
+        ("cleanup: null", 10, "TFC013", "cleanup: null, but it is needed; give a value, or leave the key out"),
+        ("imagePullSecrets: [{}]", 20, "TFC013", "imagePullSecrets[0].name: missing; add name"),
+    ],
+)
+def test_mistake_is_told_at_its_place_with_its_fix(find: Find, line: str, column: int, rule: str, says: str) -> None:
+    found = find(PROGRAM + line + "\n")
+    (first,) = [one for one in found if one.rule == rule]
+    assert (first.line, first.column) == (2, column)
+    assert says in f"{first.message}; {first.fix}"
+
+
+def test_text_of_a_set_argument_is_to_be_set_with_set_string(find: Find) -> None:
+    (found,) = find(PROGRAM, SetFlags(typed=("program.args={1}",)))
+    assert (found.file, found.line, found.fix) == ("--set program.args={1}", 0, "use --set-string")
+
+
+def test_end_of_a_text_is_the_end_as_in_go(find: Find) -> None:
+    (found,) = find(PROGRAM + 'checkpoint: {size: "10Gi\\n"}\n')
+    assert found.path == "checkpoint.size"
+
+
+def patterns(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("pattern"), str):
+            yield part["pattern"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for child in part:
+            yield from patterns(child)
+
+
+def test_every_pattern_of_the_schema_has_words() -> None:
+    assert set(patterns(bundled().schema)) - set(schema.FORMS) == set()
+
+
+@pytest.fixture
+def with_alternatives(tmp_path: Path) -> Chart:
+    port = {"type": "object", "properties": {"port": {"type": "integer"}}, "required": ["port"]}
+    (tmp_path / "values.yaml").write_text("{}", "utf-8")
+    (tmp_path / "Chart.yaml").write_text("name: tensorflow-job", "utf-8")
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "strategies.json").write_text('{"ParameterServer": {}}', "utf-8")
+    (tmp_path / "values.schema.json").write_text(
+        json.dumps({"properties": {"a": {"oneOf": [{"type": "string"}, port]}}}), "utf-8"
+    )
+    return Chart(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: {port: x}", 'a.port: expected a whole number, found the text "x"'),
+        ("a: {}", "a.port: missing"),
+        ("a: 3", "a: expected text or a map, found the number 3"),
+    ],
+)
+def test_of_alternatives_the_one_that_was_meant_is_explained(
+    with_alternatives: Chart, tmp_path: Path, text: str, says: str
+) -> None:
+    file = tmp_path / "user.yaml"
+    file.write_text(text, "utf-8")
+    (found,) = schema.check(load([str(file)], chart=with_alternatives))
+    assert found.message == says

@@ -1,0 +1,167 @@
+"""A job inside an umbrella chart: its values are those that Helm hands to it, with the places that set them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.chart import helm
+from tests.unit.tool.values.test_load import LEAVES
+from tfconfig.commands.validate import findings
+from tfconfig.values.chart import Chart, bundled
+from tfconfig.values.load import UnreadableError, Values, load
+
+TEAM = """\
+greeting: hello
+train:
+  image: {repository: team/train, tag: "1.0"}
+  worker: {replicas: 4}
+  ps: {replicas: 2}
+"""
+JOB = """\
+train:
+  program: {command: [python3, train.py]}
+"""
+
+
+def umbrella(folder: Path, *dependencies: dict[str, str], values: str = TEAM, job: Path | None = None) -> Path:
+    root = folder / "umbrella"
+    root.mkdir(parents=True)
+    entries = dependencies or ({"alias": "train"},)
+    whole = [{"name": "tensorflow-job", "version": "0.1.0", **entry} for entry in entries]
+    metadata = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": whole}
+    (root / "Chart.yaml").write_text(json.dumps(metadata), "utf-8")
+    (root / "values.yaml").write_text(values, "utf-8")
+    if job:
+        (root / "charts").mkdir()
+        shutil.copytree(job, root / "charts" / "tensorflow-job")
+    return root
+
+
+def loaded(root: Path, text: str = JOB, alias: str = "") -> Values:
+    file = root.parent / "job.yaml"
+    file.write_text(text, "utf-8")
+    return load([str(file)], chart=Chart(root), alias=alias)
+
+
+def test_job_has_the_teams_values_over_the_charts_defaults(tmp_path: Path) -> None:
+    values = loaded(umbrella(tmp_path))
+    assert values.alias == "train"
+    assert values.data["worker"] == {"replicas": 4, "gpus": 0}
+    assert values.data["program"]["command"] == ["python3", "train.py"]
+    assert values.job_release("digits") == "digits-train"
+    assert findings(values) == []
+
+
+def test_mistake_is_shown_in_the_file_that_made_it_with_its_whole_path(tmp_path: Path) -> None:
+    root = umbrella(tmp_path)
+    (found,) = findings(loaded(root, JOB + "  worker: {replica: 3}\n"))
+    assert (found.path, Path(found.file).name, found.line) == ("train.worker.replica", "job.yaml", 3)
+    assert found.message.startswith("train.worker.replica: unknown key")
+    (found,) = findings(loaded(root, JOB + "  strategy: MultiWorkerMirrored\n"))
+    assert (found.rule, Path(found.file).name, found.line) == ("TFC111", "job.yaml", 3)
+    (found,) = findings(loaded(umbrella(tmp_path / "b", values=TEAM.replace("4", '"4"'))))
+    assert (found.rule, Path(found.file).name, found.line) == ("TFC011", "values.yaml", 4)
+
+
+def test_name_of_the_job_has_the_alias_in_it(tmp_path: Path) -> None:
+    values = loaded(umbrella(tmp_path))
+    assert findings(values, "a" * 36) == []
+    (found,) = findings(values, "a" * 37)
+    assert found.message.startswith(f'release name: "{"a" * 37}-train" has 43 characters')
+
+
+def test_schema_of_the_umbrella_counts_too(tmp_path: Path) -> None:
+    root = umbrella(tmp_path)
+    schema = {"properties": {"greeting": {"enum": ["hello"]}}}
+    (root / "values.schema.json").write_text(json.dumps(schema), "utf-8")
+    (found,) = findings(loaded(root, JOB + "greeting: bye\n"))
+    assert (found.rule, found.path, found.line) == ("TFC012", "greeting", 3)
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "alias", "says"),
+    [
+        ([{"alias": "a"}, {"alias": "b"}], "", "has several jobs; give --alias one of a, b"),
+        ([{"alias": "a"}], "c", "has no c; give --alias one of a"),
+        ([{"name": "redis"}], "", "has no dependency tensorflow-job"),
+    ],
+)
+def test_alias_must_name_one_job(tmp_path: Path, dependencies: list[dict[str, str]], alias: str, says: str) -> None:
+    with pytest.raises(UnreadableError, match=says):
+        loaded(umbrella(tmp_path, *dependencies), alias=alias)
+
+
+def test_what_is_no_chart_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableError, match=r"give the directory that has its Chart\.yaml"):
+        load([], chart=Chart(tmp_path))
+    with pytest.raises(UnreadableError, match="leave --alias out"):
+        load([], chart=bundled(), alias="train")
+    (tmp_path / "no.tgz").write_text("no archive", "utf-8")
+    with pytest.raises(UnreadableError, match="give a chart's directory"):
+        load([], chart=Chart(tmp_path / "no.tgz"))
+
+
+def test_chart_may_be_an_archive(tmp_path: Path) -> None:
+    archive = helm.package(tmp_path)
+    (tmp_path / "job.yaml").write_text("program: {command: [x]}", "utf-8")
+    assert findings(load([str(tmp_path / "job.yaml")], chart=Chart(archive))) == []
+    root = umbrella(tmp_path)
+    (root / "charts").mkdir()
+    archive.rename(root / "charts" / archive.name)
+    assert findings(loaded(root)) == []
+    assert tarfile.is_tarfile(root / "charts" / archive.name)
+
+
+def test_helm_gives_the_job_the_same_layout(tmp_path: Path) -> None:
+    rendered = helm.render({"train": helm.PROGRAM}, chart=umbrella(tmp_path, job=helm.CHART))
+    layout = rendered.job_spec()
+    assert (layout["name"], layout["replicas"]) == ("digits-train", {"chief": 1, "worker": 4, "ps": 2})
+
+
+TREES = st.recursive(LEAVES, lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=6)
+TOPS = st.dictionaries(st.sampled_from("abc"), TREES, max_size=3)
+# Of a default that is null Helm keeps the null in a subchart and not elsewhere; to the tool it is not set.
+DEFAULTS = st.dictionaries(
+    st.sampled_from("abc"),
+    st.recursive(
+        LEAVES.filter(lambda leaf: leaf is not None),
+        lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+        max_leaves=6,
+    ),
+    max_size=3,
+)
+UMBRELLAS = st.fixed_dictionaries({}, optional={"train": TOPS, "x": TREES, "global": st.just({"g": 1})})
+
+
+@settings(
+    max_examples=int(os.environ.get("TFCONFIG_EXAMPLES", "100")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(UMBRELLAS, UMBRELLAS, DEFAULTS)
+def test_values_of_a_subchart_are_what_helm_hands_to_it(
+    tmp_path_factory: pytest.TempPathFactory, user: Any, team: Any, defaults: Any
+) -> None:
+    folder = tmp_path_factory.mktemp("charts")
+    sub = folder / "sub"
+    for name in ("files", "templates"):
+        (sub / name).mkdir(parents=True)
+    (sub / "Chart.yaml").write_text("apiVersion: v2\nname: tensorflow-job\nversion: 0.1.0\n", "utf-8")
+    (sub / "values.yaml").write_text(json.dumps(defaults), "utf-8")
+    (sub / "files" / "strategies.json").write_text('{"Custom": {}}', "utf-8")
+    (sub / "templates" / "values.json").write_text("{{ toJson .Values }}", "utf-8")
+    root = umbrella(folder, values=json.dumps(team), job=sub)
+    (text,) = helm_python.Chart.load(root).render(user, name="r", namespace="n").values()
+    theirs = json.loads(text)
+    mine = loaded(root, json.dumps(user)).data
+    assert {**mine, "global": None} == {**theirs, "global": None}

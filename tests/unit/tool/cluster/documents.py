@@ -1,0 +1,113 @@
+"""Documents as a cluster has them, for tests of what is made of them; status.json comes from the lifecycle's code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from tfconfig.cluster.job_view import Documents
+from tfconfig.cluster.kubectl import Object
+from tfconfig.tensorflow_job.lifecycle import status
+from tfconfig.tensorflow_job.lifecycle.state import Pod, State
+from tfconfig.tensorflow_job.task.job_spec import Task
+
+NOW = 1_800_000_000.0
+RUN = "0123456789"
+CONTROLLER = "digits-lifecycle-abcdef01"
+
+
+def time(seconds: float) -> str:
+    """As Kubernetes writes it."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def layout(**replicas: int) -> dict[str, Any]:
+    """job.json, as far as views and status.json need it."""
+    return {
+        "name": "digits",
+        "run": RUN,
+        "replicas": replicas or {"chief": 1, "worker": 2, "ps": 1},
+        "restart": {"backoffLimit": 6},
+        "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
+    }
+
+
+def pod(task: str, node: str = "node1", run: str = RUN, restarts: int = 0, **more: Any) -> Object:
+    """A training pod: running, unless a state, last state or other status is given."""
+    role = task.rpartition("-")[0]
+    container = {
+        "name": "tensorflow",
+        "restartCount": restarts,
+        "state": more.pop("state", {"running": {"startedAt": time(NOW - 60)}}),
+        "lastState": more.pop("last", {}),
+    }
+    metadata: Object = {
+        "name": f"digits-{task}",
+        "uid": f"uid-{task}",
+        "creationTimestamp": time(NOW - 60),
+        "labels": {
+            "app.kubernetes.io/component": "training",
+            "tensorflow-job/role": role,
+            "tensorflow-job/run": run,
+        },
+    }
+    if "deleted" in more:
+        metadata["deletionTimestamp"] = time(more.pop("deleted"))
+    told = {"phase": "Running", "containerStatuses": [container], **more}
+    return {"metadata": metadata, "spec": {"nodeName": node}, "status": told}
+
+
+def exited(code: int, reason: str = "Error", message: str = "") -> Object:
+    """A container that has ended."""
+    ended = {"exitCode": code, "reason": reason, "message": message, "finishedAt": time(NOW - 5)}
+    return {"terminated": ended}
+
+
+def unschedulable(why: str) -> dict[str, Any]:
+    """More status of a pod that no node takes."""
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+    return {"phase": "Pending", "conditions": [condition], "state": {}, "node": ""}
+
+
+def lifecycle_pod(state: Object | None = None) -> Object:
+    """The lifecycle's pod."""
+    labels = {"app.kubernetes.io/component": "lifecycle", "batch.kubernetes.io/job-name": CONTROLLER}
+    container = {"name": "lifecycle", "state": state or {"running": {}}}
+    metadata = {"name": f"{CONTROLLER}-x", "uid": "l", "labels": labels, "creationTimestamp": time(NOW - 60)}
+    return {"metadata": metadata, "spec": {}, "status": {"containerStatuses": [container]}}
+
+
+def documents(
+    state: State | None,
+    pods: list[Object] | None = None,
+    more: Mapping[str, Any] | None = None,
+    run: str = RUN,
+    job: Mapping[str, Any] | None = None,
+    jobs: list[Object] | None = None,
+) -> Documents:
+    """All of a job; `more` is laid over status.json, which is absent without a state."""
+    job, seen = job or layout(), {}
+    for one in pods or []:
+        name = one["metadata"]["name"].removeprefix("digits-")
+        role, _, index = name.rpartition("-")
+        container = one["status"]["containerStatuses"][0]
+        told = "Running" if "running" in container["state"] else "Waiting"
+        seen[Task(role, int(index))] = Pod(
+            Task(role, int(index)), name, RUN, NOW - 60, told, restarts=container["restartCount"]
+        )
+    data = (
+        {}
+        if state is None
+        else {"status.json": json.dumps({**json.loads(status.dump(job, state, seen)), **(more or {})})}
+    )
+    metadata = {
+        "name": "digits-status",
+        "namespace": "team",
+        "labels": {"app.kubernetes.io/instance": "digits"},
+        "annotations": {"tensorflow-job/run": run, "tensorflow-job/controller": CONTROLLER},
+    }
+    controller = {"metadata": {"name": CONTROLLER}, "status": {}}
+    every = [*(pods or []), lifecycle_pod()]
+    return Documents({"metadata": metadata, "data": data}, job, every, [controller] if jobs is None else jobs)

@@ -1,0 +1,235 @@
+"""What a job's documents are made into: views, and their text at 80 and 160 columns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.tool.cluster.documents import NOW, documents, exited, layout, lifecycle_pod, pod, time, unschedulable
+from tfconfig.cluster import job_text
+from tfconfig.cluster.exit_codes import OUT_OF_MEMORY
+from tfconfig.cluster.job_view import Documents, document, last_lines, lifecycle_failed, outcome, view
+from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, RUNNING, SUCCEEDED, SUSPENDED, State
+from tfconfig.tensorflow_job.task.job_spec import Task
+
+RUNS = State(
+    run="0123456789", phase=RUNNING, message="all 4 tasks run or are done", started=NOW - 723, running=NOW - 700
+)
+GPUS = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu"
+TASKS = ["chief-0", "worker-0", "worker-1", "ps-0"]
+
+
+def text(found: Documents, columns: int = 80) -> list[str]:
+    return job_text.job(view(found, NOW), NOW, columns)
+
+
+def test_a_job_that_runs_as_it_should() -> None:
+    assert text(documents(RUNS, [pod(task) for task in TASKS])) == [
+        "job       digits in namespace team",
+        "phase     Running",
+        "message   all 4 tasks run or are done",
+        "run       0123456789, for 12 min 3 s",
+        "failures  0 of 6 allowed, 0 restarts",
+        "",
+        "TASK      STATE    NODE   RESTARTS",
+        "chief-0   Running  node1  0",
+        "worker-0  Running  node1  0",
+        "worker-1  Running  node1  0",
+        "ps-0      Running  node1  0",
+    ]
+
+
+def test_tasks_that_are_not_as_usual_say_why() -> None:
+    said = "Traceback (most recent call last):\n" + "  File train.py\n" * 60 + "ValueError: bad shape (3, 4)\n"
+    pods = [
+        pod("chief-0", deleted=NOW - 40),
+        pod("worker-0", restarts=2, last=exited(1, message=said)),
+        pod("worker-1", **unschedulable(GPUS)),
+    ]
+    state = replace(
+        RUNS, phase="Restarting", reason="WaitingForTasks", message="ps-0: no pod yet", failures=1, restarts=2
+    )
+    assert text(documents(state, pods), 100) == [
+        "job       digits in namespace team",
+        "phase     Restarting (WaitingForTasks)",
+        "message   ps-0: no pod yet",
+        "run       0123456789, for 12 min 3 s",
+        "failures  1 of 6 allowed, 2 restarts",
+        "",
+        "TASK      STATE    NODE   RESTARTS  WHY, OR LAST EXIT",
+        "chief-0   Lost     node1  0         node node1 does not answer",
+        "worker-0  Running  node1  2         last exit 1: the program failed; its log tells why. It said:",
+        "                                    ValueError: bad shape (3, 4)",
+        "worker-1  Waiting         0         Unschedulable: 0/3 nodes are available: 3 Insufficient",
+        "                                    nvidia.com/gpu",
+        "ps-0      NoPod           0         no pod yet",
+    ]
+
+
+def test_a_thousand_tasks_take_a_few_lines() -> None:
+    job = layout(chief=1, worker=1000, ps=2)
+    pods = [pod("chief-0"), pod("ps-0"), pod("ps-1")]
+    pods += [pod(f"worker-{index}", node=f"node{index % 9}") for index in range(990)]
+    pods[3 + 7] = pod("worker-7", restarts=1, last=exited(137, "OOMKilled"))
+    pods += [pod(f"worker-{index}", **unschedulable(GPUS)) for index in range(990, 1000)]
+    assert text(documents(RUNS, pods, job=job), 160)[6:] == [
+        "TASK          STATE    NODE     RESTARTS  WHY, OR LAST EXIT",
+        "chief-0       Running  node1    0",
+        "worker (989)  Running  9 nodes  0",
+        f"worker (10)   Waiting           0         Unschedulable: {GPUS}",
+        "worker-7      Running  node1    1         last exit 137 (OOMKilled): " + OUT_OF_MEMORY,
+        "ps-0          Running  node1    0",
+        "ps-1          Running  node1    0",
+    ]
+
+
+def test_of_many_tasks_with_something_of_their_own_to_tell_the_first_ones_are_told() -> None:
+    # Every second one ended in its own way; statuses from 44 to 99 all mean that the program failed.
+    pods = [pod(f"worker-{n}", restarts=n % 2, last=exited(44 + n) if n % 2 else {}) for n in range(100)]
+    lines = text(documents(RUNS, pods, job=layout(worker=100)), 120)[7:]
+    assert lines[0] == "worker (50)  Running   node1  0"
+    assert [line.partition(" ")[0] for line in lines[1:-1]] == [f"worker-{n}" for n in range(1, 40, 2)]
+    assert lines[-1] == "worker (30)  and more  node1  30"
+
+
+@pytest.mark.parametrize("columns", [80, 160])
+@given(data=st.data())
+def test_every_view_fits_the_terminal(columns: int, data: st.DataObject) -> None:
+    names = data.draw(st.lists(st.sampled_from(TASKS), unique=True))
+    message = data.draw(st.text(max_size=200))
+    pods = [
+        pod(
+            name,
+            node=data.draw(st.text(max_size=50)),
+            restarts=1,
+            last=exited(data.draw(st.integers(0, 255)), message=message),
+        )
+        for name in names
+    ]
+    state = replace(
+        RUNS, phase=data.draw(st.sampled_from([PENDING, RUNNING, SUCCEEDED, FAILED, SUSPENDED])), message=message
+    )
+    assert [line for line in text(documents(state, pods), columns) if len(line) > columns] == []
+
+
+def test_progress_of_a_real_status_is_shown_with_the_time_that_is_left() -> None:
+    told = {"step": 1200, "total": 5000, "loss": 0.31214, "rate": 41.24, "task": "chief-0", "time": time(NOW - 2)}
+    found = documents(RUNS, [pod(task) for task in TASKS], {"progress": told})
+    assert "progress  step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 30 s left" in text(found)
+    assert document(view(found, NOW))["progress"] == told
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"step": 1200, "total": None, "loss": None, "rate": None}, "step 1200"),
+        ({"step": 0, "total": 10, "loss": 2.0, "rate": 0.0}, "step 0 of 10 (0 %), loss 2"),
+        (
+            {"step": 5, "total": 10, "rate": 0.5, "time": time(NOW - 300)},
+            "step 5 of 10 (50 %), 0.5 steps/s, told 5 min ago",
+        ),
+        ({"loss": 1.0}, ""),
+    ],
+)
+def test_progress_tells_what_there_is(told: dict[str, object], text: str) -> None:
+    assert job_text.progress(told, NOW) == text
+
+
+def test_after_the_end_the_outcome_is_told_without_any_pod() -> None:
+    state = replace(
+        RUNS, phase=FAILED, reason="BackoffLimitExceeded", finished=NOW - 60, decider=Task("worker", 1), exit_code=137,
+        message="worker-1 exited 137 (OOMKilled), killed by signal 9; 7 failures, restart.backoffLimit is 6",
+        failures=7, restarts=8, released=True,
+    )  # fmt: skip
+    found = documents(state)
+    assert text(found) == [
+        "job         digits in namespace team",
+        "phase       Failed (BackoffLimitExceeded)",
+        "message     worker-1 exited 137 (OOMKilled), killed by signal 9; 7 failures,",
+        "            restart.backoffLimit is 6",
+        "run         0123456789, took 11 min 3 s, ended 1 min ago",
+        "failures    7 of 6 allowed, 8 restarts",
+        "decided by  worker-1, exit 137 (OOMKilled): out of memory; raise",
+        "            resources.limits.memory",
+        "pods        none left, everything is freed",
+    ]
+    assert outcome(view(found, NOW)).startswith(
+        "digits: Failed after 663 s (BackoffLimitExceeded): worker-1 exited 137"
+    )
+
+
+def test_the_outcome_of_another_run_is_not_told_as_that_of_the_one_that_is_wanted() -> None:
+    over = replace(RUNS, phase=SUCCEEDED, finished=NOW - 60, released=True)
+    told = view(documents(over, run="ffffffffff"), NOW)
+    assert (told.phase, told.reason, told.over) == (PENDING, "NewRun", False)
+    assert (
+        told.message
+        == "run ffffffffff is wanted; the lifecycle has not taken it up yet (before: run 0123456789, Succeeded)"
+    )
+
+
+def test_a_lifecycle_that_cannot_start_is_told() -> None:
+    found = documents(None)
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"'}}
+    told = view(replace(found, pods=[lifecycle_pod(waiting)]), NOW)
+    assert (told.phase, told.reason) == (PENDING, "LifecycleStarts")
+    assert told.lifecycle == 'its pod waits: ImagePullBackOff: Back-off pulling image "x"'
+    assert view(replace(found, jobs=[]), NOW).lifecycle.endswith("is not there; helm upgrade makes it again")
+    assert view(replace(found, pods=[]), NOW).lifecycle.endswith(
+        "has no pod yet; kubectl describe job/digits-lifecycle-abcdef01 tells why"
+    )
+    assert view(found, NOW).lifecycle == ""
+
+
+def test_a_lifecycle_job_that_has_failed_will_not_tell_an_outcome() -> None:
+    found = documents(RUNS)
+    assert not lifecycle_failed(found)
+    condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too many"}
+    job = {**(found.jobs or [])[0], "status": {"conditions": [condition]}}
+    assert lifecycle_failed(replace(found, jobs=[job]))
+    assert "has failed (BackoffLimitExceeded): too many" in view(replace(found, jobs=[job]), NOW).lifecycle
+
+
+def test_finished_tasks_that_are_parked_have_succeeded() -> None:
+    state = replace(RUNS, succeeded=frozenset([Task("worker", 0)]))
+    found = documents(state, [pod("worker-0", restarts=1, last=exited(0, "Completed"))], job=layout(worker=1))
+    (task,) = view(found, NOW).tasks
+    assert (task.state, task.restarts, task.usual) == ("Succeeded", 0, True)
+
+
+def test_pods_of_another_run_are_told() -> None:
+    (task,) = view(documents(RUNS, [pod("worker-0", run="old")], job=layout(worker=1)), NOW).tasks
+    assert (task.state, task.why) == ("OldRun", "of run old")
+
+
+def test_jobs_are_listed_one_line_each() -> None:
+    progress = {"step": 1200, "total": 5000, "loss": None, "rate": None, "task": "chief-0", "time": time(NOW)}
+    runs = view(documents(RUNS, [pod(task) for task in TASKS], {"progress": progress}), NOW)
+    over = view(documents(replace(RUNS, phase=SUCCEEDED, finished=NOW - 20, message="chief-0 exited 0")), NOW)
+    assert job_text.jobs([runs, replace(over, name="mnist")], NOW, 80, False) == [
+        "NAME    PHASE      TASKS  PROGRESS  AGE          MESSAGE",
+        "digits  Running    4/4    24 %      12 min 3 s   all 4 tasks run or are done",
+        "mnist   Succeeded  4                11 min 43 s  chief-0 exited 0",
+    ]
+    assert job_text.jobs([replace(over, namespace="other")], NOW, 80, True) == [
+        "NAMESPACE  NAME    PHASE      TASKS  AGE          MESSAGE",
+        "other      digits  Succeeded  4      11 min 43 s  chief-0 exited 0",
+    ]
+
+
+def test_the_document_for_programs_is_json_and_has_every_task() -> None:
+    made = json.loads(json.dumps(document(view(documents(RUNS, [pod("worker-1", last=exited(42), restarts=1)]), NOW))))
+    assert made["version"] == 1
+    assert [one["task"] for one in made["tasks"]] == TASKS
+    assert made["tasks"][2]["lastExit"]["meaning"] == "asked to be started again (TensorFlow's preemption exit)"
+    assert made["startTime"] == "2027-01-15T07:47:57Z"
+
+
+def test_the_last_lines_are_those_at_the_end_of_the_lifecycles_log() -> None:
+    log = "…\n\nFailed (TaskFailed): worker-0 exited 3\nlast lines of worker-0:\n  first\n    indented\n  last\n"
+    assert last_lines(log) == ("worker-0", ["first", "  indented", "last"])
+    assert last_lines("2026-11-23T15:17:31Z lifecycle of job digits\n") == ("", [])

@@ -1,0 +1,254 @@
+"""The commands validate, generate and chart as their users call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tfconfig
+from tfconfig.cli import main
+from tfconfig.values.chart import bundled
+
+GOOD = "program: {command: [python3, train.py]}\n"
+BAD = GOOD + 'worker:\n  replicas: "3"\n'
+
+
+# For the tool in a process of its own: this checkout's, installed or not.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[4])}
+
+
+def run(*arguments: str | Path, stdin: str | bytes | None = None) -> Result:
+    result = CliRunner().invoke(main, [str(one) for one in arguments], input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    return result
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "good.yaml").write_text(GOOD, "utf-8")
+    (tmp_path / "bad.yaml").write_text(BAD, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+class TestValidate:
+    def test_right_file_ends_with_0_and_says_so(self) -> None:
+        result = run("validate", "good.yaml")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == "1 job checked, no mistake found\n"
+
+    def test_wrong_file_ends_with_1_and_shows_the_line(self) -> None:
+        result = run("validate", "bad.yaml")
+        assert result.exit_code == 1
+        assert result.stdout == (
+            'bad.yaml:3:13: error TFC011: worker.replicas: expected a whole number, found the text "3"\n'
+            '  3 |   replicas: "3"\n'
+            "    |             ^^^\n"
+            "  fix: remove the quotes\n"
+        )
+        assert result.stderr == "1 job checked, 1 mistake found\n"
+
+    def test_json_has_the_fields_of_version_1(self) -> None:
+        result = run("validate", "bad.yaml", "--format", "json")
+        assert result.exit_code == 1
+        assert json.loads(result.stdout) == {
+            "version": 1,
+            "diagnostics": [
+                {
+                    "rule": "TFC011",
+                    "severity": "error",
+                    "message": 'worker.replicas: expected a whole number, found the text "3"',
+                    "fix": "remove the quotes",
+                    "file": "bad.yaml",
+                    "line": 3,
+                    "column": 13,
+                    "endLine": 3,
+                    "endColumn": 16,
+                    "path": "worker.replicas",
+                }
+            ],
+        }
+
+    def test_json_of_a_right_file_is_an_empty_list(self) -> None:
+        result = run("validate", "good.yaml", "--format", "json")
+        assert (result.exit_code, json.loads(result.stdout)) == (0, {"version": 1, "diagnostics": []})
+
+    def test_each_file_is_a_job_of_its_own(self) -> None:
+        result = run("validate", "good.yaml", "bad.yaml")
+        assert result.exit_code == 1
+        assert result.stderr == "2 jobs checked, 1 mistake found\n"
+
+    def test_overlays_lie_under_each_file(self, folder: Path) -> None:
+        (folder / "team.yaml").write_text("program: {command: [x]}\nimage: {tags: x}\n", "utf-8")
+        (folder / "job.yaml").write_text("worker: {replicas: 4}\n", "utf-8")
+        result = run("validate", "-f", "team.yaml", "job.yaml", "good.yaml")
+        assert result.stdout.count("team.yaml:2:9: error TFC010") == 1
+        assert result.stderr == "2 jobs checked, 1 mistake found\n"
+
+    def test_files_of_f_alone_are_one_job(self) -> None:
+        result = run("validate", "-f", "bad.yaml", "-f", "good.yaml", "--set", "worker.replicas=3")
+        assert (result.exit_code, result.stderr) == (0, "1 job checked, no mistake found\n")
+
+    def test_mistake_in_a_set_argument_names_the_argument(self) -> None:
+        result = run("validate", "good.yaml", "--set", "worker.replicas=many")
+        assert result.stdout.startswith("--set worker.replicas=many: error TFC011: worker.replicas: expected a whole")
+
+    def test_dash_is_standard_input(self) -> None:
+        result = run("validate", "-", stdin=BAD)
+        assert result.stdout.startswith("-:3:13: error TFC011")
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            ((), "name a values file"),
+            (("no.yaml",), "no.yaml: No such file or directory; give the path of a values file"),
+            (("good.yaml", "--set", "a"), "--set a: the key 'a' has no value; write a=VALUE"),
+            (("good.yaml", "--format", "xml"), "'xml' is not one of"),
+            (("http://x/v.yaml",), "download the file"),
+            (("-f", "-", "good.yaml", "bad.yaml"), "standard input can be read once"),
+            (("-", "-"), "standard input can be read once"),
+        ],
+    )
+    def test_wrong_call_ends_with_2(self, arguments: tuple[str, ...], says: str) -> None:
+        result = run("validate", *arguments)
+        assert result.exit_code == 2
+        assert says in result.stderr
+
+    def test_file_that_is_not_yaml_is_a_finding_and_nothing_else_is_said_of_it(self, folder: Path) -> None:
+        (folder / "broken.yaml").write_text("a: [\n", "utf-8")
+        result = run("validate", "broken.yaml")
+        assert result.exit_code == 1
+        assert [line for line in result.stdout.splitlines() if "error" in line] == [
+            "broken.yaml:2:1: error TFC001: not YAML: did not find expected node content"
+        ]
+
+    def test_control_characters_of_a_file_do_not_reach_the_terminal(self, folder: Path) -> None:
+        (folder / "evil.yaml").write_text(GOOD + '"\\e[31m": 1\n', "utf-8")
+        assert "\x1b" not in run("validate", "evil.yaml").stdout
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.one_of(st.binary(max_size=60), st.text(max_size=30).map(lambda text: f"{GOOD}{text}".encode())))
+    def test_no_file_crashes_it(self, folder: Path, data: bytes) -> None:
+        (folder / "any.yaml").write_bytes(data)
+        assert run("validate", "any.yaml").exit_code in (0, 1)
+
+
+@pytest.mark.usefixtures("folder")
+class TestGenerate:
+    def test_every_task_is_a_line(self) -> None:
+        result = run("generate", "-f", "good.yaml", "--release", "r", "-n", "team")
+        lines = dict(line.split(" ", 1) for line in result.stdout.splitlines())
+        assert list(lines) == ["chief-0", "worker-0", "worker-1", "ps-0"]
+        assert json.loads(lines["worker-1"]) == {
+            "cluster": {
+                "chief": ["r-chief-0.r:2222"],
+                "worker": ["r-worker-0.r:2222", "r-worker-1.r:2222"],
+                "ps": ["r-ps-0.r:2222"],
+            },
+            "task": {"type": "worker", "index": 1},
+        }
+
+    def test_one_task_is_the_bare_value(self) -> None:
+        everything = run("generate", "-f", "good.yaml").stdout
+        assert f"worker-1 {run('generate', '-f', 'good.yaml', '--task', 'worker-1').stdout}" in everything
+
+    def test_env_is_a_line_that_a_shell_understands(self) -> None:
+        line = run("generate", "-f", "good.yaml", "--task", "ps-0", "--format", "env").stdout
+        shown = subprocess.run(
+            ["sh", "-c", f'{line}printf %s "$TF_CONFIG"'], capture_output=True, text=True, check=True
+        )
+        assert json.loads(shown.stdout)["task"] == {"type": "ps", "index": 0}
+
+    def test_json_is_one_object(self) -> None:
+        result = json.loads(run("generate", "-f", "good.yaml", "--format", "json").stdout)
+        assert result["ps-0"]["task"] == {"type": "ps", "index": 0}
+        assert list(result) == ["chief-0", "worker-0", "worker-1", "ps-0"]
+
+    def test_values_with_mistakes_are_refused_with_the_findings(self) -> None:
+        result = run("generate", "-f", "bad.yaml")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "bad.yaml:3:13: error TFC011" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            (("--task", "worker-9"), "no such task; this job has chief-0, worker-0, worker-1, ps-0"),
+            (("--format", "env"), "choose it with --task"),
+        ],
+    )
+    def test_wrong_call_ends_with_2(self, arguments: tuple[str, ...], says: str) -> None:
+        result = run("generate", "-f", "good.yaml", *arguments)
+        assert result.exit_code == 2
+        assert says in result.stderr
+
+
+class TestChart:
+    def test_prints_where_the_chart_is(self) -> None:
+        assert (Path(run("chart").stdout.strip()) / "Chart.yaml").is_file()
+
+    def test_export_copies_the_whole_chart(self, tmp_path: Path) -> None:
+        assert run("chart", "--export", tmp_path / "new").exit_code == 0
+        copied = {file.relative_to(tmp_path / "new") for file in (tmp_path / "new").rglob("*") if file.is_file()}
+        root = bundled().root
+        sources = {file.relative_to(root) for file in root.rglob("*") if file.is_file()}
+        assert copied == {file for file in sources if "__pycache__" not in file.parts}
+
+    def test_export_into_a_folder_with_something_in_it_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "mine").touch()
+        result = run("chart", "--export", tmp_path)
+        assert result.exit_code == 2
+        assert "is not empty; give a new directory" in result.stderr
+
+    def test_export_to_where_nothing_can_be_written_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        result = run("chart", "--export", tmp_path / "file" / "below")
+        assert result.exit_code == 2
+
+
+def seconds(*arguments: str) -> float:
+    """The fastest of five calls in a process of its own, less what Python itself takes."""
+
+    def fastest(*command: str) -> float:
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *command], check=True, capture_output=True, env=ENVIRONMENT)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    return fastest("-m", "tfconfig", *arguments) - fastest("-c", "pass")
+
+
+class TestStart:
+    def test_version_is_told(self) -> None:
+        assert run("--version").stdout == f"tfconfig {tfconfig.__version__}\n"
+
+    def test_help_lists_the_commands(self) -> None:
+        shown = run("-h").stdout
+        assert all(name in shown for name in ("validate", "generate", "chart"))
+
+    def test_version_and_validate_load_only_what_they_need(self) -> None:
+        code = "import sys; from tfconfig.cli import main; main({!r}, standalone_mode=False); print(*sys.modules)"
+        for arguments, without in ((["-h"], {"yaml", "jsonschema", "asyncio"}), (["chart"], {"jsonschema", "asyncio"})):
+            done = subprocess.run(
+                [sys.executable, "-c", code.format(arguments)],
+                check=True,
+                capture_output=True,
+                text=True,
+                env=ENVIRONMENT,
+            )
+            assert not without & set(done.stdout.split())
+
+    def test_it_starts_fast(self, folder: Path) -> None:
+        assert seconds("--version") < 0.25  # 0.06 on a quiet machine
+        assert seconds("validate", str(folder / "good.yaml")) < 0.9  # 0.2 on a quiet machine

@@ -1,0 +1,124 @@
+"""The commands that get people going: init, schema, explain, completion."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from tests.chart import helm
+from tests.unit.tool.commands.test_commands import run
+from tfconfig.cli import main
+from tfconfig.commands.explain import known
+from tfconfig.commands.init import starter
+from tfconfig.values.chart import bundled
+
+STRATEGIES = list(bundled().strategies)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+class TestInit:
+    def test_file_has_no_mistake_and_is_a_job(self, strategy: str) -> None:
+        assert run("init", strategy.lower()).exit_code == 0
+        result = run("validate", "values.yaml", "--strict")
+        assert (result.exit_code, result.stdout) == (0, "")
+        rendered = helm.render(yaml.safe_load(Path("values.yaml").read_text("utf-8")))
+        assert rendered.job_spec()["strategy"] == strategy
+
+    def test_what_is_commented_out_is_right_too(self, strategy: str) -> None:
+        text = starter(strategy)
+        for comment in ("# gpus: 1", "# storageClassName: nfs"):
+            text = text.replace(comment, comment[2:])
+        text = (
+            text.replace("# evaluator:\n#   ", "evaluator:\n  ")
+            .replace("# data:", "data:")
+            .replace("#   images", "  images")
+        )
+        assert not {"evaluator", "data"} - set(yaml.safe_load(text))
+        assert run("validate", "-", stdin=text).stdout == ""
+
+
+class TestInitWrites:
+    def test_nothing_is_overwritten(self) -> None:
+        Path("values.yaml").write_text("mine", "utf-8")
+        result = run("init", "Custom")
+        assert result.exit_code == 2
+        assert "values.yaml exists; name another file" in result.stderr
+        assert Path("values.yaml").read_text("utf-8") == "mine"
+
+    def test_another_file_or_standard_output(self) -> None:
+        assert run("init", "Custom", "-o", "job.yaml").exit_code == 0
+        assert "tfconfig validate job.yaml" in Path("job.yaml").read_text("utf-8")
+        assert run("init", "Custom", "-o", "-").stdout == starter("Custom")
+        assert run("init", "Custom", "-o", "no/such/folder.yaml").exit_code == 2
+
+    def test_strategy_that_is_none_is_a_wrong_call(self) -> None:
+        assert run("init", "Horovod").exit_code == 2
+
+
+class TestSchema:
+    def test_knows_the_chart_s_keys(self) -> None:
+        schema = json.loads(run("schema").stdout)
+        assert schema["properties"].keys() == bundled().schema["properties"].keys()
+
+    @pytest.mark.parametrize("file", sorted((bundled().root / "ci").glob("*.yaml")), ids=lambda file: file.stem)
+    def test_takes_files_that_leave_the_defaults_out(self, file: Path) -> None:
+        checker = jsonschema.Draft7Validator(json.loads(run("schema").stdout))
+        values = yaml.safe_load(file.read_text("utf-8"))
+        checker.validate(values)
+        assert checker.is_valid({})
+        assert not checker.is_valid({**values, "image": {"tags": "x"}})
+        assert not checker.is_valid({**values, "data": {"set": {"readOnly": True}}})  # mountPath has no default
+
+    def test_of_an_umbrella_chart_checks_the_job_s_part(self) -> None:
+        checker = jsonschema.Draft7Validator(json.loads(run("schema", "--alias", "training").stdout))
+        right = {"training": {**helm.PROGRAM, "resources": {"limits": {"cpu": 1}}}, "other": 1}
+        assert checker.is_valid(right)
+        assert not checker.is_valid({"training": {"replica": 1}})
+        assert not checker.is_valid({"training": {"resources": {"limits": {"cpu": "1Gx"}}}})
+
+
+class TestExplain:
+    @pytest.mark.parametrize("rule", [one.id for one in known("")])
+    def test_page_says_what_why_and_what_to_do(self, rule: str) -> None:
+        shown = run("explain", rule.lower()).stdout
+        (one,) = known(rule)
+        assert shown.startswith(f"{rule} ({one.severity}): {one.title}\n\n{one.why}\n\n{one.fix}\n")
+        assert ("\nWrong:\n\n    " in shown) == bool(one.bad)
+
+    def test_list_has_every_rule_and_a_beginning_its_group(self) -> None:
+        everything = run("explain").stdout.splitlines()
+        assert len(everything) == len(known("")) > 20
+        assert run("explain", "tfc17").stdout.splitlines() == [line for line in everything if line.startswith("TFC17")]
+
+    def test_id_that_no_rule_has_is_a_wrong_call(self) -> None:
+        result = run("explain", "TFC999")
+        assert result.exit_code == 2
+        assert "`tfconfig explain` lists them" in result.stderr
+
+
+class TestCompletion:
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_script_is_one_that_the_shell_takes(self, shell: str) -> None:
+        script = run("completion", shell).stdout
+        assert "_TFCONFIG_COMPLETE" in script
+        if shutil.which(shell):
+            subprocess.run([shell, "-n"], input=script, text=True, check=True)
+
+    def test_words_of_the_line_are_completed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("_TFCONFIG_COMPLETE", "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", "tfconfig valid")
+        monkeypatch.setenv("COMP_CWORD", "1")
+        assert CliRunner().invoke(main, [], prog_name="tfconfig").stdout == "plain,validate\n"

@@ -1,0 +1,208 @@
+"""`tfconfig plan` tells what the rendered chart asks for; quantities are those of Kubernetes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.chart import helm
+from tests.unit.tool import generated
+from tests.unit.tool.commands.test_commands import GOOD, run
+from tfconfig.commands.plan import plan, pod_amounts
+from tfconfig.values.load import load
+from tfconfig.values.quantity import Quantity, parse
+
+
+def told(values: dict[str, Any], folder: Path, release: str = "digits") -> dict[str, Any]:
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(values), "utf-8")
+    made: dict[str, Any] = json.loads(json.dumps(plan(load([str(file)]), release), default=str))
+    return made
+
+
+@pytest.mark.parametrize("name", helm.ci_values())
+class TestAgainstTheChart:
+    def test_objects_are_those_that_helm_makes(self, name: str, tmp_path: Path) -> None:
+        values = helm.ci_values()[name]
+        extra = sum(bool(one) for one in (values.get("extraObjects") or {}).values())
+        made = told(values, tmp_path)
+        objects = Counter((one["kind"], one["name"].removesuffix("*")) for one in made["objects"])
+        rendered = Counter(
+            (one["kind"], one["metadata"]["name"][: -8 if one["kind"] == "Job" else None])
+            for one in helm.render(values).objects
+        )
+        unknown = rendered - objects
+        assert unknown.total() == extra
+        assert {kind for kind, _ in objects - rendered} <= {"extraObjects"}
+
+    def test_resources_are_those_of_the_pods(self, name: str, tmp_path: Path) -> None:
+        values = helm.ci_values()[name]
+        made, rendered = told(values, tmp_path), helm.render(values)
+        for role, count in rendered.job_spec()["replicas"].items():
+            pod = rendered.pod_of(role)
+            for kind in ("requests", "limits"):
+                amounts = pod_amounts(pod["containers"], pod.get("initContainers", []), kind)
+                assert made["roles"][role][kind] == {name: str(amount) for name, amount in amounts.items()}
+            assert made["roles"][role]["tasks"] == count
+
+    def test_claims_and_rights_are_those_of_the_chart(self, name: str, tmp_path: Path) -> None:
+        values = helm.ci_values()[name]
+        made, rendered = told(values, tmp_path), helm.render(values)
+        claims = {
+            one["persistentVolumeClaim"]["claimName"]
+            for role in rendered.job_spec()["replicas"]
+            for one in rendered.pod_of(role).get("volumes", [])
+            if "persistentVolumeClaim" in one
+        }
+        assert {one["name"] for one in made["claims"]} == claims
+        lifecycle = made["rights"]["lifecycle"]
+        assert lifecycle["serviceAccount"] == rendered.lifecycle()["serviceAccountName"]
+        rules = rendered.one("Role")["rules"] if rendered.all("Role") else []
+        mine = {(kind, verb) for one in lifecycle["rules"] for kind in one["resources"] for verb in one["verbs"]}
+        chart = {(kind, verb) for one in rules for kind in one["resources"] for verb in one["verbs"]}
+        assert chart <= mine
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@given(generated.VALUES)
+def test_whatever_validate_passes_has_a_plan(tmp_path: Path, values: dict[str, Any]) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(json.dumps(values), "utf-8")
+    for form in ("text", "json"):
+        result = run("plan", "-f", file, "--format", form)
+        assert (result.exit_code == 0) is bool(result.stdout), result.stderr
+        assert result.exit_code == 0 or "error TFC" in result.stderr
+
+
+def test_totals_are_exact_over_suffixes_and_resources(tmp_path: Path) -> None:
+    values = {
+        **helm.PROGRAM,
+        "resources": {"requests": {"cpu": "1500m", "memory": "1Gi"}},
+        "worker": {"replicas": 3, "gpus": 2, "resources": {"limits": {"cpu": 0.5, "memory": "512Mi"}}},
+        "ps": {"replicas": 2, "gpus": 1, "gpuResource": "amd.com/gpu"},
+        "lifecycle": {"resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": None}},
+    }
+    total = told(values, tmp_path)["total"]
+    assert total["pods"] == 7
+    assert total["requests"] == {
+        "amd.com/gpu": "2",
+        "cpu": "6010m",  # 1500m x 3, the workers' limits x 3, 10m
+        "memory": "4672Mi",
+        "nvidia.com/gpu": "6",
+    }
+
+
+def test_pod_with_init_containers_and_sidecars_counts_as_the_scheduler_counts() -> None:
+    def of(cpu: str, **more: str) -> dict[str, Any]:
+        return {"resources": {"requests": {"cpu": cpu}}, **more}
+
+    sidecar = of("2", restartPolicy="Always")
+    assert str(pod_amounts([of("1"), of("1")], [of("5")], "requests")["cpu"]) == "5"
+    assert str(pod_amounts([of("1"), of("1")], [sidecar], "requests")["cpu"]) == "4"
+    assert str(pod_amounts([of("1")], [of("5"), sidecar], "requests")["cpu"]) == "5"
+    assert str(pod_amounts([of("1")], [sidecar, of("5")], "requests")["cpu"]) == "7"
+
+
+def test_suspended_job_counts_its_lifecycle_alone(tmp_path: Path) -> None:
+    made = told({**helm.PROGRAM, "suspend": True, "worker": {"gpus": 1}}, tmp_path)
+    assert made["total"] == {
+        "pods": 1, "requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}
+    }  # fmt: skip
+    assert made["roles"]["worker"]["requests"] == {"nvidia.com/gpu": "1"}
+
+
+def test_five_thousand_tasks_take_no_longer(tmp_path: Path) -> None:
+    values = {**helm.PROGRAM, "worker": {"replicas": 4900, "gpus": 8}, "ps": {"replicas": 100}}
+    began = time.monotonic()
+    made = told(values, tmp_path, "j")
+    assert made["total"]["requests"]["nvidia.com/gpu"] == "39200"
+    assert time.monotonic() - began < 1
+    assert len(json.dumps(made)) < 10_000
+
+
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path("v.yaml").write_text(GOOD + "worker: {gpus: 1}\n", "utf-8")
+
+    def test_text_has_the_answers(self) -> None:
+        shown = run("plan", "-f", "v.yaml", "--release", "r").stdout
+        for words in (
+            "worker     2     server     -    -       1",
+            "total      5                10m  48Mi    2",
+            "No cpu or memory is asked for by chief, worker, ps",
+            "r-checkpoints for checkpoints: 10Gi, ReadWriteMany, the default storage class, kept on uninstall",
+            "2222/TCP of Service r, open to the job's own pods",
+            "training pods: none",
+        ):
+            assert words in shown
+
+    def test_json_is_versioned(self) -> None:
+        made = json.loads(run("plan", "-f", "v.yaml", "--format", "json").stdout)
+        assert (made["version"], made["name"]) == (1, "release")
+
+    def test_job_without_volumes_says_so(self) -> None:
+        shown = run("plan", "-f", "v.yaml", "--set", "checkpoint.enabled=false,networkPolicy.enabled=false").stdout
+        assert "none: checkpoints are off" in shown
+        assert "open to everywhere" in shown
+
+    def test_values_with_mistakes_are_not_planned(self) -> None:
+        result = run("plan", "-f", "v.yaml", "--set", "worker.replicas=x")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert run("plan").exit_code == 2
+
+
+NUMBERS = st.decimals(0, 10**6, places=3).map(str)
+
+
+class TestQuantity:
+    @pytest.mark.parametrize(
+        ("text", "nanos"),
+        [
+            ("1", 10**9),
+            (2, 2 * 10**9),
+            (0.5, 5 * 10**8),
+            ("500m", 5 * 10**8),
+            ("1e3", 10**12),
+            ("1E3", 10**12),
+            ("1E", 10**27),
+            ("1.5Gi", 1536 * 1024**2 * 10**9),
+            (".5", 5 * 10**8),
+            ("1n", 1),
+            ("0.1n", 1),
+            ("1e-999999999", 1),
+            ("1e999999999", ((1 << 63) - 1) * 10**9),
+            ("16Ei", ((1 << 63) - 1) * 10**9),
+        ],
+    )
+    def test_is_read_as_kubernetes_reads_it(self, text: object, nanos: int) -> None:
+        assert parse(text).nanos == nanos
+
+    @pytest.mark.parametrize("text", ["", "1K", "NaN", " 1Gi", "1_000", True, "1e", "Gi", "1Gi ", "\u0661"])
+    def test_what_kubernetes_refuses_is_refused(self, text: object) -> None:
+        with pytest.raises(ValueError, match="no quantity"):
+            parse(text)
+
+    @given(NUMBERS, st.sampled_from(["", "m", "k", "M", "Ki", "Mi", "u", "n"]), st.integers(1, 9))
+    def test_what_is_written_is_the_same_amount(self, number: str, suffix: str, times: int) -> None:
+        amount = parse(number + suffix) * times + parse("1Mi")
+        assert parse(str(amount)).nanos == amount.nanos
+        if suffix == "Mi":
+            assert amount.nanos >= Decimal(number) * 1024**2 * times * 10**9
+
+    def test_is_written_short(self) -> None:
+        assert [str(parse(one)) for one in ("1024Mi", "1000m", "2500m", "0", "0Gi", "1e3")] == [
+            "1Gi", "1", "2500m", "0", "0", "1000"
+        ]  # fmt: skip
+        assert Quantity() + parse("1Gi") == parse("1Gi")
+        assert [parse(one).short() for one in ("12010m", "500m", "1n", "3")] == ["12.01", "500m", "1n", "3"]

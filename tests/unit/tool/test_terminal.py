@@ -1,0 +1,65 @@
+"""Tables fit the terminal whatever is in them, and durations are read as they are written."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfconfig.terminal import duration, labelled, parse_duration, table
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Mn", "Cf"]), max_size=60)
+
+
+@given(st.lists(st.tuples(WORDS, WORDS, WORDS, WORDS), max_size=5), st.integers(60, 160))
+def test_no_line_is_wider_than_the_terminal_and_none_breaks_it(rows: list[tuple[str, ...]], columns: int) -> None:
+    for line in table(("TASK", "STATE", "NODE", "WHY"), rows, columns):
+        assert len(line) <= columns
+        assert line.isprintable()
+
+
+def test_the_last_column_is_wrapped_and_long_names_lose_their_middle() -> None:
+    node = "ip-10-0-117-23.eu-central-1.compute.internal"
+    why = "Unschedulable: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu"
+    assert table(("TASK", "NODE", "WHY"), [("worker-0", node, why)], 70) == [
+        "TASK      NODE                            WHY",
+        "worker-0  ip-10-0-117-23.…mpute.internal  Unschedulable: 0/3 nodes are",
+        "                                          available: 3 Insufficient",
+        "                                          nvidia.com/gpu",
+    ]
+    assert table(("TASK", "NODE", "WHY"), [("worker-0", node, why)], 160)[1].endswith(why)
+
+
+def test_a_last_column_without_text_is_left_out() -> None:
+    assert table(("TASK", "WHY"), [("worker-0", "")], 80) == ["TASK", "worker-0"]
+
+
+def test_labels_without_text_are_left_out_and_texts_stand_below_each_other() -> None:
+    assert labelled(
+        [("phase", "Running"), ("why", ""), ("message", "one two three four five six seven eight")], 40
+    ) == [
+        "phase    Running",
+        "message  one two three four five six",
+        "         seven eight",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-3, "0 s"), (59.9, "59 s"), (60, "1 min"), (92, "1 min 32 s"), (7620, "2 h 7 min"), (273600, "3 d 4 h")],
+)
+def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("2d", 172800), ("1.5h", 5400)]
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "10 m", "-5s", "5x", "s5", "1e3"])
+def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="write 90s, 10m or 1h30m"):
+        parse_duration(text)

@@ -1,0 +1,146 @@
+"""The values of one job: files and --set arguments over the chart's defaults, each leaf with the place that set it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tfconfig.diagnostics import Diagnostic, Origin, dotted
+from tfconfig.values.chart import Chart, ChartError, bundled
+from tfconfig.values.helm_yaml import Node, plain, read
+from tfconfig.values.merge import over_defaults, under_defaults
+from tfconfig.values.set_flags import SetFlags, merge_maps
+
+
+class UnreadableError(Exception):
+    """A values file that cannot be opened: a wrong call, not a finding. Says why and what to do."""
+
+
+@dataclass
+class Values:
+    """Effective values of one job."""
+
+    root: Node
+    files: tuple[str, ...]  # as the user named them
+    chart: Chart
+    diagnostics: list[Diagnostic] = field(default_factory=list)  # what is wrong with the files themselves
+    sources: dict[str, str] = field(default_factory=dict)  # file -> its text
+    alias: str = ""  # in an umbrella chart: the key of the job there
+    team: str = ""  # in an umbrella chart: its values.yaml
+    around: Values | None = None  # in an umbrella chart: all of its values
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """What the chart's templates see as .Values."""
+        data: dict[str, Any] = plain(self.root)
+        return data
+
+    def job_release(self, release: str) -> str:
+        """What the job is called after: in an umbrella chart, the release and the job's key there."""
+        return f"{release}-{self.alias}" if self.alias else release
+
+    def shown(self, path: Sequence[str | int]) -> str:
+        """A path as it stands in the user's files."""
+        return dotted([self.alias, *path] if self.alias else path)
+
+    def origin(self, path: Sequence[str | int], key: bool = False) -> Origin:
+        """Who set the value at a path. With `key`, the place of its key.
+
+        The nearest map around it that the user wrote, when the value is not set or is a default of the chart.
+        """
+        best = self.root.origin
+        node = self.root
+        for part in path:
+            child = _child(node, part)
+            if child is None:
+                return best
+            node = child
+            if not node.origin.default:
+                best = _inside(node)
+        if node.origin.default:
+            return best
+        return node.key_origin or node.origin if key else node.origin
+
+    def is_set(self, path: Sequence[str | int]) -> bool:
+        """Whether the user set the value at a path (rather than the chart, or nobody)."""
+        node = self.root
+        for part in path:
+            child = _child(node, part)
+            if child is None:
+                return False
+            node = child
+        return not node.origin.default
+
+
+def _child(node: Node, part: str | int) -> Node | None:
+    """An entry of a map, also one that a null removed, or of a list."""
+    child: Node | None = None
+    if isinstance(node.value, dict) and isinstance(part, str):
+        child = node.value.get(part) or node.removed.get(part)
+    elif isinstance(node.value, list) and isinstance(part, int) and 0 <= part < len(node.value):
+        child = node.value[part]
+    return child
+
+
+def _inside(node: Node) -> Origin:
+    """How a message points at a map that lacks something: by its key, not by all of its text."""
+    return node.key_origin or node.origin if isinstance(node.value, dict) else node.origin
+
+
+def load(files: Sequence[str], sets: SetFlags | None = None, chart: Chart | None = None, alias: str = "") -> Values:
+    """Read and merge a job's values as `helm install -f FILE … --set …` does.
+
+    With an umbrella chart the files are its values, and the job's are those under `alias`. Files that are not YAML
+    count as empty and leave a diagnostic; `-` is standard input. Raises UnreadableError for a file or chart that cannot
+    be opened and SetError for a --set argument that Helm refuses.
+    """
+    outer = chart or bundled()
+    try:
+        inner, alias = outer.job(alias)
+        inner.schema, inner.strategies  # noqa: B018  (what is wrong with them is said here)
+    except ChartError as e:
+        raise UnreadableError(str(e)) from None
+    root = Node({}, Origin(files[-1], 1, 1, 1, 1) if files else Origin("the --set arguments"))
+    values = Values(root, tuple(files), inner, alias=alias)
+    for file in files:
+        merge_maps(root, _add(values, file, _bytes(file)))
+    (sets or SetFlags()).apply(root)
+    if alias:
+        values.team = str(outer.root / "values.yaml")
+        under_defaults(root, _add(values, values.team, outer.file("values.yaml") or b""))
+        values.around = Values(root, values.files, outer)
+        values.root = _subtree(root, alias)
+    over_defaults(values.root, inner.defaults)
+    return values
+
+
+def _add(values: Values, file: str, content: bytes) -> Node:
+    document = read(content, file)
+    values.sources[file] = document.text
+    values.diagnostics += document.diagnostics
+    return document.root
+
+
+def _subtree(root: Node, alias: str) -> Node:
+    """The values that Helm hands to a subchart: those under its key, and `global`."""
+    node: Node | None = root.value.get(alias)
+    if node is None or node.value is None:
+        node = root.value[alias] = Node({}, root.origin)
+    if "global" in root.value and isinstance(node.value, dict):
+        node.value.setdefault("global", root.value["global"])
+    return node
+
+
+def _bytes(file: str) -> bytes:
+    if file.strip() == "-":
+        return sys.stdin.buffer.read()
+    if "://" in file:
+        raise UnreadableError(f"{file}: values are not read over the network; download the file and give its path")
+    try:
+        return Path(file).read_bytes()
+    except (OSError, ValueError) as e:
+        raise UnreadableError(f"{file}: {getattr(e, 'strerror', None) or e}; give the path of a values file") from None

@@ -1,0 +1,64 @@
+"""What a role's tasks run with: the settings at the top of the values, overridden by the role's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tfconfig.tensorflow_job.task.job_spec import expand
+
+# Variables that the entrypoint makes for each task, so that nobody else may set them.
+MADE_VARIABLES = (
+    "TF_CONFIG",
+    "TASK_TYPE",
+    "TASK_INDEX",
+    "TASK_PROGRESS_FILE",
+    "PS_HOSTS",
+    "WORKER_HOSTS",
+    "CHECKPOINT_DIR",
+)
+
+# Merged key by key, where null removes a key; every other setting of a role replaces the one at the top whole.
+MERGED = frozenset(("image", "env", "nodeSelector", "podLabels", "podAnnotations"))
+
+
+def setting(data: Mapping[str, Any], role: str, key: str) -> Any:
+    """The effective value of one setting, as the chart's template `settings` merges it."""
+    own = data.get(role) or {}
+    if key not in MERGED:
+        return own[key] if key in own else data.get(key)
+    merged = {**(data.get(key) or {}), **(own.get(key) or {})}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def data_volumes(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The data volumes that no overlay removed with null."""
+    return {name: volume for name, volume in (data.get("data") or {}).items() if volume}
+
+
+def environment(
+    data: Mapping[str, Any], role: str, given: Mapping[str, str], paths: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """A role's variables outside of a cluster, and the names of those that nobody gives.
+
+    `given` answers for Secrets, ConfigMaps and other sources that only a cluster has; `paths` are the folders of data
+    volumes by name. $(NAME) refers to variables that come earlier, as in Kubernetes: volumes, then env by name.
+    """
+    made: dict[str, str] = {}
+    missing: list[str] = []
+    for name, volume in sorted(data_volumes(data).items()):
+        if volume.get("env"):
+            made[volume["env"]] = paths.get(name, volume["mountPath"])
+    for name, value in sorted(setting(data, role, "env").items()):
+        if not isinstance(value, Mapping):
+            made[name] = expand(value if isinstance(value, str) else json.dumps(value), made)
+        elif name in given:
+            made[name] = given[name]
+        elif not _optional(value):
+            missing.append(name)
+    return made, missing
+
+
+def _optional(value: Mapping[str, Any]) -> bool:
+    return any(isinstance(source, Mapping) and source.get("optional") for source in value["valueFrom"].values())
