@@ -82,7 +82,7 @@ class _Task:
         (self.folder / "job.json").write_text(json.dumps(job))
         # With -S, and without bytecode, as in the chart.
         self.through = [sys.executable, "-S", str(files), "task", f"--role={role}", f"--index={index}"]
-        self.through += [f"--run={job['run']}", "--grace=30", f"--config={self.folder}", f"--state={self.folder}"]
+        self.through += [f"--run-id={job['runId']}", "--grace=30", f"--config={self.folder}", f"--state={self.folder}"]
         self.through += [f"--message={self.folder / 'message'}"]
         self.environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 

@@ -136,7 +136,7 @@ def fails_while_it_starts(lab: Lab, results: Results, tasks: int) -> None:
             made=made,
             recorded=seen.phase(NAME, "Failed") - ended,
             gone=gone - ended,
-            released=seen.phase(NAME, "Released") - ended,
+            freed=seen.phase(NAME, "Released") - ended,
             left=sum(pod.alive for pod in seen.pods.values()),
             made_after_release=later,
         )

@@ -297,7 +297,7 @@ def _failures(rows: _Rows) -> list[str]:
         lines += [
             f"A job of {row['tasks']:,} tasks whose chief fails for good when 30 % of its pods exist ({row['made']} "
             f"were made): failure told after {row['recorded']:.1f} s, all pods gone after {row['gone']:.1f} s, "
-            f"everything freed for good after {row['released']:.1f} s; {row['left']} pods left, "
+            f"everything freed for good after {row['freed']:.1f} s; {row['left']} pods left, "
             f"{row['made_after_release']} made after that.",
             "",
         ]

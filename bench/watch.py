@@ -145,7 +145,7 @@ class Watch:
             self.status_bytes, self.status_writes = max(self.status_bytes, len(text)), self.status_writes + 1
             self.status[job] = status
             self.phases.setdefault((job, status["phase"]), now)
-            if status["released"]:
+            if status["freed"]:
                 self.phases.setdefault((job, "Released"), now)
 
     def _note_jobs(self, change: str, item: Object, now: float) -> None:  # noqa: ARG002

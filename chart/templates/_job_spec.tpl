@@ -2,7 +2,7 @@
 The run id: the same id is the same run, which is never repeated. It is a hash of the values that reach the training pods,
 without empty ones, so that a later chart that adds an empty default starts no new run.
 */}}
-{{- define "tensorflow-job.run" -}}
+{{- define "tensorflow-job.runId" -}}
 {{- $values := omit .Values "restart" "completion" "deadlines" "cleanup" "suspend" "lifecycle" "serviceAccount" "networkPolicy"
       "logs" "metrics" "tensorboard" "extraObjects" "global" "enabled" -}}
 {{- $checkpoint := pick .Values.checkpoint "enabled" "mountPath" "directory" "existingClaim" -}}
@@ -72,7 +72,7 @@ without empty ones, so that a later chart that adds an empty default starts no n
       "name" $fullname
       "service" $fullname
       "port" 2222
-      "run" (include "tensorflow-job.run" .)
+      "runId" (include "tensorflow-job.runId" .)
       "strategy" .Values.strategy
       "replicas" $replicas
       "servers" $servers

@@ -70,7 +70,7 @@ spec:
         - /tensorflow-job/lib/tensorflow_job/lifecycle
         - --config=/tensorflow-job/config
         - --job={{ .jobName }}
-        - --run={{ include "tensorflow-job.run" .root }}
+        - --run-id={{ include "tensorflow-job.runId" .root }}
         {{- if .root.Values.metrics.enabled }}
         - --metrics=8080
       ports:

@@ -160,7 +160,7 @@ metadata:
   labels:
     {{- include "tensorflow-job.podLabels" (dict "root" .root "component" "training") | nindent 4 }}
     tensorflow-job/role: {{ .role }}
-    tensorflow-job/run: {{ include "tensorflow-job.run" .root | quote }}
+    tensorflow-job/run-id: {{ include "tensorflow-job.runId" .root | quote }}
     {{- with $settings.podLabels }}
     {{- include "tensorflow-job.named" (dict "root" $.root "texts" .) | nindent 4 }}
     {{- end }}
@@ -219,7 +219,7 @@ spec:
         - /tensorflow-job/lib/tensorflow_job/task
         - run
         - --role={{ .role }}
-        - --run={{ include "tensorflow-job.run" .root }}
+        - --run-id={{ include "tensorflow-job.runId" .root }}
         - --grace={{ int64 $settings.terminationGracePeriodSeconds }}
         - --config=/tensorflow-job/config
         - --state=/tensorflow-job-state

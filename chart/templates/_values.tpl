@@ -28,16 +28,16 @@
 {{- end -}}
 
 {{/*
-Labels or annotations of pods with $(JOB), $(RUN) and $(TASKS) replaced, so that an overlay for any job can name the group of
+Labels or annotations of pods with $(JOB), $(RUN_ID) and $(TASKS) replaced, so that an overlay for any job can name the group of
 a scheduler. Takes (dict "root" $ "texts" map).
 */}}
 {{- define "tensorflow-job.named" -}}
 {{- $job := include "tensorflow-job.fullname" .root -}}
-{{- $run := include "tensorflow-job.run" .root -}}
+{{- $run := include "tensorflow-job.runId" .root -}}
 {{- $tasks := include "tensorflow-job.tasks" .root -}}
 {{- $texts := dict -}}
 {{- range $name, $text := .texts -}}
-{{-   $_ := set $texts $name ($text | replace "$(JOB)" $job | replace "$(RUN)" $run | replace "$(TASKS)" $tasks) -}}
+{{-   $_ := set $texts $name ($text | replace "$(JOB)" $job | replace "$(RUN_ID)" $run | replace "$(TASKS)" $tasks) -}}
 {{- end -}}
 {{- toYaml $texts -}}
 {{- end -}}

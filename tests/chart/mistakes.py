@@ -221,7 +221,7 @@ SCHEMA = [
         {"completion": {"successPolicy": "chief"}},
         "at '/completion/successPolicy': value must be one of 'Chief', 'Worker0'",
     ),
-    Mistake({"cleanup": {"onSuccess": "All"}}, "at '/cleanup/onSuccess': value must be one of 'Release', 'Keep'"),
+    Mistake({"cleanup": {"onSuccess": "All"}}, "at '/cleanup/onSuccess': value must be one of 'Delete', 'Keep'"),
     Mistake({"deadlines": {"activeSeconds": 0}}, "at '/deadlines/activeSeconds': minimum: got 0, want 1"),
     Mistake({"deadlines": {"activeSeconds": "1h"}}, "at '/deadlines/activeSeconds': got string, want null or integer"),
     Mistake({"terminationGracePeriodSeconds": 0}, "at '/terminationGracePeriodSeconds': minimum: got 0, want 1"),

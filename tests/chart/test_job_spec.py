@@ -17,7 +17,7 @@ STRATEGIES: dict[str, Values] = json.loads((CHART / "files/strategies.json").rea
 
 
 def run_of(values: Values) -> str:
-    run: str = render(merged(PROGRAM, values)).job_spec()["run"]
+    run: str = render(merged(PROGRAM, values)).job_spec()["runId"]
     return run
 
 
@@ -34,7 +34,7 @@ def chart_and_later(folder: Path) -> tuple[Path, Path]:
 
 def test_the_whole_layout() -> None:
     layout = render(PROGRAM, release="mnist").job_spec()
-    assert re.fullmatch("[0-9a-f]{10}", layout.pop("run"))
+    assert re.fullmatch("[0-9a-f]{10}", layout.pop("runId"))
     assert layout == {
         "name": "mnist",
         "service": "mnist",
@@ -57,14 +57,14 @@ def test_the_whole_layout() -> None:
             "nodeLossGraceSeconds": 60,
         },
         "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
-        "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
+        "cleanup": {"onSuccess": "Delete", "onFailure": "Delete"},
         "logs": None,
     }
 
 
 def test_the_layout_of_everything() -> None:
     layout = render(helm.ci_values()["everything"]).job_spec()
-    del layout["run"]
+    del layout["runId"]
     assert layout == {
         "name": "everything",
         "service": "everything",
@@ -189,7 +189,7 @@ def test_a_new_empty_default_of_a_later_chart_starts_no_new_run(tmp_path: Path, 
     values = (later / "values.yaml").read_text("utf-8")
     new = {"newSetting": empty, "newSection": {"inner": {"setting": empty}}}
     (later / "values.yaml").write_text(f"{values}\n{json.dumps(new)[1:-1].replace(', ', chr(10))}\n", "utf-8")
-    assert render(PROGRAM, chart=later).job_spec()["run"] == render(PROGRAM, chart=now).job_spec()["run"]
+    assert render(PROGRAM, chart=later).job_spec()["runId"] == render(PROGRAM, chart=now).job_spec()["runId"]
 
 
 def test_an_empty_argument_is_not_an_empty_default() -> None:

@@ -219,10 +219,10 @@ def test_the_status_tells_the_run_and_the_controller_and_has_no_data(rendered: R
     status = rendered.one("ConfigMap", _status(rendered))
     assert "data" not in status
     annotations = status["metadata"]["annotations"]
-    assert annotations["tensorflow-job/run"] == rendered.job_spec()["run"]
+    assert annotations["tensorflow-job/run-id"] == rendered.job_spec()["runId"]
     assert annotations["tensorflow-job/controller"] == rendered.one("Job")["metadata"]["name"]
     for one in rendered.all("StatefulSet"):
-        assert one["spec"]["template"]["metadata"]["labels"]["tensorflow-job/run"] == rendered.job_spec()["run"]
+        assert one["spec"]["template"]["metadata"]["labels"]["tensorflow-job/run-id"] == rendered.job_spec()["runId"]
 
 
 def test_a_claim_is_kept_on_uninstall_unless_told_otherwise() -> None:

@@ -15,7 +15,7 @@ def test_the_notes_give_the_next_commands() -> None:
     rendered = render(PROGRAM, release="mnist", namespace="team")
     job = rendered.one("Job")["metadata"]["name"]
     for command in (
-        "1 chief, 2 worker, 1 ps; strategy ParameterServer; run " + rendered.job_spec()["run"],
+        "1 chief, 2 worker, 1 ps; strategy ParameterServer; run " + rendered.job_spec()["runId"],
         "kubectl -n team get configmap mnist-status -o jsonpath='{.data.status\\.json}'",
         "tfconfig status, logs -f or wait, then -n team mnist",
         "kubectl -n team logs -f mnist-chief-0",

@@ -24,14 +24,14 @@ def env_of(values: Values, role: str = "worker") -> dict[str, Any]:
 
 def test_the_command_of_a_task() -> None:
     rendered = render(merged(PROGRAM, {"terminationGracePeriodSeconds": 90}))
-    run = rendered.job_spec()["run"]
+    run = rendered.job_spec()["runId"]
     assert rendered.container_of("ps")["command"] == [
         "python3",
         "-S",
         "/tensorflow-job/lib/tensorflow_job/task",
         "run",
         "--role=ps",
-        f"--run={run}",
+        f"--run-id={run}",
         "--grace=90",
         "--config=/tensorflow-job/config",
         f"--state={STATE}",
@@ -48,7 +48,7 @@ def test_the_command_of_the_lifecycle() -> None:
         "/tensorflow-job/lib/tensorflow_job/lifecycle",
         "--config=/tensorflow-job/config",
         f"--job={rendered.one('Job')['metadata']['name']}",
-        f"--run={rendered.job_spec()['run']}",
+        f"--run-id={rendered.job_spec()['runId']}",
     ]
 
 
@@ -230,7 +230,7 @@ def test_stable_distributed_tensorflow_request_for_requests_cannot_come_back() -
             )
         ).container_of("worker")
         assert set(container["resources"]) == {"limits", "requests"}
-    source = "".join(file.read_text("utf-8") for file in (CHART / "templates").iterdir())
+    source = "".join(file.read_text("utf-8") for file in (CHART / "templates").rglob("*.*"))
     assert "request:" not in source
 
 

@@ -198,6 +198,6 @@ def test_null_for_any_setting_of_a_role_is_rendered_or_refused_by_name(setting: 
 def _comparable(rendered: Rendered) -> list[Any]:
     """Everything but hashes, which change with every value."""
     text = json.dumps(rendered.objects)
-    for hashed in (rendered.job_spec()["run"], rendered.one("Job")["metadata"]["name"]):
+    for hashed in (rendered.job_spec()["runId"], rendered.one("Job")["metadata"]["name"]):
         text = text.replace(hashed, "HASH")
     return json.loads(text)  # type: ignore[no-any-return]

@@ -330,7 +330,7 @@ class Job:
         assert not self.condition("Failed" if phase == "Succeeded" else "Complete")
         assert set(self.sets().values()) == {0}
         status = self.status
-        assert status["released"] is True
+        assert status["freed"] is True
         if not disturbed:
             self.measured = measure(self)
         return status

@@ -39,7 +39,7 @@ class Seconds:
 
 def measure(job: Job) -> Seconds | None:
     """The seconds of a job that ended and was freed; None where its program did not tell when it ended."""
-    end, run = program_end(job), job.status["run"]
+    end, run = program_end(job), job.status["runId"]
     if end is None:
         return None
     deleted: dict[str, float] = {}
@@ -48,7 +48,7 @@ def measure(job: Job) -> Seconds | None:
     for seen in job.namespace.pods.history:
         metadata = seen.object["metadata"]
         labels = metadata.get("labels", {})
-        if labels.get("tensorflow-job/job") != job.name or labels.get("tensorflow-job/run") != run:
+        if labels.get("tensorflow-job/job") != job.name or labels.get("tensorflow-job/run-id") != run:
             continue
         if "deletionTimestamp" in metadata or seen.type == "DELETED":
             deleted.setdefault(metadata["uid"], seen.time)
@@ -101,4 +101,4 @@ def report(all_seconds: Iterable[Seconds]) -> list[str]:
 
 def _has_ended(document: Object, run: str) -> bool:
     status = json.loads((document.get("data") or {}).get("status.json") or "{}")
-    return status.get("run") == run and status.get("phase") in ("Succeeded", "Failed")
+    return status.get("runId") == run and status.get("phase") in ("Succeeded", "Failed")

@@ -41,7 +41,7 @@ def test_away_in_the_middle_of_a_run_while_a_program_fails(jobs: Jobs, api_serve
     job.wait_until("the program runs again", lambda: job.restarts("worker-0") == 1 and job.runs("worker-0"))
     job.tell("worker-0", "end")
     status = job.wait_ended("Succeeded", disturbed=True, freed=AWAY_SECONDS)
-    assert (status["run"], status["startTime"]) == (run["run"], run["startTime"])
+    assert (status["runId"], status["startTime"]) == (run["runId"], run["startTime"])
     assert status["failures"] == 1
 
 

@@ -118,7 +118,7 @@ def as_account(jobs: Jobs, name: str, rules: list[dict[str, list[str]]], folder:
 
 
 def test_a_job_that_runs(job: Callable[[str], Job], tool: Tool) -> None:
-    run = job("running").wait_running()["run"]
+    run = job("running").wait_running()["runId"]
     output, _ = tool("status", "running")
     head, _, table = output.partition("\n\n")
     assert re.search(r"^phase +Running\nmessage +all 3 tasks run or are done\n", head, re.MULTILINE)
@@ -128,7 +128,7 @@ def test_a_job_that_runs(job: Callable[[str], Job], tool: Tool) -> None:
     ]
     for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
         told: dict[str, Any] = read(tool("status", "running", "-o", form)[0])
-        assert (told["phase"], told["run"], told["lifecycle"]) == ("Running", run, "")
+        assert (told["phase"], told["runId"], told["lifecycle"]) == ("Running", run, "")
         nodes = {task: pod["spec"]["nodeName"] for task, pod in job("running").pods.items()}
         assert {one["task"]: one["node"] for one in told["tasks"]} == nodes
 

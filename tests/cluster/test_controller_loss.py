@@ -17,7 +17,7 @@ def test_lost_in_the_middle_of_a_run(jobs: Jobs) -> None:
     job.wait_for_other_controller(job.delete_lifecycle_pod())
     job.tell("worker-0", "end")
     status = job.wait_ended("Succeeded")
-    assert (status["run"], status["startTime"]) == (run["run"], run["startTime"])
+    assert (status["runId"], status["startTime"]) == (run["runId"], run["startTime"])
     assert (status["failures"], status["restarts"]) == (1, 1)
     assert [reason for _, reason, _ in job.events()].count("TaskFailed") == 1
     assert job.restarts("worker-0") <= 2  # after the failure, and to park; no pod was made anew
@@ -57,7 +57,7 @@ def test_lost_between_deciding_and_releasing(jobs: Jobs) -> None:
     job = jobs.install(values)
     job.wait_until("the outcome is recorded", lambda: job.phase == "Failed")
     decided = job.status
-    assert decided["released"] is False
+    assert decided["freed"] is False
     job.delete_lifecycle_pod()
     status = job.wait_ended("Failed", disturbed=True)
     same = ("reason", "message", "decidingTask", "exitCode", "completionTime", "failures")

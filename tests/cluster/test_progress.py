@@ -76,7 +76,7 @@ def test_kept_logs_are_on_the_claim_after_the_end(jobs: Jobs) -> None:
         assert f"line 1 of {task}\n" in seen
         job.tell(task, "end")
     status = job.wait_ended("Succeeded")
-    folder = f"/checkpoints/{job.name}/logs/{status['run']}"
+    folder = f"/checkpoints/{job.name}/logs/{status['runId']}"
     text = job.in_volume(f"cd {folder} && ls && cat $(ls -r worker-1.log*) && tail -n 2 worker-0.log")
     lines = text.splitlines()
     parts = [f"worker-{index}.log{part}" for index in (0, 1) for part in ("", ".1", ".2", ".3")]

@@ -82,10 +82,10 @@ def test_a_user_with_edit_installs_a_job_with_the_account_that_an_administrator_
     prepare_account(jobs)
     job = jobs.new()
     job.install({**values, **no_account_of_its_own}, user)
-    run = job.wait_running()["run"]
+    run = job.wait_running()["runId"]
     assert job.lifecycle_pods[0]["spec"]["serviceAccountName"] == ACCOUNT
     job.upgrade("--reuse-values", "--set", "run=2", user)
-    job.wait_until("the second run", lambda: job.phase == "Running" and job.status["run"] != run)
+    job.wait_until("the second run", lambda: job.phase == "Running" and job.status["runId"] != run)
     job.tell("worker-0", "end")
     job.wait_ended("Succeeded")
     assert not [line for line in job.lifecycle_log().splitlines() if "forbidden" in line.lower()]

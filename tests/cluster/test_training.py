@@ -88,7 +88,7 @@ def test_training_goes_on_when_a_worker_pod_is_deleted(jobs: Jobs) -> None:
 def test_a_job_that_is_suspended_holds_nothing_and_resumes_from_the_checkpoint(jobs: Jobs) -> None:
     job = jobs.install(digits(STEPS, *ARGUMENTS))
     _wait_for_step(job, 100)
-    run = job.status["run"]
+    run = job.status["runId"]
     job.upgrade("--reuse-values", "--set", "suspend=true")
     job.wait_for_phase("Suspended")
     job.wait_until("no training pod is left", lambda: not job.pods, 30)
@@ -98,7 +98,7 @@ def test_a_job_that_is_suspended_holds_nothing_and_resumes_from_the_checkpoint(j
     job.upgrade("--reuse-values", "--set", "suspend=false")
     _wait_until_resumed(job, 50)
     status = job.wait_ended("Succeeded")
-    assert (status["run"], status["failures"]) == (run, 0)
+    assert (status["runId"], status["failures"]) == (run, 0)
     assert _accuracy(job.tail(), STEPS) > 0.9
 
 

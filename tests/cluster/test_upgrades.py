@@ -120,7 +120,7 @@ def wait_for_run(job: Job, is_it: Callable[[str], bool], seconds: float = 90) ->
 
     def found() -> str | None:
         status = job.status
-        return status["run"] if status.get("phase") == "Running" and is_it(status["run"]) else None
+        return status["runId"] if status.get("phase") == "Running" and is_it(status["runId"]) else None
 
     return job.wait_until("the wanted run", found, seconds)
 
@@ -156,7 +156,7 @@ def test_a_changed_program_is_a_new_run_that_never_works_beside_the_old_one(jobs
     release = Release(job, tool)
     values = shell(BEATS, worker={"replicas": 3}, checkpoint={"enabled": True})
     release.install({**values, "env": {"WORD": "old"}})
-    first = job.wait_running()["run"]
+    first = job.wait_running()["runId"]
     before = uids(job)
     job.wait_until("all beat", lambda: len(_workers(_beats(job))) == 3)
     release.install({**values, "env": {"WORD": "new"}})
@@ -177,18 +177,18 @@ def test_a_run_that_is_over_is_repeated_when_run_is_raised_and_not_when_it_is_ro
     jobs: Jobs, helm: Helm
 ) -> None:
     job = jobs.install(shell("told end; echo $WORD", env={"WORD": "a"}), helm=helm)
-    first = job.wait_running()["run"]
+    first = job.wait_running()["runId"]
     end(job)
     outcome = job.wait_ended("Succeeded")
 
     job.upgrade("--reuse-values", "--set", "run=2")
     second = wait_for_run(job, lambda run: run != first)
     job.tell("worker-0", "end")
-    assert job.wait_ended("Succeeded")["run"] == second
+    assert job.wait_ended("Succeeded")["runId"] == second
 
     existed = pods_ever(job)
     _rollback(job, 1)
-    job.wait_until("the first run's outcome stands again", lambda: job.status["run"] == first)
+    job.wait_until("the first run's outcome stands again", lambda: job.status["runId"] == first)
     again = job.wait_ended("Succeeded", disturbed=True)
     assert (again["message"], again["completionTime"]) == (outcome["message"], outcome["completionTime"])
     assert pods_ever(job) == existed
@@ -197,7 +197,7 @@ def test_a_run_that_is_over_is_repeated_when_run_is_raised_and_not_when_it_is_ro
 @WITH_EVERY_HELM
 def test_a_rollback_to_a_run_that_did_not_end_goes_on_from_its_checkpoint(jobs: Jobs, helm: Helm) -> None:
     job = jobs.install(shell(TRAINS, env={"WORD": "a"}, checkpoint={"enabled": True}), helm=helm)
-    first = job.wait_running()["run"]
+    first = job.wait_running()["runId"]
     job.wait_until("ten steps", lambda: _steps(job) >= 10)
     job.upgrade("--reuse-values", "--set", "env.WORD=b")
     wait_for_run(job, lambda run: run != first)
@@ -205,13 +205,13 @@ def test_a_rollback_to_a_run_that_did_not_end_goes_on_from_its_checkpoint(jobs: 
     wait_for_run(job, lambda run: run == first)
     assert int(job.wait_for_log("worker-0", r"^starts at step (\d+)")[1]) >= 10
     end(job)
-    assert job.wait_ended("Succeeded")["run"] == first
+    assert job.wait_ended("Succeeded")["runId"] == first
 
 
 def test_a_pod_deleted_between_an_upgrade_and_the_takeover_waits_for_the_old_ones(jobs: Jobs) -> None:
     values = shell(BEATS, worker={"replicas": 3}, checkpoint={"enabled": True})
     job = jobs.install({**values, "env": {"WORD": "old"}})
-    first = job.wait_running()["run"]
+    first = job.wait_running()["runId"]
     # The new controller cannot start for a while; the old one leaves.
     nothing = {"image": {"repository": "there-is-no-such-image", "tag": "1", "pullPolicy": "Never"}}
     job.upgrade(values={**values, "env": {"WORD": "new"}, "lifecycle": nothing})
@@ -240,12 +240,12 @@ def test_a_new_version_of_the_chart_takes_over_without_disturbing_the_training(
     release = Release(job, tool)
     values = shell(TRAINS, ps={"replicas": 1}, checkpoint={"enabled": True})
     release.install(values)
-    run = job.wait_running()["run"]
+    run = job.wait_running()["runId"]
     before, controller = uids(job), job.controller
     release.install(values, str(next_chart))
     wait_for_takeover(job, controller)
     job.wait_until("the old Job is gone", lambda: list(job.namespace.jobs.objects) == [job.controller])
-    assert (job.status["run"], job.status["phase"], job.status["restarts"]) == (run, "Running", 0)
+    assert (job.status["runId"], job.status["phase"], job.status["restarts"]) == (run, "Running", 0)
     assert uids(job) == before
     assert {job.restarts(task) for task in job.pods} == {0}
     end(job)
@@ -257,14 +257,14 @@ def test_a_new_version_of_the_chart_takes_over_without_disturbing_the_training(
     release.install(values)
     job.wait_until("the Job in charge is Complete", lambda: job.controller != controller and job.condition("Complete"))
     assert pods_ever(job) == existed
-    assert job.status["run"] == run
+    assert job.status["runId"] == run
 
 
 @WITH_EVERY_HELM
 def test_an_upgrade_by_force_erases_the_state_which_is_rebuilt(jobs: Jobs, helm: Helm, next_chart: Path) -> None:
     # Helm fails where an object cannot be replaced (a Job of the same name, any claim) and erases the state even then.
     job = jobs.install(shell("told fail; exit 1", worker={"replicas": 2}), helm=helm)
-    run = job.wait_running()["run"]
+    run = job.wait_running()["runId"]
     before, controller = uids(job), job.controller
     force = ["--force"] if helm == "helm3" else ["--force-replace", "--server-side=false"]
 
@@ -273,7 +273,7 @@ def test_an_upgrade_by_force_erases_the_state_which_is_rebuilt(jobs: Jobs, helm:
         # Helm's new object has no replicas, so the second worker is deleted, until the set is next looked at.
         job.wait_until("the set is scaled again", lambda: job.sets() == {"worker": 2})
         job.wait_until("both workers run", lambda: job.phase == "Running" and len(_staying(job)) == 2)
-        assert (job.status["run"], job.status["failures"]) == (run, 0)
+        assert (job.status["runId"], job.status["failures"]) == (run, 0)
         assert uids(job)["worker-0"] == before["worker-0"]
 
     refused = job.upgrade(*force, "--reuse-values", succeeds=False)

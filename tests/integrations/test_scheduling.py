@@ -73,7 +73,7 @@ def test_the_schema_check_finds_what_it_looks_for(name: str, wrong: dict[str, An
 
 def test_kueue_gets_one_group_of_all_tasks_for_each_run() -> None:
     rendered = render(merged(overlay("kueue"), JOB), release="mnist")
-    run = rendered.job_spec()["run"]
+    run = rendered.job_spec()["runId"]
     for one in rendered.all("StatefulSet"):
         labels, annotations = (one["spec"]["template"]["metadata"][key] for key in ("labels", "annotations"))
         assert labels["kueue.x-k8s.io/pod-group-name"] == f"mnist-{run}"
@@ -91,12 +91,12 @@ def test_a_group_of_the_longest_name_is_a_label() -> None:
             assert re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", value)
 
 
-@pytest.mark.parametrize("label", ["$(JOB)", "$(RUN)", "$(JOB)-$(RUN)", "$(TASKS)"])
+@pytest.mark.parametrize("label", ["$(JOB)", "$(RUN_ID)", "$(JOB)-$(RUN_ID)", "$(TASKS)"])
 def test_names_stand_for_the_job_in_labels(label: str) -> None:
     rendered = render(merged(JOB, {"podLabels": {"a": label}, "podAnnotations": {"b": f"x={label}; $(OTHER)"}}))
     layout = rendered.job_spec()
     expected = label
-    for name, value in (("JOB", layout["name"]), ("RUN", layout["run"]), ("TASKS", str(TASKS))):
+    for name, value in (("JOB", layout["name"]), ("RUN_ID", layout["runId"]), ("TASKS", str(TASKS))):
         expected = expected.replace(f"$({name})", value)
     metadata = rendered.set_of("worker")["spec"]["template"]["metadata"]
     assert (metadata["labels"]["a"], metadata["annotations"]["b"]) == (expected, f"x={expected}; $(OTHER)")

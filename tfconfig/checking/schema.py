@@ -39,7 +39,7 @@ FORMS = {
     ),
     r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$": "a label's value: letters, digits and - _ . inside",
     r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|\$\(JOB\)|\$\(RUN\)|\$\(JOB\)-\$\(RUN\)|\$\(TASKS\))?$": (
-        "a label's value (letters, digits and - _ . inside), $(JOB), $(RUN), $(JOB)-$(RUN) or $(TASKS)"
+        "a label's value (letters, digits and - _ . inside), $(JOB), $(RUN_ID), $(JOB)-$(RUN_ID) or $(TASKS)"
     ),
     r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$": "the name of a Python module, such as package.module",
     r"^([A-Za-z0-9_][-._A-Za-z0-9]*(/[A-Za-z0-9_][-._A-Za-z0-9]*)*)?$": "a path below the volume, such as runs/first",

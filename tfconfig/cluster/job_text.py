@@ -88,7 +88,7 @@ def _header(view: JobView, now: float) -> list[tuple[str, str]]:
         ("phase", view.phase + (f" ({view.reason})" if view.reason else "")),
         ("message", view.message),
         ("lifecycle", view.lifecycle),
-        ("run", view.run + _time(view, now)),
+        ("run", view.run_id + _time(view, now)),
         ("progress", progress(view.progress, now, not view.over)),
         ("failures", f"{view.failures}{limit}, {restarts}" if view.started else ""),
         ("decided by", decided(view)),

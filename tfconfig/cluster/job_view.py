@@ -57,7 +57,7 @@ class JobView:
     name: str
     release: str
     namespace: str
-    run: str
+    run_id: str
     phase: str
     reason: str
     message: str
@@ -69,7 +69,7 @@ class JobView:
     failures: int
     backoff_limit: int | None
     restarts: int
-    released: bool
+    freed: bool
     progress: Mapping[str, Any]
     counts: Mapping[str, Mapping[str, int]]  # role -> replicas, running, succeeded
     tasks: Sequence[TaskView] = ()
@@ -113,8 +113,9 @@ def view(documents: Documents, now: float) -> JobView:
     phase, reason, message = told.get("phase", PENDING), told.get("reason", ""), told.get("message", "")
     if not told:
         reason, message = "LifecycleStarts", "the lifecycle has not written a status yet"
-    elif told["run"] != wanted:
-        message = f"run {wanted} is wanted; the lifecycle has not taken it up yet (before: run {told['run']}, {phase})"
+    elif told["runId"] != wanted:
+        before = f"before: run {told['runId']}, {phase}"
+        message = f"run {wanted} is wanted; the lifecycle has not taken it up yet ({before})"
         phase, reason, told = PENDING, "NewRun", {}
     training = component(documents.pods, "training")
     pods = {pod.task: pod for document in training if (pod := observe.pod(job_name, document, now))}
@@ -129,7 +130,7 @@ def view(documents: Documents, now: float) -> JobView:
         name=job_name,
         release=metadata.get("labels", {}).get("app.kubernetes.io/instance", job_name),
         namespace=metadata["namespace"],
-        run=wanted,
+        run_id=wanted,
         phase=phase,
         reason=reason,
         message=message,
@@ -141,7 +142,7 @@ def view(documents: Documents, now: float) -> JobView:
         failures=told.get("failures", 0),
         backoff_limit=told.get("backoffLimit"),
         restarts=told.get("restarts", 0),
-        released=bool(told.get("released")),
+        freed=bool(told.get("freed")),
         progress=told.get("progress") or {},
         counts=told.get("roles") or {role: {"replicas": n} for role, n in documents.layout.get("replicas", {}).items()},
         tasks=tasks,
@@ -178,7 +179,7 @@ def _task(
     task: Task,
     pod: Pod | None,
     phase: str,
-    run: str,
+    run_id: str,
     succeeded: bool,
     decides: bool,
     words: Mapping[str, Mapping[int, str]],
@@ -192,7 +193,7 @@ def _task(
             *task, "Succeeded" if succeeded else gone, "no pod yet" if gone == MISSING and not succeeded else ""
         )
     last = pod.current or pod.last
-    state, why = _state(pod, run, now)
+    state, why = _state(pod, run_id, now)
     if succeeded:
         last = None
         if state in ("Running", "Waiting", "Ended"):
@@ -206,8 +207,8 @@ def _state(pod: Pod, run: str, now: float) -> tuple[str, str]:
         if now > pod.deleted + SILENT_SECONDS:
             return "Lost", f"node {pod.node} does not answer" if now < pod.deleted + LOST_SECONDS or pod.node else ""
         return "Terminating", ""
-    if pod.run != run:
-        return "OldRun", f"of run {pod.run}"
+    if pod.run_id != run:
+        return "OldRun", f"of run {pod.run_id}"
     if pod.status == "Running":
         return "Running", ""
     words = ": ".join(word for word in (pod.disrupted or pod.reason, pod.message) if word)
@@ -272,7 +273,7 @@ def document(job: JobView) -> dict[str, Any]:
         "name": job.name,
         "release": job.release,
         "namespace": job.namespace,
-        "run": job.run,
+        "runId": job.run_id,
         "phase": job.phase,
         "reason": job.reason,
         "message": job.message,
@@ -284,7 +285,7 @@ def document(job: JobView) -> dict[str, Any]:
         "failures": job.failures,
         "backoffLimit": job.backoff_limit,
         "restarts": job.restarts,
-        "released": job.released,
+        "freed": job.freed,
         "progress": dict(job.progress),
         "roles": {role: dict(counts) for role, counts in job.counts.items()},
         "tasks": [_task_document(task) for task in job.tasks],

@@ -195,7 +195,7 @@ def persisted(told: JobView) -> str:
     """Where the whole logs are kept (logs.persist); empty where they are not."""
     if not told.layout.get("logs"):
         return ""
-    folder, claim = f"{told.layout['checkpointDir']}/logs/{told.run}", told.layout["checkpointClaim"]
+    folder, claim = f"{told.layout['checkpointDir']}/logs/{told.run_id}", told.layout["checkpointClaim"]
     return f"the whole logs are {folder}/TASK.log on claim {claim}; any pod that mounts the claim can read them"
 
 

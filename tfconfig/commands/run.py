@@ -20,7 +20,7 @@ from tfconfig.local.prepare import CannotRunError, Options, left_out, local_job,
 from tfconfig.local.runner import Local
 from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED, State
 from tfconfig.tensorflow_job.task import job_spec
-from tfconfig.tensorflow_job.task.job_spec import Job, name
+from tfconfig.tensorflow_job.task.job_spec import JobSpec, name
 from tfconfig.tensorflow_job.task.progress import words
 from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
@@ -87,7 +87,7 @@ def _default_release(files: tuple[str, ...]) -> str:
     return re.sub(r"[^a-z0-9]+", "-", folder.lower())[:40].lstrip("-0123456789").rstrip("-") or "job"
 
 
-def _run(local: Local, job: Job, console: Console) -> int:
+def _run(local: Local, job: JobSpec, console: Console) -> int:
     orphans.adopt()
     began = time.time()
     state, interrupted = asyncio.run(_supervise(local))
@@ -113,7 +113,7 @@ async def _supervise(local: Local) -> tuple[State, bool]:
     return await local.run(interrupted), was
 
 
-def _summarize(console: Console, job: Job, state: State, began: float) -> None:
+def _summarize(console: Console, job: JobSpec, state: State, began: float) -> None:
     if state.decider and state.exit_code:
         console.say(f"last lines of {name(state.decider)}:")
         for line in console.tail(state.decider):

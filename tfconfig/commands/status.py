@@ -86,7 +86,7 @@ def _watch(kubectl: Kubectl, job: str) -> None:
             elif (line := job_text.line(told)) != last:
                 last = line
                 click.echo(line)
-            if told.over and told.released:
+            if told.over and told.freed:
                 return
             live.news.wait(CLOCK_SECONDS)
             time.sleep(REDRAW_SECONDS)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tfconfig.local.runner import Launch
-from tfconfig.tensorflow_job.task.job_spec import ROLES, Job, Task, name, tasks
+from tfconfig.tensorflow_job.task.job_spec import ROLES, JobSpec, Task, name, tasks
 from tfconfig.values import job_spec, role_settings
 from tfconfig.values.load import Values
 
@@ -34,7 +34,7 @@ class Options:
     port: int | None = None
 
 
-def local_job(values: Values, options: Options) -> tuple[Job, dict[str, Launch]]:
+def local_job(values: Values, options: Options) -> tuple[JobSpec, dict[str, Launch]]:
     """The job with addresses and folders of this machine, and how the tasks of each role start.
 
     The values must be valid. Raises CannotRunError, and leaves nothing behind but the checkpoint folder.
@@ -55,7 +55,7 @@ def local_job(values: Values, options: Options) -> tuple[Job, dict[str, Launch]]
     return {**job, "program": program, "checkpointDir": str(checkpoint or ""), "addresses": addresses}, launches
 
 
-def _checkpoint(job: Job, options: Options) -> Path | None:
+def _checkpoint(job: JobSpec, options: Options) -> Path | None:
     """The folder that stands in for the checkpoint volume's; made here, so that a bad path is told at once."""
     if not job["checkpointDir"]:
         if options.checkpoint:
@@ -92,7 +92,7 @@ def _moved(word: str, moved: Mapping[str, str]) -> str:
     return word
 
 
-def _addresses(job: Job, port: int | None) -> dict[str, list[str]]:
+def _addresses(job: JobSpec, port: int | None) -> dict[str, list[str]]:
     """An address on this machine for each task: consecutive ports from `port`, else free ones."""
     todo = tasks(job)
     ports = iter(_free_ports(len(todo)) if port is None else range(port, port + len(todo)))
@@ -161,7 +161,7 @@ def _launch(data: Mapping[str, Any], role: str, options: Options, paths: Mapping
     return Launch([str(Path(found).absolute()), *python[1:], "-S"], {**inherited, **made}, grace)
 
 
-def left_out(data: Mapping[str, Any], job: Job) -> str:
+def left_out(data: Mapping[str, Any], job: JobSpec) -> str:
     """What the values give the tasks on a cluster alone, in words; empty when that is nothing."""
     parts: dict[str, None] = {}  # in order, each once
     for role in job["replicas"]:

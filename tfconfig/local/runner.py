@@ -33,7 +33,7 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     State,
 )
 from tfconfig.tensorflow_job.task import progress
-from tfconfig.tensorflow_job.task.job_spec import Job, Task, name
+from tfconfig.tensorflow_job.task.job_spec import JobSpec, Task, name
 
 PROGRAM = Path(progress.__file__).parent
 
@@ -71,12 +71,12 @@ class _LocalPod:
     deleted: float | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def observed(self, run: str) -> Pod:
+    def observed(self, run_id: str) -> Pod:
         waits = self.process is None
         return Pod(
             task=self.task,
             uid=self.uid,
-            run=run,
+            run_id=run_id,
             created=self.created,
             status="Waiting" if waits else "Running",
             reason="CrashLoopBackOff" if waits and self.backoff else "",
@@ -90,7 +90,7 @@ class _LocalPod:
 class Local:
     """A job as local processes in `folder`, which it fills with job.json, status.json and a folder per task."""
 
-    def __init__(self, job: Job, launches: Mapping[str, Launch], folder: Path, cwd: Path, console: Console) -> None:
+    def __init__(self, job: JobSpec, launches: Mapping[str, Launch], folder: Path, cwd: Path, console: Console) -> None:
         self._job, self._launches, self._folder, self._cwd, self._console = job, launches, folder, cwd, console
         self._pods: dict[Task, _LocalPod] = {}
         self._lives: set[asyncio.Task[None]] = set()
@@ -130,7 +130,7 @@ class Local:
             wait.cancel()
 
     def _observe(self, state: State) -> Observation:
-        pods = {task: pod.observed(self._job["run"]) for task, pod in self._pods.items()}
+        pods = {task: pod.observed(self._job["runId"]) for task, pod in self._pods.items()}
         current = {role: sum(task.role == role for task in pods) for role in self._desired}
         sets = {role: Set(desired, current[role]) for role, desired in self._desired.items()}
         return Observation(now=time.time(), pods=pods, sets=sets, reading=self._read(reporter(self._job, state)))
@@ -141,7 +141,7 @@ class Local:
         if pod is None or pod.process is None:
             return None
         now, said = time.time(), progress.read(str(pod.folder / progress.FILE))
-        return observe.reading(pod.observed(self._job["run"]), said, now) if said else None
+        return observe.reading(pod.observed(self._job["runId"]), said, now) if said else None
 
     def _act(self, action: Scale | Delete | Event) -> None:
         if isinstance(action, Event):
@@ -202,7 +202,7 @@ class Local:
         options = {
             "role": pod.task.role,
             "index": pod.task.index,
-            "run": self._job["run"],
+            "run-id": self._job["runId"],
             "grace": f"{launch.grace:g}",
             "config": self._folder,
             "state": pod.folder,

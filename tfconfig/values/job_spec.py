@@ -61,7 +61,7 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
         "name": name,
         "service": name,
         "port": PORT,
-        "run": run,
+        "runId": run,
         "strategy": data["strategy"],
         "replicas": counts,
         "servers": [role for role in counts if role in strategies[data["strategy"]]["server"]],

@@ -25,7 +25,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, NoReturn
 
-from ..task.job_spec import Job, Task, name, runs_server, tasks
+from ..task.job_spec import JobSpec, Task, name, runs_server, tasks
 from ..task.progress import words
 from . import metrics, observe, status
 from .decide import TAKING_OVER, announcement, decide, reporter, stall_begins
@@ -83,14 +83,15 @@ class Lifecycle:
         client: Client,
         config: str,
         job_name: str,
-        run: str,
+        run_id: str,
         holder: str,
         out: Any = None,
         pace: float = 1.0,
         metrics_port: int = 0,
     ) -> None:
         self._metrics_port = metrics_port
-        self._client, self._path, self._job_name, self._run = client, os.path.join(config, "job.json"), job_name, run
+        self._client, self._path = client, os.path.join(config, "job.json")
+        self._job_name, self._run_id = job_name, run_id
         self._holder, self._out, self._pace = holder, out or sys.stdout, pace
         self._bell = observe.Bell()
         self._deleter = Deleter(client, self._say_once, self._spawn)
@@ -142,7 +143,7 @@ class Lifecycle:
     def _start(self) -> None:
         self._job = self._read_job()
         self._status_name = f"{self._job['name']}-status"
-        self._say(f"lifecycle of job {self._job['name']}, run {self._run}, {len(tasks(self._job))} tasks")
+        self._say(f"lifecycle of job {self._job['name']}, run {self._run_id}, {len(tasks(self._job))} tasks")
         self._load(self._fence())
         # Not rendered, since it changes again (_finish): losses of the controller's pod do not fail the Job.
         limit = {"spec": {"backoffLimit": 1000}}
@@ -181,19 +182,19 @@ class Lifecycle:
 
         threading.Thread(target=guarded, daemon=True).start()
 
-    def _read_job(self) -> Job:
+    def _read_job(self) -> JobSpec:
         """job.json of our run: the kubelet may bring that of the run before, for a minute."""
         deadline = time.monotonic() + STALE_SECONDS * self._pace
         while True:
             job, self._stamp = self._job_file()
-            if job["run"] == self._run:
+            if job["runId"] == self._run_id:
                 return job
             if time.monotonic() > deadline:
-                raise NotNamedError(f"job.json is still that of run {job['run']}, not {self._run}")
-            self._say_once(f"job.json is that of run {job['run']}; waiting for that of run {self._run}")
+                raise NotNamedError(f"job.json is still that of run {job['runId']}, not {self._run_id}")
+            self._say_once(f"job.json is that of run {job['runId']}; waiting for that of run {self._run_id}")
             self._client.closed.wait(1.0 * self._pace)
 
-    def _job_file(self) -> tuple[Job, int]:
+    def _job_file(self) -> tuple[JobSpec, int]:
         with open(self._path, encoding="utf-8") as file:
             return json.load(file), os.fstat(file.fileno()).st_mtime_ns
 
@@ -206,8 +207,8 @@ class Lifecycle:
             self._state = State()
         self._bare, self._stored_progress = _bare(self._state), self._state.progress
         if stored.text:
-            self._say(f"going on from: run {self._state.run}, {self._state.phase}, {self._state.message}")
-        if self._state.ended and not self._state.released:
+            self._say(f"going on from: run {self._state.run_id}, {self._state.phase}, {self._state.message}")
+        if self._state.ended and not self._state.freed:
             self._events.append(announcement(self._state))  # the one before may have been lost before it told
 
     # --- one round ---
@@ -256,16 +257,16 @@ class Lifecycle:
         wanted = self._wanted.status
         if wanted is None or not self._named(wanted):
             self._fence()
-        elif (wanted.run, wanted.controller, wanted.suspend) != self._annotations:
+        elif (wanted.run_id, wanted.controller, wanted.suspend) != self._annotations:
             # Helm changes the sets next: look at them for a while.
-            self._annotations = wanted.run, wanted.controller, wanted.suspend
+            self._annotations = wanted.run_id, wanted.controller, wanted.suspend
             self._annotated, self._poll_at = time.monotonic(), 0.0
 
     def _look_at_job(self) -> None:
         """Take in a job.json that the kubelet brings late: the same run, but other limits, say."""
         if os.stat(self._path).st_mtime_ns != self._stamp:
             job, self._stamp = self._job_file()
-            if job["run"] == self._run:
+            if job["runId"] == self._run_id:
                 self._job = self._explainer.job = job
 
     def _look_at_sets(self) -> None:
@@ -318,7 +319,7 @@ class Lifecycle:
     # --- the stored state ---
 
     def _named(self, found: observe.Status) -> bool:
-        mine = (found.run, found.controller) == (self._run, self._job_name)
+        mine = (found.run_id, found.controller) == (self._run_id, self._job_name)
         return mine and not (self._held and found.holder not in ("", self._holder))
 
     def _fence(self) -> observe.Status:
@@ -326,8 +327,8 @@ class Lifecycle:
         found = observe.Status.read(self._insist(partial(self._client.get, "configmaps", self._status_name)))
         if not self._named(found):
             raise NotNamedError(
-                f"named are run {found.run}, Job {found.controller}, pod {found.holder or 'none'}; "
-                f"this is run {self._run}, Job {self._job_name}, pod {self._holder}"
+                f"named are run {found.run_id}, Job {found.controller}, pod {found.holder or 'none'}; "
+                f"this is run {self._run_id}, Job {self._job_name}, pod {self._holder}"
             )
         self._version = found.version
         return found
@@ -557,7 +558,7 @@ def _bare(state: State) -> State:
 
 
 def _headline(state: State) -> tuple[object, ...]:
-    return state.run, state.phase, state.reason, state.released
+    return state.run_id, state.phase, state.reason, state.freed
 
 
 def _destroys(action: Action) -> bool:
@@ -566,11 +567,11 @@ def _destroys(action: Action) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`lifecycle --config=DIR --job=NAME --run=ID [--metrics=PORT]`; exits as the training ended, or with 143."""
+    """`lifecycle --config=DIR --job=NAME --run-id=ID [--metrics=PORT]`; exits as the training ended, or with 143."""
     parser = argparse.ArgumentParser(prog="lifecycle")
     parser.add_argument("--config", required=True)
     parser.add_argument("--job", required=True)
-    parser.add_argument("--run", required=True)
+    parser.add_argument("--run-id", required=True)
     parser.add_argument("--metrics", type=int, default=0)
     options = parser.parse_args(arguments)
 
@@ -580,5 +581,5 @@ def main(arguments: Sequence[str]) -> int:
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
-    names = options.config, options.job, options.run, socket.gethostname()
+    names = options.config, options.job, options.run_id, socket.gethostname()
     return Lifecycle(Client(), *names, metrics_port=options.metrics).run()

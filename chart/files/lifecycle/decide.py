@@ -24,7 +24,7 @@ pod of a lost node                        | nodeLoss Wait: said in the message. 
 suspend                                   | Suspended: all freed, failures on the way not counted; then it may go on
 another run is wanted                     | every pod of the old run goes before the new run's tasks start
 a run that ended is wanted (rollback)     | it has ended: its outcome stands
-Succeeded or Failed                       | never changes; cleanup Release: sets at 0 and no pod left. Then: finish
+Succeeded or Failed                       | never changes; cleanup Delete: sets at 0 and no pod left. Then: finish
 
 Failures count once per wave: a task that falls brings its peers down, and a chief may fail again while it reconnects.
 A wave opens with a failure or disruption of one task and takes in what the others do for WAVE_SECONDS, at most
@@ -42,7 +42,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ..task.job_spec import REACHED, SERVED, STOPPED, Job, Task, may_restart, name, runs_server, tasks
+from ..task.job_spec import REACHED, SERVED, STOPPED, JobSpec, Task, may_restart, name, runs_server, tasks
 from ..task.progress import checked
 from .state import (
     FAILED,
@@ -85,13 +85,13 @@ DRAINING = "EvaluatorDraining"
 STALLED = "Stalled"
 
 
-def decide(job: Job, state: State, seen: Observation) -> tuple[State, list[Action]]:
+def decide(job: JobSpec, state: State, seen: Observation) -> tuple[State, list[Action]]:
     """The next state of the job and what to do now; see the table above.
 
     Total: every combination of arguments has an answer, and the same observation again changes nothing.
     """
     actions: list[Action] = []
-    if state.run != job["run"] or state.reason == TAKING_OVER:
+    if state.run_id != job["runId"] or state.reason == TAKING_OVER:
         state = _take_over(job, state, seen, actions)
         if state.reason == TAKING_OVER:
             return state, actions
@@ -102,7 +102,7 @@ def decide(job: Job, state: State, seen: Observation) -> tuple[State, list[Actio
         else:
             state = replace(state, started=seen.now, running=None, stuck=None)
     if not state.ended:
-        mine = {task: pod for task, pod in seen.pods.items() if pod.run == job["run"]}
+        mine = {task: pod for task, pod in seen.pods.items() if pod.run_id == job["runId"]}
         state = _take_in_progress(job, state, seen.reading, mine)
         state = _judge(job, state, seen, mine, actions)
     if state.ended:
@@ -125,37 +125,37 @@ def announcement(state: State) -> Event:
 # --- runs ---------------------------------------------------------------------------------------------------------
 
 
-def _take_over(job: Job, state: State, seen: Observation, actions: list[Action]) -> State:
+def _take_over(job: JobSpec, state: State, seen: Observation, actions: list[Action]) -> State:
     """Take down whatever belongs to another run, then begin this one."""
     history = state.history
-    if state.ended and state.run != job["run"]:
-        outcome = Outcome(state.run, state.phase, state.reason, state.message, state.finished or seen.now)
-        history = (*(past for past in history if past.run != state.run), outcome)[-HISTORY:]
-    old = [pod for pod in seen.pods.values() if pod.run != job["run"]]
-    if not old and (not state.run or all(size.observed for size in seen.sets.values())):
+    if state.ended and state.run_id != job["runId"]:
+        outcome = Outcome(state.run_id, state.phase, state.reason, state.message, state.finished or seen.now)
+        history = (*(past for past in history if past.run_id != state.run_id), outcome)[-HISTORY:]
+    old = [pod for pod in seen.pods.values() if pod.run_id != job["runId"]]
+    if not old and (not state.run_id or all(size.observed for size in seen.sets.values())):
         return _begin(job, history, seen)
     actions += [Scale(role, 0) for role, size in seen.sets.items() if size.desired]
     actions += _deletions(job, old) + _replacements(job, old, seen.now)
-    message = f"waiting for {len(old)} pods of run {old[0].run} to go" if old else "waiting for the StatefulSets"
+    message = f"waiting for {len(old)} pods of run {old[0].run_id} to go" if old else "waiting for the StatefulSets"
     lost = _lost(old, seen.now, SILENT_SECONDS)
     if lost:
         message += f"; {_lost_message(job, lost)}"
-    run = state.run or old[0].run  # whose pods the new run's tasks have to wait for
+    run = state.run_id or old[0].run_id  # whose pods the new run's tasks have to wait for
     return State(run, PENDING, TAKING_OVER, message, state.started, history=history)
 
 
-def _begin(job: Job, history: tuple[Outcome, ...], seen: Observation) -> State:
+def _begin(job: JobSpec, history: tuple[Outcome, ...], seen: Observation) -> State:
     for past in history:
-        if past.run == job["run"]:
+        if past.run_id == job["runId"]:
             end = past.finished
-            return State(past.run, past.phase, past.reason, past.message, end, finished=end, history=history)
-    return State(run=job["run"], started=seen.now, history=history, message=f"starting {len(tasks(job))} tasks")
+            return State(past.run_id, past.phase, past.reason, past.message, end, finished=end, history=history)
+    return State(run_id=job["runId"], started=seen.now, history=history, message=f"starting {len(tasks(job))} tasks")
 
 
 # --- what happened ------------------------------------------------------------------------------------------------
 
 
-def _judge(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
+def _judge(job: JobSpec, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
     """Deal with everything that happened and was not dealt with yet, then with deadlines."""
     news, notes = _news(state, mine)
     if state.wave:  # a copy of our own to change in place: thousands may fall at once
@@ -225,14 +225,14 @@ def _news(
     return sorted(news, key=lambda item: (item[0], item[2] is not None and item[2].code != 0)), notes
 
 
-def _disrupted(job: Job, pod: Pod, exit_: Exit) -> bool:
+def _disrupted(job: JobSpec, pod: Pod, exit_: Exit) -> bool:
     """Whether an exit has its cause outside of the task, as far as that can be told."""
     if exit_.message.startswith(STOPPED) or (exit_ is pod.current and (pod.deleted is not None or pod.disrupted)):
         return True
     return runs_server(job, pod.task.role) and exit_.message.startswith(SERVED)
 
 
-def _judge_exit(job: Job, state: State, pod: Pod, exit_: Exit, actions: list[Action]) -> State:
+def _judge_exit(job: JobSpec, state: State, pod: Pod, exit_: Exit, actions: list[Action]) -> State:
     """What an exit means that is no success."""
     task, code = pod.task, exit_.code
     said = f"{name(task)} {_words(exit_)}"
@@ -290,7 +290,7 @@ def _disruption(state: State, task: Task, when: float) -> State:
     return replace(state, wave=replace(wave, origin=task))
 
 
-def deciding_tasks(job: Job) -> list[Task]:
+def deciding_tasks(job: JobSpec) -> list[Task]:
     """The tasks that decide success: all must have exited 0. AllWorkers counts the chief, a worker in TensorFlow."""
     policy = job["completion"]["successPolicy"]
     if policy == "Chief":
@@ -300,7 +300,7 @@ def deciding_tasks(job: Job) -> list[Task]:
     return [task for task in tasks(job) if task.role in ("chief", "worker")]
 
 
-def _drain(job: Job, state: State, now: float) -> State:
+def _drain(job: JobSpec, state: State, now: float) -> State:
     """The deciding tasks have succeeded: wait for the evaluator, within its grace, then the run has succeeded."""
     decided = now if state.decided is None else state.decided
     evaluator = Task("evaluator", 0)
@@ -318,7 +318,7 @@ def _drain(job: Job, state: State, now: float) -> State:
     return replace(state, phase=SUCCEEDED, reason="Completed", message=message, finished=now)
 
 
-def _judge_time(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod]) -> State:
+def _judge_time(job: JobSpec, state: State, seen: Observation, mine: Mapping[Task, Pod]) -> State:
     """Deadlines, and pods that will never start."""
     deadlines = job["deadlines"]
     active, start = deadlines["activeSeconds"], deadlines["startSeconds"]
@@ -347,12 +347,12 @@ def _judge_time(job: Job, state: State, seen: Observation, mine: Mapping[Task, P
 # --- progress -----------------------------------------------------------------------------------------------------
 
 
-def reporter(job: Job, state: State) -> Task | None:
+def reporter(job: JobSpec, state: State) -> Task | None:
     """The task that tells the job's progress: the first of the deciding tasks that is not done."""
     return next((task for task in deciding_tasks(job) if task not in state.succeeded), None)
 
 
-def _take_in_progress(job: Job, state: State, reading: Reading | None, mine: Mapping[Task, Pod]) -> State:
+def _take_in_progress(job: JobSpec, state: State, reading: Reading | None, mine: Mapping[Task, Pod]) -> State:
     if state.stalled is not None and not _hung(job, state, mine):
         state = replace(state, stalled=None)
     if reading is None or reading.progress.task != reporter(job, state):
@@ -371,7 +371,7 @@ def _take_in_progress(job: Job, state: State, reading: Reading | None, mine: Map
     return replace(state, progress=new, teller=teller)
 
 
-def _last_progress(job: Job, state: State, task: Task, exit_: Exit) -> State:
+def _last_progress(job: JobSpec, state: State, task: Task, exit_: Exit) -> State:
     """A program that succeeded leaves word how far it came: it cannot be asked any more."""
     said = checked(exit_.message[len(REACHED) :].encode()) if exit_.message.startswith(REACHED) else None
     if said is None or task != reporter(job, state):
@@ -383,7 +383,9 @@ def _last_progress(job: Job, state: State, task: Task, exit_: Exit) -> State:
     return replace(state, progress=told, teller=None)
 
 
-def _judge_stall(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
+def _judge_stall(
+    job: JobSpec, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]
+) -> State:
     """Whether the program that told its progress has told no other step for `stallSeconds`."""
     if _not_running(job, state, mine):
         return replace(state, settled=None)
@@ -415,14 +417,14 @@ def _judge_stall(job: Job, state: State, seen: Observation, mine: Mapping[Task, 
     return replace(state, teller=None, stalled=max(pod.created for pod in hung), restarts=restarts)
 
 
-def stall_begins(job: Job, state: State) -> float | None:
+def stall_begins(job: JobSpec, state: State) -> float | None:
     """From when on `stallSeconds` count; None while they do not."""
     if job["deadlines"].get("stallSeconds") is None or state.progress is None or state.teller is None:
         return None
     return None if state.settled is None or state.decided is not None else max(state.progress.time, state.settled)
 
 
-def _programs(job: Job, state: State, mine: Mapping[Task, Pod]) -> list[Pod]:
+def _programs(job: JobSpec, state: State, mine: Mapping[Task, Pod]) -> list[Pod]:
     """The pods whose programs take part in the training and are not done."""
     return [
         pod
@@ -431,7 +433,7 @@ def _programs(job: Job, state: State, mine: Mapping[Task, Pod]) -> list[Pod]:
     ]
 
 
-def _hung(job: Job, state: State, mine: Mapping[Task, Pod]) -> list[Pod]:
+def _hung(job: JobSpec, state: State, mine: Mapping[Task, Pod]) -> list[Pod]:
     """The pods that a stall is to replace and that are still there."""
     if state.stalled is None:
         return []
@@ -441,7 +443,7 @@ def _hung(job: Job, state: State, mine: Mapping[Task, Pod]) -> list[Pod]:
 # --- what to do ---------------------------------------------------------------------------------------------------
 
 
-def _drive(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
+def _drive(job: JobSpec, state: State, seen: Observation, mine: Mapping[Task, Pod], actions: list[Action]) -> State:
     """The run goes on: every set at its size, restarts that would take long done at once."""
     draining = state.decided is not None
     for role, size in seen.sets.items():
@@ -455,7 +457,7 @@ def _drive(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], 
         if pod.backoff >= BACKOFF_SECONDS and pod.deleted is None and pod.task not in state.succeeded:
             actions.append(Event("Normal", "TaskRecreated", f"{name(pod.task)}: not waiting {pod.backoff:.0f} s"))
             actions.append(Delete(pod.task, pod.uid))
-    strays = [pod for pod in seen.pods.values() if pod.run != job["run"]] + _hung(job, state, mine)
+    strays = [pod for pod in seen.pods.values() if pod.run_id != job["runId"]] + _hung(job, state, mine)
     actions += _deletions(job, strays) + _replacements(job, seen.pods.values(), seen.now)
     absent = _not_running(job, state, mine)
     if not absent:
@@ -464,26 +466,26 @@ def _drive(job: Job, state: State, seen: Observation, mine: Mapping[Task, Pod], 
     return replace(state, phase=phase, reason="WaitingForTasks", message=_waiting(job, absent, seen, mine))
 
 
-def _suspend(job: Job, state: State, seen: Observation, actions: list[Action]) -> State:
+def _suspend(job: JobSpec, state: State, seen: Observation, actions: list[Action]) -> State:
     actions += _release(job, seen, seen.sets)
     left = len(seen.pods)
     message = f"suspended; {left} pods are still ending" if left else "suspended; nothing is held"
     return replace(state, phase=SUSPENDED, reason="Suspended", message=message, settled=None)
 
 
-def _end(job: Job, state: State, seen: Observation, actions: list[Action]) -> State:
+def _end(job: JobSpec, state: State, seen: Observation, actions: list[Action]) -> State:
     """Free everything, then finish; or keep everything, if the user wants to look at it."""
     success = state.phase == SUCCEEDED
     if job["cleanup"]["onSuccess" if success else "onFailure"] != "Keep":
         actions += _release(job, seen, seen.sets)
         if _held(seen):
             return state
-        state = replace(state, released=not seen.pods)
+        state = replace(state, freed=not seen.pods)
     actions.append(Finish(success))
     return state
 
 
-def _release(job: Job, seen: Observation, roles: Iterable[str]) -> list[Action]:
+def _release(job: JobSpec, seen: Observation, roles: Iterable[str]) -> list[Action]:
     """Sets to 0, and their pods deleted by name as well: 0 alone frees 20 tasks a second."""
     roles = set(roles)
     actions: list[Action] = [Scale(role, 0) for role, size in seen.sets.items() if role in roles and size.desired]
@@ -501,7 +503,7 @@ def _held(seen: Observation) -> bool:
     )
 
 
-def _deletions(job: Job, pods: Iterable[Pod]) -> list[Action]:
+def _deletions(job: JobSpec, pods: Iterable[Pod]) -> list[Action]:
     """Pods that hold GPUs first."""
     todo = sorted((pod for pod in pods if pod.deleted is None), key=lambda pod: -job["gpus"].get(pod.task.role, 0))
     return [Delete(pod.task, pod.uid) for pod in todo]
@@ -512,7 +514,7 @@ def _lost(pods: Iterable[Pod], now: float, seconds: float = LOST_SECONDS) -> lis
     return [pod for pod in pods if pod.deleted is not None and now > pod.deleted + seconds]
 
 
-def _replacements(job: Job, pods: Iterable[Pod], now: float) -> list[Action]:
+def _replacements(job: JobSpec, pods: Iterable[Pod], now: float) -> list[Action]:
     if job["restart"]["nodeLoss"] != "Replace":
         return []
     grace = job["restart"]["nodeLossGraceSeconds"]
@@ -526,7 +528,7 @@ def _replacements(job: Job, pods: Iterable[Pod], now: float) -> list[Action]:
 # --- how it is told -----------------------------------------------------------------------------------------------
 
 
-def _not_running(job: Job, state: State, mine: Mapping[Task, Pod]) -> list[Task]:
+def _not_running(job: JobSpec, state: State, mine: Mapping[Task, Pod]) -> list[Task]:
     """Tasks that neither run nor are done."""
     return [
         task
@@ -536,7 +538,7 @@ def _not_running(job: Job, state: State, mine: Mapping[Task, Pod]) -> list[Task]
     ]
 
 
-def _waiting(job: Job, absent: list[Task], seen: Observation, mine: Mapping[Task, Pod]) -> str:
+def _waiting(job: JobSpec, absent: list[Task], seen: Observation, mine: Mapping[Task, Pod]) -> str:
     """What is waited for: the first few tasks, each with its reason."""
     total = len(tasks(job))
     told = [f"{name(task)}: {_why(job, task, seen, mine.get(task))}" for task in absent[:3]]
@@ -544,7 +546,7 @@ def _waiting(job: Job, absent: list[Task], seen: Observation, mine: Mapping[Task
     return "; ".join(told) + more
 
 
-def _why(job: Job, task: Task, seen: Observation, pod: Pod | None) -> str:
+def _why(job: JobSpec, task: Task, seen: Observation, pod: Pod | None) -> str:
     if pod is None:
         return seen.missing.get(task.role) or "no pod yet"
     if _lost([pod], seen.now, SILENT_SECONDS):
@@ -557,7 +559,7 @@ def _why(job: Job, task: Task, seen: Observation, pod: Pod | None) -> str:
     return words or pod.status.lower()
 
 
-def _lost_message(job: Job, lost: list[Pod]) -> str:
+def _lost_message(job: JobSpec, lost: list[Pod]) -> str:
     nodes = ", ".join(sorted({pod.node for pod in lost})[:3])
     wait = "" if job["restart"]["nodeLoss"] == "Replace" else "; restart.nodeLoss Wait: its pod is not replaced"
     return f"node {nodes} does not answer{wait}"
@@ -568,18 +570,18 @@ def _names(some: list[Task]) -> str:
     return ", ".join(name(task) for task in some[:3]) + more
 
 
-def counts(job: Job, state: State, pods: Mapping[Task, Pod]) -> dict[str, dict[str, int]]:
+def counts(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> dict[str, dict[str, int]]:
     """Per role how many tasks there are, run and have succeeded, and the restarts of the pods there are."""
     table = {role: {"replicas": size, "running": 0, "succeeded": 0, "restarts": 0} for role, size in _sizes(job)}
     for task in state.succeeded:
         if task.role in table:
             table[task.role]["succeeded"] += 1
     for task, pod in pods.items():
-        if task.role in table and pod.run == job["run"]:
+        if task.role in table and pod.run_id == job["runId"]:
             table[task.role]["restarts"] += pod.restarts
             table[task.role]["running"] += pod.status == "Running" and task not in state.succeeded
     return table
 
 
-def _sizes(job: Job) -> list[tuple[str, int]]:
+def _sizes(job: JobSpec) -> list[tuple[str, int]]:
     return [(role, size) for role, size in job["replicas"].items() if size]

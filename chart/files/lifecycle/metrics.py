@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-from ..task.job_spec import Job, Task
+from ..task.job_spec import JobSpec, Task
 from .decide import counts
 from .state import PHASES, Pod, State
 
@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 2.0
 Sample = tuple[dict[str, str], "float | None"]
 
 
-def render(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
+def render(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
     """All metrics of the job. What is not known has no sample."""
     told = state.progress
     started = state.running - state.started if state.running is not None else None
@@ -39,7 +39,7 @@ def render(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
     def gauge(name: str, about: str, value: float | None) -> None:
         tell(name, "gauge", about, [({}, value)])
 
-    tell("info", "gauge", "What the job is; always 1.", [({"run": job["run"], "strategy": job["strategy"]}, 1)])
+    tell("info", "gauge", "What the job is; always 1.", [({"run_id": job["runId"], "strategy": job["strategy"]}, 1)])
     phases: list[Sample] = [({"phase": phase}, int(phase == state.phase)) for phase in PHASES]
     tell("phase", "gauge", "1 for the phase that the job is in, 0 for the others.", phases)
     tell("failures_total", "counter", "Failures that restart.backoffLimit counts.", [({}, state.failures)])

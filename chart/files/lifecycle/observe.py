@@ -20,13 +20,13 @@ from sys import intern
 from typing import Any
 
 from ..task import progress
-from ..task.job_spec import ROLES, Job, Task, address, name
+from ..task.job_spec import ROLES, JobSpec, Task, address, name
 from .kubernetes import ApiError, Client, Document
 from .state import Exit, Pod, Progress, Reading, Set
 
 CONTAINER = "tensorflow"
-ROLE_LABEL, RUN_LABEL, JOB_LABEL = "tensorflow-job/role", "tensorflow-job/run", "tensorflow-job/job"
-RUN, CONTROLLER, SUSPEND = "tensorflow-job/run", "tensorflow-job/controller", "tensorflow-job/suspend"
+ROLE_LABEL, RUN_LABEL, JOB_LABEL = "tensorflow-job/role", "tensorflow-job/run-id", "tensorflow-job/job"
+RUN, CONTROLLER, SUSPEND = "tensorflow-job/run-id", "tensorflow-job/controller", "tensorflow-job/suspend"
 STATUS_KEY, HOLDER_KEY = "status.json", "holder"
 HANDLED_KEY = "handled.json"  # the second line of status.dump: training pods do not mount it
 
@@ -69,7 +69,7 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
     return Pod(
         task=task,
         uid=metadata["uid"],
-        run=intern(labels.get(RUN_LABEL, "")),
+        run_id=intern(labels.get(RUN_LABEL, "")),
         created=seconds(metadata.get("creationTimestamp")) or now,
         status=told[0],
         reason=intern(told[1]),
@@ -285,7 +285,7 @@ class Status:
     """The status ConfigMap: what is wanted (annotations), and who wrote what last (data)."""
 
     version: str
-    run: str
+    run_id: str
     controller: str
     suspend: bool
     holder: str
@@ -354,7 +354,7 @@ class Question:
 class Explainer:
     """Looks up, in a thread of its own, why tasks wait whose pods do not say it: Events and the claim's own state."""
 
-    def __init__(self, client: Client, job: Job, bell: Bell, pause: float) -> None:
+    def __init__(self, client: Client, job: JobSpec, bell: Bell, pause: float) -> None:
         self._client, self.job, self._bell, self._pause = client, job, bell, pause
         self.questions: tuple[Question, ...] = ()
         self.since = 0.0  # Events before this time are of another run
@@ -442,10 +442,10 @@ class Asker:
 
     def __init__(self, bell: Bell, closed: threading.Event, pace: float) -> None:
         self._bell, self._closed, self._pace = bell, closed, pace
-        self._whom: tuple[Job, Pod] | None = None
+        self._whom: tuple[JobSpec, Pod] | None = None
         self.reading: Reading | None = None
 
-    def ask(self, job: Job, pod: Pod | None) -> None:
+    def ask(self, job: JobSpec, pod: Pod | None) -> None:
         """From now on ask this pod; nobody while it does not run."""
         running = pod is not None and pod.status == "Running" and pod.deleted is None
         self._whom = (job, pod) if pod is not None and running else None
@@ -467,11 +467,11 @@ class Asker:
             self._bell.ring()
 
 
-def read(job: Job, pod: Pod) -> Reading | None:
+def read(job: JobSpec, pod: Pod) -> Reading | None:
     """What the program in this pod says of its progress; None when it says nothing or cannot be asked."""
     host = address(job, pod.task).rpartition(":")[0]
     try:
-        said = ask(host, name(pod.task), job["run"])
+        said = ask(host, name(pod.task), job["runId"])
     except (OSError, UnicodeError):
         return None
     return reading(pod, said, time.time()) if said else None
@@ -493,7 +493,7 @@ def ask(host: str, task: str, run: str, port: int = 0) -> dict[str, Any] | None:
         marks = json.loads(text.decode())
     except (ValueError, RecursionError):
         marks = None
-    if not isinstance(marks, dict) or (marks.get("task"), marks.get("run")) != (task, run):
+    if not isinstance(marks, dict) or (marks.get("task"), marks.get("runId")) != (task, run):
         raise OSError(f"{host} does not answer as {task} of run {run}")
     return progress.checked(text)
 

@@ -34,7 +34,7 @@ class Pod:
 
     task: Task
     uid: str
-    run: str
+    run_id: str
     created: float
     status: str = "Waiting"  # Waiting | Running | Terminated
     reason: str = ""  # why it waits, in Kubernetes' words
@@ -108,7 +108,7 @@ class Wave:
 class Outcome:
     """How an earlier run ended."""
 
-    run: str
+    run_id: str
     phase: str
     reason: str
     message: str
@@ -119,7 +119,7 @@ class Outcome:
 class State:
     """What is known of the run. The adapter stores it, and a new adapter goes on from it."""
 
-    run: str = ""
+    run_id: str = ""
     phase: str = PENDING
     reason: str = ""
     message: str = ""
@@ -128,7 +128,7 @@ class State:
     decided: float | None = None  # when the deciding tasks had succeeded
     drained: bool = False  # whether the evaluator ended after that
     finished: float | None = None
-    released: bool = False
+    freed: bool = False
     decider: Task | None = None  # the task whose exit ended the run
     exit_code: int | None = None  # and its exit status
     failures: int = 0  # counted against backoffLimit

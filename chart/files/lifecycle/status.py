@@ -1,6 +1,6 @@
 """status.json: the state of a run as users, training pods and a new controller read it. Pure.
 
-Training pods read `run`, `released`, `phase` and `succeeded` (task.py); a new controller reads all of it. What it alone
+Training pods read `run`, `freed`, `phase` and `succeeded` (task.py); a new controller reads all of it. What it alone
 needs grows with the tasks that fell, to hundreds of KiB when thousands do: that is a second line, stored apart.
 """
 
@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ..task.job_spec import Job, Task, format_ranges, name, parse_ranges
+from ..task.job_spec import JobSpec, Task, format_ranges, name, parse_ranges
 from .decide import counts
 from .state import Outcome, Pod, Progress, State, Wave
 
 VERSION = 1
 
 
-def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
+def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
     """The state and, for people, the tasks per role; times are RFC 3339 in UTC.
 
     One line for status.json and, if need be, a second one (see above).
@@ -26,7 +26,7 @@ def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
     wave, stuck, progress = state.wave, state.stuck, state.progress
     document = {
         "version": VERSION,
-        "run": state.run,
+        "runId": state.run_id,
         "phase": state.phase,
         "reason": state.reason,
         "message": state.message,
@@ -34,7 +34,7 @@ def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
         "runningTime": _time(state.running),
         "decidedTime": _time(state.decided),
         "completionTime": _time(state.finished),
-        "released": state.released,
+        "freed": state.freed,
         "decidingTask": state.decider and name(state.decider),
         "exitCode": state.exit_code,
         "failures": state.failures,
@@ -59,7 +59,7 @@ def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
         "stuck": stuck and {"task": name(stuck[0]), "since": _time(stuck[1])},
         "history": [
             {
-                "run": past.run,
+                "runId": past.run_id,
                 "phase": past.phase,
                 "reason": past.reason,
                 "message": past.message,
@@ -68,7 +68,7 @@ def dump(job: Job, state: State, pods: Mapping[Task, Pod]) -> str:
             for past in state.history
         ],
     }
-    empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"run"}
+    empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"runId"}
     told = json.dumps({key: value for key, value in document.items() if key not in empty})
     kept = {
         "seen": {name(task): f"{uid} {exits}" for task, (uid, exits) in state.seen.items()},
@@ -99,7 +99,7 @@ def _load(document: Mapping[str, Any]) -> State:
     uid, _, restarts = document.get("teller", "").rpartition(" ")
     seen = {key: note.split(" ") for key, note in document.get("seen", {}).items()}
     return State(
-        run=document["run"],
+        run_id=document["runId"],
         phase=document["phase"],
         reason=document.get("reason", ""),
         message=document.get("message", ""),
@@ -107,7 +107,7 @@ def _load(document: Mapping[str, Any]) -> State:
         running=_seconds(document.get("runningTime")),
         decided=_seconds(document.get("decidedTime")),
         finished=_seconds(document.get("completionTime")),
-        released=document["released"],
+        freed=document["freed"],
         decider=_task(document["decidingTask"]) if "decidingTask" in document else None,
         exit_code=document.get("exitCode"),
         failures=document["failures"],
@@ -140,7 +140,7 @@ def _load(document: Mapping[str, Any]) -> State:
         stalled=_seconds(document.get("stalledTime")),
         history=tuple(
             Outcome(
-                past["run"],
+                past["runId"],
                 past["phase"],
                 past.get("reason", ""),
                 past.get("message", ""),

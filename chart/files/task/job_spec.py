@@ -23,7 +23,7 @@ STOPPED = "stopped:"
 SERVED = "served:"
 REACHED = "reached:"
 
-Job = Mapping[str, Any]
+JobSpec = Mapping[str, Any]
 _REFERENCE = re.compile(r"\$(\$|\([^)]*\))")
 
 
@@ -34,7 +34,7 @@ class Task(NamedTuple):
     index: int  # type: ignore[assignment]  # hides tuple.index(), which nobody calls on a task
 
 
-def tasks(job: Job) -> List[Task]:
+def tasks(job: JobSpec) -> List[Task]:
     """Every task of the job, in the order chief, workers, parameter servers, evaluator."""
     return [Task(role, index) for role in ROLES for index in range(job["replicas"].get(role, 0))]
 
@@ -44,7 +44,7 @@ def name(task: Task) -> str:
     return "%s-%d" % task
 
 
-def address(job: Job, task: Task) -> str:
+def address(job: JobSpec, task: Task) -> str:
     """`host:port` at which the other tasks find this one's TensorFlow server.
 
     In a cluster `<pod>.<service>:<port>`: resolved by the first search domain of the pod's resolver, whatever the
@@ -55,12 +55,12 @@ def address(job: Job, task: Task) -> str:
     return "%s-%s-%d.%s:%d" % (job["name"], task.role, task.index, job["service"], job["port"])
 
 
-def addresses(job: Job, role: str) -> List[str]:
+def addresses(job: JobSpec, role: str) -> List[str]:
     """The addresses of all tasks of a role, in the order of their indexes."""
     return [address(job, Task(role, index)) for index in range(job["replicas"].get(role, 0))]
 
 
-def tf_config(job: Job, task: Task) -> Dict[str, Any]:
+def tf_config(job: JobSpec, task: Task) -> Dict[str, Any]:
     """What TF_CONFIG says to this task.
 
     An evaluator stands in its own TF_CONFIG only. Everyone else waits for every server in the cluster spec, and an
@@ -76,7 +76,7 @@ def dumps(config: Mapping[str, Any]) -> str:
     return json.dumps(config, separators=(",", ":"), sort_keys=True)
 
 
-def environment(job: Job, task: Task) -> Dict[str, str]:
+def environment(job: JobSpec, task: Task) -> Dict[str, str]:
     """Variables that a program or server finds set, unless the user's own environment sets them."""
     config = tf_config(job, task)
     variables = {
@@ -112,17 +112,17 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     return _REFERENCE.sub(value, text)
 
 
-def program(job: Job, environ: Mapping[str, str]) -> List[str]:
+def program(job: JobSpec, environ: Mapping[str, str]) -> List[str]:
     """The user's command line with every $(NAME) replaced."""
     return [expand(word, environ) for word in list(job["program"]["command"]) + list(job["program"]["args"])]
 
 
-def runs_server(job: Job, role: str) -> bool:
+def runs_server(job: JobSpec, role: str) -> bool:
     """Whether tasks of this role run the built-in TensorFlow server instead of the user's program."""
     return role in job["servers"]
 
 
-def may_restart(job: Job, code: int) -> bool:
+def may_restart(job: JobSpec, code: int) -> bool:
     """Whether restart.policy runs a program again that ended with this exit status.
 
     ExitCode follows TFJob 1.8: 128 and more (killed by a signal) is worth another try, an error of the program is not.
@@ -159,7 +159,7 @@ def parse_ranges(text: str) -> List[int]:
     return indexes
 
 
-def awaited(job: Job, task: Task) -> Tuple[List[Task], List[Task]]:
+def awaited(job: JobSpec, task: Task) -> Tuple[List[Task], List[Task]]:
     """The peers a program waits for before it starts: (servers that must accept, tasks whose name must resolve).
 
     Built-in servers start by themselves, so their ports can be waited for. Programs that serve (workers of

@@ -9,20 +9,20 @@ import sys
 import time
 from typing import List
 
-from .job_spec import Job, Task, address, awaited, name
+from .job_spec import JobSpec, Task, address, awaited, name
 
 CONNECT_SECONDS = 2.0
 LONGEST_PAUSE = 2.0
 
 
-def wait(job: Job, task: Task) -> None:
+def wait(job: JobSpec, task: Task) -> None:
     """Return when every built-in server accepts connections and the leading task's name resolves."""
     servers, names = awaited(job, task)
     _each(job, servers, True)
     _each(job, names, False)
 
 
-def _each(job: Job, peers: List[Task], connect: bool) -> None:
+def _each(job: JobSpec, peers: List[Task], connect: bool) -> None:
     for number, peer in enumerate(peers):
         began = time.monotonic()
         pause, say_at = 0.05, began + 2.0

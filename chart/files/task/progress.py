@@ -95,8 +95,8 @@ class Teller:
     Raises OSError from the constructor when the port cannot be had.
     """
 
-    def __init__(self, path: str, task: str, run: str, port: int) -> None:
-        self._path, self._mark = path, {"task": task, "run": run}
+    def __init__(self, path: str, task: str, run_id: str, port: int) -> None:
+        self._path, self._mark = path, {"task": task, "runId": run_id}
         self._last: Optional[Tuple[float, Dict[str, Any]]] = None
         self._listener = _listen(port)
 

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, Tuple
 
 from . import job_spec, process, progress
-from .job_spec import Job, Task
+from .job_spec import JobSpec, Task
 
 # The others are imported where they are used: this process stays small while the program runs.
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ GATE_SECONDS = 1.0
 
 
 def main(arguments: List[str]) -> int:
-    """Run as `task --role=R --run=ID --grace=SECONDS --config=FOLDER --state=FOLDER`; the exit status is the program's.
+    """`run --role=R --run-id=ID --grace=SECONDS --config=FOLDER --state=FOLDER`; exits as the program does.
 
     `--progress` is the port at which the program's progress is told. Where there is no pod, `--index` stands in for the
     ordinal in the host name, `--parent` is the process that this one must not outlive, and `--message` the file of the
@@ -47,15 +47,15 @@ def main(arguments: List[str]) -> int:
         return _park(task, done, message, parent)
     job = _job(config)
     told = ""
-    while job["run"] != options["run"] or _other_run(config, options["run"]):
-        other = job["run"] if job["run"] != options["run"] else _other_run(config, options["run"])
+    while job["runId"] != options["run-id"] or _other_run(config, options["run-id"]):
+        other = job["runId"] if job["runId"] != options["run-id"] else _other_run(config, options["run-id"])
         if told != other:
             told = other
-            _say("%s of run %s waits until run %s is gone" % (job_spec.name(task), options["run"], other))
+            _say("%s of run %s waits until run %s is gone" % (job_spec.name(task), options["run-id"], other))
         if process.pause(GATE_SECONDS, parent):
             return 143
         job = _job(config)
-    done = _outcome(_status(config), options["run"], task)
+    done = _outcome(_status(config), options["run-id"], task)
     if done:
         return _park(task, done, message, parent)
     if job_spec.runs_server(job, role):
@@ -64,12 +64,12 @@ def main(arguments: List[str]) -> int:
     return _train(job, task, state, message, parent, float(options["grace"]), port)
 
 
-def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int], grace: float, port: int) -> int:
+def _train(job: JobSpec, task: Task, state: str, message: str, parent: Optional[int], grace: float, port: int) -> int:
     told = os.path.join(state, progress.FILE)
     if os.path.exists(told):  # of the container before
         os.remove(told)
     told = os.environ.setdefault(progress.VARIABLE, told)
-    teller = _teller(told, task, job["run"], port) if port else None
+    teller = _teller(told, task, job["runId"], port) if port else None
 
     def prepare() -> Tuple[List[str], Dict[str, str]]:
         from . import peers  # in the process that becomes the program
@@ -97,7 +97,7 @@ def _train(job: Job, task: Task, state: str, message: str, parent: Optional[int]
     return ended.code
 
 
-def _serve(job: Job, task: Task, state: str, message: str, parent: Optional[int]) -> int:
+def _serve(job: JobSpec, task: Task, state: str, message: str, parent: Optional[int]) -> int:
     """The built-in server. It has nothing to save, so it is killed at once: a grace once given cannot be shortened."""
     ready = os.path.join(state, "ready")
     if os.path.exists(ready):
@@ -123,19 +123,19 @@ def _park(task: Task, done: Mapping[str, Any], message: str, parent: Optional[in
     return int(done["code"])
 
 
-def _environment(job: Job, task: Task) -> Dict[str, str]:
+def _environment(job: JobSpec, task: Task) -> Dict[str, str]:
     environ = job_spec.environment(job, task)
     environ.update(os.environ)
     return environ
 
 
-def _output(job: Job, task: Task) -> "Optional[kept_log.Output]":
+def _output(job: JobSpec, task: Task) -> "Optional[kept_log.Output]":
     wanted = job.get("logs")  # absent in what an older chart wrote
     if not wanted or not job["checkpointDir"]:
         return None
     from . import kept_log
 
-    path = os.path.join(job["checkpointDir"], "logs", job["run"], job_spec.name(task) + ".log")
+    path = os.path.join(job["checkpointDir"], "logs", job["runId"], job_spec.name(task) + ".log")
     return kept_log.Output(path, wanted["maxBytes"], wanted["files"])
 
 
@@ -165,7 +165,7 @@ def _give_up(text: str) -> NoReturn:
     os._exit(1)
 
 
-def _job(config: str) -> Job:
+def _job(config: str) -> JobSpec:
     with open(os.path.join(config, "job.json")) as file:
         return json.load(file)  # type: ignore[no-any-return]
 
@@ -182,7 +182,7 @@ def _status(config: str) -> Mapping[str, Any]:
 def _other_run(config: str, run: str) -> str:
     """The run that still has to be freed before tasks of `run` may start; "" if there is none."""
     status = _status(config)
-    return str(status["run"]) if status and status["run"] != run and not status["released"] else ""
+    return str(status["runId"]) if status and status["runId"] != run and not status["freed"] else ""
 
 
 def _outcome(status: Mapping[str, Any], run: str, task: Task) -> Optional[Mapping[str, Any]]:
@@ -190,7 +190,7 @@ def _outcome(status: Mapping[str, Any], run: str, task: Task) -> Optional[Mappin
 
     It may still tell of an earlier run that is over and freed, before the lifecycle has taken this one over.
     """
-    if status.get("run") != run:
+    if status.get("runId") != run:
         return None
     if task.index in job_spec.parse_ranges(status.get("succeeded", {}).get(task.role, "")):
         return {"code": 0, "why": "its program exited 0 in an earlier pod"}

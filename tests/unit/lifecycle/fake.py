@@ -83,7 +83,7 @@ class Cluster:
             f"{job['name']}-status",
             {},
             annotations={
-                "tensorflow-job/run": job["run"],
+                "tensorflow-job/run-id": job["runId"],
                 "tensorflow-job/controller": controller,
                 "tensorflow-job/suspend": "false",
             },
@@ -304,7 +304,7 @@ class Cluster:
                 break
             if pod not in mine:
                 labels = {"tensorflow-job/role": role, "tensorflow-job/job": self.job["name"]}
-                labels["tensorflow-job/run"] = self.job["run"]
+                labels["tensorflow-job/run-id"] = self.job["runId"]
                 new = self.create("pods", pod, {"spec": {}, "status": {"phase": "Pending"}}, labels=labels)
                 mine[pod] = new
                 self._later(lambda new=new: self._start(new))  # type: ignore[misc]

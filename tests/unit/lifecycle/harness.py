@@ -18,13 +18,13 @@ from .fake import NAMESPACE, Cluster, Document, Server
 PACE = 0.05  # of the waits of the real loop
 
 
-def layout(run: str = "r1", **changes: Any) -> Document:
+def layout(run_id: str = "r1", **changes: Any) -> Document:
     """A job.json: chief, two workers, two ps; some of its values changed (`restart={"backoffLimit": 0}`)."""
     job: Document = {
         "name": "j",
         "service": "j",
         "port": 2222,
-        "run": run,
+        "runId": run_id,
         "strategy": "Custom",
         "replicas": {"chief": 1, "worker": 2, "ps": 2},
         "servers": [],
@@ -43,7 +43,7 @@ def layout(run: str = "r1", **changes: Any) -> Document:
             "nodeLossGraceSeconds": 60,
         },
         "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
-        "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
+        "cleanup": {"onSuccess": "Delete", "onFailure": "Delete"},
     }
     for key, value in changes.items():
         job[key] = {**job.get(key, {}), **value} if isinstance(value, dict) and key != "replicas" else value
@@ -83,7 +83,13 @@ class Controller:
     """A lifecycle pod."""
 
     def __init__(
-        self, server: Server, folder: Path, pod: str = "lifecycle-1", run: str = "", death: int = 0, after: bool = False
+        self,
+        server: Server,
+        folder: Path,
+        pod: str = "lifecycle-1",
+        run_id: str = "",
+        death: int = 0,
+        after: bool = False,
     ) -> None:
         server.cluster.run()
         job = server.cluster.job
@@ -94,7 +100,7 @@ class Controller:
         self.client = MortalClient(server.url, death, after)
         self._out = io.StringIO()
         name = server.cluster.job.get("_controller", "j-lifecycle-1")
-        self._lifecycle = Lifecycle(self.client, str(folder), name, run or job["run"], pod, self._out, PACE)
+        self._lifecycle = Lifecycle(self.client, str(folder), name, run_id or job["runId"], pod, self._out, PACE)
         self.code: int | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

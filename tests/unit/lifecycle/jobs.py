@@ -21,7 +21,7 @@ def a_job(
     ps: int = 0,
     evaluator: int = 0,
     name: str = "digits",
-    run: str = "a",
+    run_id: str = "a",
     success_policy: str | None = None,
     grace: int = 300,
     policy: str = "OnFailure",
@@ -32,8 +32,8 @@ def a_job(
     start: int | None = None,
     unstartable: int | None = 300,
     stall: int | None = None,
-    on_success: str = "Release",
-    on_failure: str = "Release",
+    on_success: str = "Delete",
+    on_failure: str = "Delete",
     gpus: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     """The job with these replicas and rules; everything else as the chart's defaults have it."""
@@ -43,7 +43,7 @@ def a_job(
         "name": name,
         "service": name,
         "port": 2222,
-        "run": run,
+        "runId": run_id,
         "strategy": strategy,
         "replicas": replicas,
         "servers": [role for role in job_spec.ROLES if role in replicas and role in STRATEGIES[strategy]["server"]],

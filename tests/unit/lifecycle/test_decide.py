@@ -93,7 +93,7 @@ class Story:
     def pod(self, task: Task, **fields: Any) -> None:
         """A new pod for this task."""
         self._made += 1
-        seen = {"run": self.job["run"], "created": self.now, "node": f"node-{task.index}", **fields}
+        seen = {"run_id": self.job["runId"], "created": self.now, "node": f"node-{task.index}", **fields}
         self.pods[task] = Pod(task, f"uid-{self._made}", **seen)
 
     def change(self, task: Task, **fields: Any) -> None:
@@ -805,7 +805,7 @@ def test_last_words_that_say_nothing_change_nothing(message: str) -> None:
 def test_another_run_begins_without_progress() -> None:
     story = training()
     story.tells(CHIEF, 4800)
-    story.job = a_job(chief=1, worker=2, ps=1, stall=120, run="b")
+    story.job = a_job(chief=1, worker=2, ps=1, stall=120, run_id="b")
     assert story.look().progress is None
 
 
@@ -934,7 +934,7 @@ def test_a_node_lost_at_the_end_does_not_hold_the_job() -> None:
     assert story.finish() is None
     story.look(1)
     assert story.finish() is True
-    assert not story.state.released, "if it is only cut off, the next run's tasks have to wait"
+    assert not story.state.freed, "if it is only cut off, the next run's tasks have to wait"
 
 
 # --- the end ------------------------------------------------------------------------------------------------------
@@ -947,18 +947,18 @@ def test_everything_is_freed_before_the_job_is_told_to_end(code: int) -> None:
     assert story.scales() == {"chief": 0, "worker": 0, "ps": 0}
     assert story.deleted()[:2] == [WORKER, OTHER], "those that hold GPUs go first"
     assert set(story.deleted()) == set(tasks(story.job))
-    assert (story.finish(), story.state.released) == (None, False)
+    assert (story.finish(), story.state.freed) == (None, False)
     story.free()
-    story.pod(OTHER, run="a")  # a set that was still growing
+    story.pod(OTHER, run_id="a")  # a set that was still growing
     story.look()
     assert (story.deleted(), story.finish()) == ([OTHER], None)
     story.free()
     story.sets["ps"] = Set(0, 1)
-    assert (story.look().released, story.finish()) == (False, None)
+    assert (story.look().freed, story.finish()) == (False, None)
     story.sets["ps"] = Set(0, 0, observed=False)
-    assert (story.look().released, story.finish()) == (False, None)
+    assert (story.look().freed, story.finish()) == (False, None)
     story.sets["ps"] = Set(0, 0)
-    assert (story.look().released, story.finish()) == (True, code == 0)
+    assert (story.look().freed, story.finish()) == (True, code == 0)
 
 
 @pytest.mark.parametrize(("code", "keeps"), [(0, {"on_success": "Keep"}), (1, {"on_failure": "Keep"})])
@@ -966,7 +966,7 @@ def test_keep_leaves_everything_as_it_is(code: int, keeps: dict[str, str]) -> No
     story = Story.running(a_job("Custom", chief=1, worker=1, policy="Never", **keeps))  # type: ignore[arg-type]
     story.exits(CHIEF, code)
     assert (story.scales(), story.deleted(), story.finish()) == ({}, [], code == 0)
-    assert not story.state.released, "the next run's tasks have to wait for these pods"
+    assert not story.state.freed, "the next run's tasks have to wait for these pods"
 
 
 @pytest.mark.parametrize(("code", "keeps"), [(0, {"on_failure": "Keep"}), (1, {"on_success": "Keep"})])
@@ -989,7 +989,7 @@ def test_what_comes_up_after_the_end_is_freed_again() -> None:
     story = Story.running(a_job("Custom", worker=2))
     story.exits(WORKER, 0)
     story.free()
-    assert story.look().released
+    assert story.look().freed
     story.start()
     story.look()
     assert (story.scales(), set(story.deleted()), story.finish()) == ({"worker": 0}, {WORKER, OTHER}, None)
@@ -1004,7 +1004,7 @@ def test_an_end_never_changes() -> None:
     story.exits(OTHER, 1)
     story.suspend = True
     story.look(1e6)
-    assert replace(story.state, released=ended.released) == ended
+    assert replace(story.state, freed=ended.freed) == ended
 
 
 def test_a_controller_that_comes_after_everything_has_ended_finds_out() -> None:
@@ -1024,7 +1024,7 @@ def test_a_new_job_brings_its_sets_to_their_size() -> None:
     story.sets = dict.fromkeys(("chief", "worker", "ps"), Set(1, 0, observed=False))
     story.pod(WORKER)
     story.look()
-    assert (story.state.run, story.state.phase) == ("a", PENDING)
+    assert (story.state.run_id, story.state.phase) == ("a", PENDING)
     assert (story.scales(), story.deleted()) == ({"worker": 2}, [])
     assert [reason for reason, _ in story.events()] == [PENDING]
 
@@ -1044,7 +1044,7 @@ def test_an_erased_state_is_rebuilt_from_the_pods() -> None:
     known = story.state
     story.state = State()
     story.look()
-    assert (story.state.run, story.state.succeeded, story.state.failures) == ("a", known.succeeded, known.failures)
+    assert (story.state.run_id, story.state.succeeded, story.state.failures) == ("a", known.succeeded, known.failures)
     assert story.state.phase == RUNNING
 
 
@@ -1151,62 +1151,62 @@ def test_an_evaluator_that_is_suspended_while_it_ends_does_not_hold_up_the_end()
 def test_another_run_starts_only_when_every_old_pod_is_gone() -> None:
     story = Story.running(a_job("Custom", worker=2))
     story.exits(OTHER, 1)
-    story.job = a_job("Custom", worker=3, run="b")
+    story.job = a_job("Custom", worker=3, run_id="b")
     story.look()
-    assert (story.state.run, story.state.phase, story.state.reason) == ("a", PENDING, TAKING_OVER)
+    assert (story.state.run_id, story.state.phase, story.state.reason) == ("a", PENDING, TAKING_OVER)
     assert "waiting for 2 pods of run a" in story.state.message
     assert (story.scales(), set(story.deleted())) == ({"worker": 0}, {WORKER, OTHER})
     del story.pods[OTHER]
-    assert story.look().run == "a"
+    assert story.look().run_id == "a"
     story.free()
     story.pod(WORKER)  # of run b, made by the set before it was at 0
     story.look()
-    assert (story.state.run, story.state.failures, story.state.restarts) == ("b", 0, 0)
+    assert (story.state.run_id, story.state.failures, story.state.restarts) == ("b", 0, 0)
     assert story.scales() == {"worker": 3}
 
 
 def test_another_run_starts_only_when_the_sets_have_seen_the_upgrade() -> None:
     story = Story.running(a_job("Custom", worker=1))
     story.pods, story.sets = {}, {"worker": Set(1, 0, observed=False)}
-    story.job = a_job("Custom", worker=1, run="b")
-    assert (story.look().run, story.state.message) == ("a", "waiting for the StatefulSets")
+    story.job = a_job("Custom", worker=1, run_id="b")
+    assert (story.look().run_id, story.state.message) == ("a", "waiting for the StatefulSets")
     story.sets = {"worker": Set(1, 0)}
-    assert story.look().run == "b"
+    assert story.look().run_id == "b"
 
 
 def test_a_takeover_forgets_how_far_the_old_run_was() -> None:
     """The new run may not even have its roles."""
     story = draining()
     story.exits(WORKER, 0)
-    story.job = a_job("Custom", chief=1, run="b")
+    story.job = a_job("Custom", chief=1, run_id="b")
     story.look()
     assert story.state.reason == TAKING_OVER
     assert (story.state.succeeded, story.state.decided, story.state.seen) == (frozenset(), None, {})
 
 
 def test_a_takeover_with_no_state_names_the_run_that_tasks_have_to_wait_for() -> None:
-    story = Story(a_job("Custom", worker=1, run="b"))
-    story.pod(WORKER, run="a")
+    story = Story(a_job("Custom", worker=1, run_id="b"))
+    story.pod(WORKER, run_id="a")
     story.sets = {"worker": Set(1, 1)}
     story.look()
-    assert (story.state.run, story.state.reason, story.state.released) == ("a", TAKING_OVER, False)
+    assert (story.state.run_id, story.state.reason, story.state.freed) == ("a", TAKING_OVER, False)
     story.free()
-    assert story.look().run == "b"
+    assert story.look().run_id == "b"
 
 
 @pytest.mark.parametrize(("node_loss", "forced"), [("Wait", False), ("Replace", True)])
 def test_an_old_pod_on_a_lost_node_holds_the_next_run(node_loss: str, forced: bool) -> None:
     story = Story.running(a_job("Custom", worker=1))
     story.change(WORKER, deleted=story.now)
-    story.job = a_job("Custom", worker=1, run="b", node_loss=node_loss)
+    story.job = a_job("Custom", worker=1, run_id="b", node_loss=node_loss)
     story.look(100)
     assert "node node-0 does not answer" in story.state.message
     assert bool(story.deleted()) == forced
 
 
 def test_a_pod_of_the_old_run_that_comes_late_is_deleted() -> None:
-    story = Story.running(a_job("Custom", worker=2, run="b"))
-    story.pod(OTHER, run="a", status="Running")
+    story = Story.running(a_job("Custom", worker=2, run_id="b"))
+    story.pod(OTHER, run_id="a", status="Running")
     story.look()
     assert (story.deleted(), story.state.phase) == ([OTHER], RESTARTING)
     story.exits(OTHER, 1)
@@ -1218,7 +1218,7 @@ def test_a_rollback_to_a_run_that_ended_does_not_repeat_it() -> None:
     first = story.exits(WORKER, 0)
     story.free()
     story.look()
-    story.job = a_job("Custom", worker=1, run="b")
+    story.job = a_job("Custom", worker=1, run_id="b")
     story.look()
     story.start()
     assert story.look().phase == RUNNING
@@ -1234,35 +1234,35 @@ def test_a_rollback_to_a_run_that_ended_does_not_repeat_it() -> None:
 def test_a_rollback_to_a_run_that_did_not_end_starts_it_again() -> None:
     story = Story.running(a_job("Custom", worker=1))
     story.exits(WORKER, 1)
-    story.job = a_job("Custom", worker=1, run="b")
+    story.job = a_job("Custom", worker=1, run_id="b")
     story.look()
     story.free()
     story.look()
-    assert story.state.run == "b"
+    assert story.state.run_id == "b"
     story.job = a_job("Custom", worker=1)
     assert story.look().phase == PENDING
-    assert (story.state.run, story.state.failures, story.scales()) == ("a", 0, {"worker": 1})
+    assert (story.state.run_id, story.state.failures, story.scales()) == ("a", 0, {"worker": 1})
 
 
 def test_a_rollback_during_the_takeover_starts_the_old_run_again() -> None:
     story = Story.running(a_job("Custom", worker=1))
-    story.job = a_job("Custom", worker=1, run="b")
+    story.job = a_job("Custom", worker=1, run_id="b")
     assert story.look().reason == TAKING_OVER
     story.job = a_job("Custom", worker=1)
-    assert (story.look().run, story.state.phase) == ("a", RUNNING)
+    assert (story.look().run_id, story.state.phase) == ("a", RUNNING)
 
 
 def test_outcomes_of_the_last_runs_are_kept_once_each() -> None:
     story = Story(a_job("Custom", worker=1))
     story.sets = {"worker": Set(0, 0)}
     for number in [*range(HISTORY + 5), HISTORY, HISTORY + 1]:
-        story.job = a_job("Custom", worker=1, run=f"run-{number}")
+        story.job = a_job("Custom", worker=1, run_id=f"run-{number}")
         story.look()
         story.pod(WORKER, status="Running", restarts=1, last=Exit(0))
         assert story.look().phase == SUCCEEDED
         story.pods = {}
         story.look()
-    runs = [outcome.run for outcome in story.state.history]
+    runs = [outcome.run_id for outcome in story.state.history]
     assert len(runs) == len(set(runs)) == HISTORY
     assert runs[-1] == f"run-{HISTORY}"
 

@@ -27,7 +27,7 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Scale,
     State,
 )
-from tfconfig.tensorflow_job.task.job_spec import Job, Task, runs_server
+from tfconfig.tensorflow_job.task.job_spec import JobSpec, Task, runs_server
 
 from .jobs import a_job
 from .stories import step, tell
@@ -65,13 +65,13 @@ class Story:
 
     # --- what holds always ---
 
-    def check(self, job: Job, before: State, seen: Observation, after: State, actions: list[Action]) -> None:
+    def check(self, job: JobSpec, before: State, seen: Observation, after: State, actions: list[Action]) -> None:
         """Look at one decision."""
         assert not self.world.mixed, f"tasks of two runs at once: {self.world.mixed}"
         assert status.load(status.dump(job, after, seen.pods)) == after
         again, _ = decide(job, after, seen)
         assert again == after, "the same observation again changes nothing"
-        if after.run != job["run"] or after.reason == TAKING_OVER:
+        if after.run_id != job["runId"] or after.reason == TAKING_OVER:
             assert not after.ended
             return
         self.check_stall(job, before, seen, after)
@@ -80,10 +80,10 @@ class Story:
         for action in actions:
             if isinstance(action, Finish):
                 self.check_finish(job, seen, after, action)
-        if before.ended and before.run == after.run and keeps(job, before):
+        if before.ended and before.run_id == after.run_id and keeps(job, before):
             assert not [action for action in actions if isinstance(action, Scale | Delete)]
 
-    def check_stall(self, job: Job, before: State, seen: Observation, after: State) -> None:
+    def check_stall(self, job: JobSpec, before: State, seen: Observation, after: State) -> None:
         """Whoever is found to hang has not come further for that long, while everybody ran."""
         ends = after.finished == seen.now and not before.ended and "no progress" in after.message
         if not ends and after.stalled in (before.stalled, None):
@@ -95,38 +95,38 @@ class Story:
         assert not seen.suspend
         assert after.decided is None
         assert all(other.status == "Running" for task, other in seen.pods.items() if task not in after.succeeded)
-        self.stalls.add((after.run, pod.uid, pod.restarts))
+        self.stalls.add((after.run_id, pod.uid, pod.restarts))
 
-    def check_counts(self, job: Job, before: State, seen: Observation, after: State) -> None:
-        failures = [failure for failure in self.world.failures if failure.run == after.run]
+    def check_counts(self, job: JobSpec, before: State, seen: Observation, after: State) -> None:
+        failures = [failure for failure in self.world.failures if failure.run_id == after.run_id]
         known = self.world.known | exits_shown(seen)
         # An exit that nobody saw is taken for one like the next that was seen.
-        mistaken = sum(of == after.run and (uid, number) not in known for of, uid, number in self.world.excused)
-        stalls = sum(run == after.run for run, _, _ in self.stalls)
+        mistaken = sum(of == after.run_id and (uid, number) not in known for of, uid, number in self.world.excused)
+        stalls = sum(run == after.run_id for run, _, _ in self.stalls)
         assert after.failures <= len(failures) + mistaken + stalls, "each failure counts at most once"
         assert after.failures <= job["restart"]["backoffLimit"] + 1
-        if seen.suspend and before.run == after.run and not before.ended and before.reason != TAKING_OVER:
+        if seen.suspend and before.run_id == after.run_id and not before.ended and before.reason != TAKING_OVER:
             assert after.failures == before.failures, "failures on the way into suspension do not count"
             assert after.phase != FAILED
 
-        if before.phase == SUSPENDED and before.run == after.run and not seen.suspend:
+        if before.phase == SUSPENDED and before.run_id == after.run_id and not seen.suspend:
             assert "Deadline" not in after.reason, "deadlines start anew with a resumption"
 
-    def check_end(self, job: Job, after: State) -> None:
-        exited_0 = {task for run, task in self.world.successes if run == after.run}
+    def check_end(self, job: JobSpec, after: State) -> None:
+        exited_0 = {task for run, task in self.world.successes if run == after.run_id}
         assert after.succeeded <= exited_0
         if after.phase == SUCCEEDED:
             assert deciding(job) <= exited_0
         if after.phase == FAILED and after.decider and after.exit_code is not None:
-            assert after.decider in {failure.task for failure in self.world.failures if failure.run == after.run}
-        if after.run in self.ended:
-            assert outcome(after) == self.ended[after.run], "an end never changes"
+            assert after.decider in {failure.task for failure in self.world.failures if failure.run_id == after.run_id}
+        if after.run_id in self.ended:
+            assert outcome(after) == self.ended[after.run_id], "an end never changes"
 
-    def check_finish(self, job: Job, seen: Observation, after: State, action: Finish) -> None:
+    def check_finish(self, job: JobSpec, seen: Observation, after: State, action: Finish) -> None:
         assert after.ended
         assert action.success == (after.phase == SUCCEEDED)
         if not keeps(job, after):
-            assert after.released == (not seen.pods)
+            assert after.freed == (not seen.pods)
             assert all(pod.deleted is not None for pod in seen.pods.values()), "only lost pods may be left"
             assert all(one.desired == 0 and one.observed for one in seen.sets.values())
 
@@ -141,7 +141,7 @@ class Story:
             self.controller = Controller(self.world, self.check)
         stored = status.load(self.world.stored)
         if stored.ended:
-            assert self.ended.setdefault(stored.run, outcome(stored)) == outcome(stored)
+            assert self.ended.setdefault(stored.run_id, outcome(stored)) == outcome(stored)
         if self.controller.finished is not None:
             self.controller = None
 
@@ -191,11 +191,11 @@ class AnyStory(Story):
         if keep:
             rules[keep] = "Keep"
         other = {**shape, "worker": shape["worker"] + growth, "evaluator": 0}
-        self.begin({run: a_job(**(other if run == RUNS[1] else shape), **rules, run=run) for run in RUNS})
+        self.begin({run: a_job(**(other if run == RUNS[1] else shape), **rules, run_id=run) for run in RUNS})
 
     def go_on_after_an_end(self) -> None:
         if self.controller is None:
-            self.world.upgrade(RUNS[(RUNS.index(self.world.run) + 1) % len(RUNS)])
+            self.world.upgrade(RUNS[(RUNS.index(self.world.run_id) + 1) % len(RUNS)])
             self.controller = Controller(self.world, self.check)
 
     @step(after=[0.25, 10.0, 31.0, 100.0], then=THEN)
@@ -239,7 +239,7 @@ class AnyStory(Story):
     @step(then=THEN)
     def training_is_done(self, then: Then) -> None:
         for pod in working(self.world.pods.values()):
-            if pod.task in deciding(self.world.jobs[pod.run]):
+            if pod.task in deciding(self.world.jobs[pod.run_id]):
                 self.world.exit(pod, 0)
         self.follow(then)
 
@@ -337,10 +337,10 @@ class AnyStory(Story):
             self.look()
         state = status.load(self.world.stored)
         assert state.phase == SUSPENDED or state.ended
-        if not (state.ended and keeps(self.world.jobs[self.world.run], state)):
+        if not (state.ended and keeps(self.world.jobs[self.world.run_id], state)):
             assert not self.world.pods
 
-    @step(run=RUNS, then=THEN)
+    @step(run_id=RUNS, then=THEN)
     def the_user_upgrades_or_rolls_back(self, run: str, then: Then) -> None:
         """Also to the same run, as a new version of the chart does: a new Job takes over."""
         self.world.upgrade(run)
@@ -367,7 +367,7 @@ class AnyStory(Story):
         self.go_on_after_an_end()
         world = self.world
         state = status.load(world.stored)
-        if not (nodes and state.ended and state.run == world.run):
+        if not (nodes and state.ended and state.run_id == world.run_id):
             world.down.clear()
         world.abandon()
         if self.controller is not None and world.suspend:
@@ -386,11 +386,11 @@ class AnyStory(Story):
                 if fate != 0:
                     pod.ready = False
                     world.exit(pod, fate)
-                elif not runs_server(world.jobs[pod.run], pod.task.role) and pod.task.role != "evaluator":
+                elif not runs_server(world.jobs[pod.run_id], pod.task.role) and pod.task.role != "evaluator":
                     world.exit(pod, 0)
             world.now += seconds
-        state, job = status.load(world.stored), world.jobs[world.run]
-        assert state.run == job["run"]
+        state, job = status.load(world.stored), world.jobs[world.run_id]
+        assert state.run_id == job["runId"]
         assert state.ended
         if not keeps(job, state):
             assert all(pod.node in world.down for pod in world.pods.values())
@@ -402,7 +402,7 @@ class FarApart(Story):
 
     @step(shape=SHAPES)
     def install(self, shape: dict[str, Any]) -> None:
-        self.begin({RUNS[0]: a_job(**shape, backoff_limit=1000, run=RUNS[0])})
+        self.begin({RUNS[0]: a_job(**shape, backoff_limit=1000, run_id=RUNS[0])})
         self.follow(("both twice", ""))
 
     def after(self, then: Then) -> None:
@@ -471,14 +471,14 @@ def pick(number: int, pods: list[SimulatedPod]) -> SimulatedPod | None:
     return pods[number % len(pods)] if pods else None
 
 
-def deciding(job: Job) -> set[Task]:
+def deciding(job: JobSpec) -> set[Task]:
     """The tasks whose success is the job's."""
     if job["completion"]["successPolicy"] == "AllWorkers":
         return {Task(role, index) for role in ("chief", "worker") for index in range(job["replicas"].get(role, 0))}
     return {Task("chief" if job["completion"]["successPolicy"] == "Chief" else "worker", 0)}
 
 
-def keeps(job: Job, state: State) -> bool:
+def keeps(job: JobSpec, state: State) -> bool:
     return bool(job["cleanup"]["onSuccess" if state.phase == SUCCEEDED else "onFailure"] == "Keep")
 
 

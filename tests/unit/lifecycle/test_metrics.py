@@ -17,7 +17,7 @@ from tfconfig.tensorflow_job.task.job_spec import Task, tasks
 
 JOB = a_job("Custom", chief=1, worker=3, ps=2)
 STATE = State(
-    run="a",
+    run_id="a",
     phase=RUNNING,
     started=1000.0,
     running=1012.5,
@@ -50,7 +50,7 @@ def parsed(text: str) -> dict[str, float]:
 def test_a_running_job_in_metrics() -> None:
     pods = {task: Pod(task, f"uid-{task}", "a", 0.0, status="Running") for task in tasks(JOB)[:4]}
     assert parsed(metrics.render(JOB, STATE, pods)) == {
-        'tensorflow_job_info{run="a",strategy="Custom"}': 1,
+        'tensorflow_job_info{run_id="a",strategy="Custom"}': 1,
         **{
             f'tensorflow_job_phase{{phase="{phase}"}}': float(phase == "Running")
             for phase in ("Pending", "Running", "Restarting", "Suspended", "Succeeded", "Failed")

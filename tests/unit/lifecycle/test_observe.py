@@ -23,7 +23,7 @@ def document(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
             "name": "mnist-worker-3",
             "uid": "u",
             "creationTimestamp": "2026-05-09T07:29:33Z",
-            "labels": {"tensorflow-job/role": "worker", "tensorflow-job/run": "r1", "tensorflow-job/job": "mnist"},
+            "labels": {"tensorflow-job/role": "worker", "tensorflow-job/run-id": "r1", "tensorflow-job/job": "mnist"},
             **metadata,
         },
         "spec": {
@@ -380,7 +380,7 @@ def test_sizes(document: dict[str, Any], size: Set) -> None:
 
 
 def test_status_annotations_and_data() -> None:
-    notes = {"tensorflow-job/run": "r", "tensorflow-job/controller": "c", "tensorflow-job/suspend": "true"}
+    notes = {"tensorflow-job/run-id": "r", "tensorflow-job/controller": "c", "tensorflow-job/suspend": "true"}
     data = {"status.json": "{}", "holder": "h"}
     read = observe.Status.read({"metadata": {"resourceVersion": "7", "annotations": notes}, "data": data})
     assert read == observe.Status("7", "r", "c", True, "h", "{}")

@@ -33,7 +33,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     def launcher(server: Server, text: str = "") -> subprocess.Popen[str]:
         (tmp_path / "job.json").write_text(text or json.dumps(server.cluster.job))
         server.cluster.run()
-        options = [f"--config={tmp_path}", "--job=j-lifecycle-1", "--run=r1"]
+        options = [f"--config={tmp_path}", "--job=j-lifecycle-1", "--run-id=r1"]
         command = [sys.executable, "-c", MAIN, server.url, NAMESPACE, *options]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         return started[-1]

@@ -42,7 +42,7 @@ def test_success_frees_everything_and_ends_with_0(install: Install, start: Start
     assert [cluster.get("statefulsets", f"j-{role}")["spec"]["replicas"] for role in ("chief", "worker", "ps")] == [
         0
     ] * 3
-    assert (cluster.status()["phase"], cluster.status()["released"]) == ("Succeeded", True)
+    assert (cluster.status()["phase"], cluster.status()["freed"]) == ("Succeeded", True)
     assert backoff_limit(cluster) == 1000
 
 
@@ -202,7 +202,7 @@ def test_a_controller_killed_at_any_write_is_resumed(
         second = second or start(server, pod="lifecycle-2", folder=tmp_path / f"{death}")
         assert second.ends() == (1 if limit == 0 else 0), second.log
         status = cluster.status()
-        assert (status["phase"], status["released"]) == ("Failed" if limit == 0 else "Succeeded", True)
+        assert (status["phase"], status["freed"]) == ("Failed" if limit == 0 else "Succeeded", True)
         assert (status["failures"], status["restarts"]) == (1, 1 if limit else 0)
         assert pod_names(cluster) == set()
         assert backoff_limit(cluster) == (0 if limit == 0 else 1000)
@@ -255,7 +255,7 @@ def test_stored_text_that_is_no_state_does_not_stop_the_run(install: Install, st
 # --- fencing ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("notes", [{"controller": "j-lifecycle-2"}, {"run": "r2"}])
+@pytest.mark.parametrize("notes", [{"controller": "j-lifecycle-2"}, {"run-id": "r2"}])
 def test_a_controller_that_is_not_named_leaves_and_touches_nothing(
     install: Install, start: Start, notes: dict[str, str]
 ) -> None:
@@ -266,7 +266,7 @@ def test_a_controller_that_is_not_named_leaves_and_touches_nothing(
     assert not any(request.split()[0] in ("PATCH", "DELETE", "POST") for request in cluster.requests)
 
 
-@pytest.mark.parametrize("notes", [{"controller": "j-lifecycle-2"}, {"run": "r2"}])
+@pytest.mark.parametrize("notes", [{"controller": "j-lifecycle-2"}, {"run-id": "r2"}])
 def test_a_controller_named_no_longer_leaves(install: Install, start: Start, notes: dict[str, str]) -> None:
     cluster, server = install()
     controller = start(server)
@@ -285,7 +285,7 @@ def test_an_upgrade_in_the_moment_of_the_decision_wins(install: Install, start: 
 
     def upgrade(verb: str, resource: str, _: str) -> None:
         if (verb, resource) == ("PATCH", "configmaps"):
-            cluster.annotate(run="r2", controller="j-lifecycle-2")
+            cluster.annotate(**{"run-id": "r2", "controller": "j-lifecycle-2"})
 
     cluster.refuse = upgrade
     cluster.exit("j-chief-0", 0)
@@ -522,7 +522,7 @@ def test_a_thousand_pods_are_deleted_once_each_with_few_writes(install: Install,
     assert 100 < len(cluster.deletes) == len(set(cluster.deletes)) <= 1000
     assert cluster.requests["LIST pods"] <= 5  # pages
     assert cluster.requests["PATCH statefulsets/scale"] == 5
-    headlines = [(status["phase"], status.get("reason"), status["released"]) for status in cluster.statuses]
+    headlines = [(status["phase"], status.get("reason"), status["freed"]) for status in cluster.statuses]
     seconds = cluster.status_times[-1] - cluster.status_times[0]
     assert len(headlines) - len(set(headlines)) <= seconds / (PACE * 2 * WRITE_SECONDS)
 
@@ -568,7 +568,7 @@ def test_progress_is_written_at_most_once_a_second(install: Install, start: Star
     assert controller.ends() == 0
     pairs = zip(cluster.statuses, cluster.statuses[1:], cluster.status_times, cluster.status_times[1:], strict=False)
     for one, two, then, later in pairs:
-        if (one["phase"], one.get("reason"), one["released"]) == (two["phase"], two.get("reason"), two["released"]):
+        if (one["phase"], one.get("reason"), one["freed"]) == (two["phase"], two.get("reason"), two["freed"]):
             assert later - then >= WRITE_SECONDS * PACE
 
 
@@ -653,19 +653,19 @@ def test_a_new_run_takes_the_old_pods_down_first(install: Install, start: Start)
     cluster.phase("Running")
     old = {pod["metadata"]["uid"] for pod in cluster.pods()}
     with cluster.lock:
-        cluster.job["run"] = "r2"
-        cluster.annotate(run="r2")
+        cluster.job["runId"] = "r2"
+        cluster.annotate(**{"run-id": "r2"})
     assert first.ends() == 143
     mixed: list[set[str]] = []
 
     def look(*_: str) -> None:
-        mixed.append({pod["metadata"]["labels"]["tensorflow-job/run"] for pod in cluster.pods()})
+        mixed.append({pod["metadata"]["labels"]["tensorflow-job/run-id"] for pod in cluster.pods()})
 
     cluster.refuse = look
     path = Path(first.config) / "job.json"
     path.write_text(json.dumps(cluster.job))
     second = start(server, pod="lifecycle-2")
-    cluster.until(lambda: cluster.status()["run"] == "r2")
+    cluster.until(lambda: cluster.status()["runId"] == "r2")
     cluster.phase("Running")
     assert {"r1", "r2"} not in mixed
     assert not old & {pod["metadata"]["uid"] for pod in cluster.pods()}
@@ -677,7 +677,7 @@ def test_a_job_json_that_the_kubelet_brings_late_is_waited_for(install: Install,
     cluster, server = install()
     (tmp_path / "config").mkdir()
     file = tmp_path / "config" / "job.json"
-    file.write_text(json.dumps({**cluster.job, "run": "r0"}))
+    file.write_text(json.dumps({**cluster.job, "runId": "r0"}))
     controller = start(server)
     cluster.until(lambda: "job.json is that of run r0; waiting for that of run r1" in controller.log)
     assert not cluster.requests

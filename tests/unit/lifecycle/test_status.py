@@ -36,7 +36,7 @@ COUNTS = st.integers(0, 1000)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 STATES = st.builds(
     State,
-    run=st.text(max_size=10),
+    run_id=st.text(max_size=10),
     phase=PHASES,
     reason=st.text(max_size=10),
     message=st.text(max_size=40),
@@ -45,7 +45,7 @@ STATES = st.builds(
     decided=st.none() | TIMES,
     drained=st.booleans(),
     finished=st.none() | TIMES,
-    released=st.booleans(),
+    freed=st.booleans(),
     decider=st.none() | TASKS,
     exit_code=st.none() | st.integers(0, 255),
     failures=COUNTS,
@@ -77,7 +77,7 @@ def test_every_state_can_be_read_again(state: State) -> None:
 
 @given(st.floats(0, 4e9, allow_nan=False))
 def test_a_time_is_kept_to_the_millisecond_and_then_stays(moment: float) -> None:
-    once = status.load(status.dump(JOB, State(run="a", started=moment), {}))
+    once = status.load(status.dump(JOB, State(run_id="a", started=moment), {}))
     assert abs(once.started - moment) <= 0.001
     assert status.load(status.dump(JOB, once, {})) == once
 
@@ -97,7 +97,7 @@ def test_no_text_is_no_run() -> None:
         '"text"',
         "{",
         '{"version": 1}',
-        '{"version": 2, "run": "a", "phase": "Running"}',
+        '{"version": 2, "runId": "a", "phase": "Running"}',
         "[" * 100_000,
         "phase: Running",
     ],
@@ -131,18 +131,18 @@ def refused_or_read(text: str) -> None:
 
 def test_people_and_tasks_find_what_they_look_for() -> None:
     state = State(
-        run="a1b2c3d4e5",
+        run_id="a1b2c3d4e5",
         phase=RUNNING,
         message="all 6 tasks run or are done",
         started=1_700_000_000.0,
         succeeded=frozenset([Task("worker", 0), Task("worker", 1)]),
     )
-    pods = {task: Pod(task, f"uid-{task}", state.run, 0.0, status="Running", restarts=2) for task in tasks(JOB)}
-    document = json.loads(status.dump({**JOB, "run": state.run}, state, pods))
-    assert {key: document[key] for key in ("run", "phase", "released", "startTime", "backoffLimit")} == {
-        "run": "a1b2c3d4e5",
+    pods = {task: Pod(task, f"uid-{task}", state.run_id, 0.0, status="Running", restarts=2) for task in tasks(JOB)}
+    document = json.loads(status.dump({**JOB, "runId": state.run_id}, state, pods))
+    assert {key: document[key] for key in ("runId", "phase", "freed", "startTime", "backoffLimit")} == {
+        "runId": "a1b2c3d4e5",
         "phase": "Running",
-        "released": False,
+        "freed": False,
         "startTime": "2023-11-14T22:13:20.000Z",
         "backoffLimit": 6,
     }
@@ -151,7 +151,7 @@ def test_people_and_tasks_find_what_they_look_for() -> None:
 
 
 def test_progress_has_the_same_keys_whatever_the_program_told() -> None:
-    state = State(run="a", progress=Progress(Task("chief", 0), 1200, 5000, 0.13, None, 1_700_000_000.0))
+    state = State(run_id="a", progress=Progress(Task("chief", 0), 1200, 5000, 0.13, None, 1_700_000_000.0))
     assert json.loads(status.dump(JOB, state, {}))["progress"] == {
         "step": 1200,
         "total": 5000,
@@ -164,14 +164,14 @@ def test_progress_has_the_same_keys_whatever_the_program_told() -> None:
 
 def test_a_run_is_always_named() -> None:
     """task.py reads it to know whom to wait for."""
-    assert json.loads(status.dump(JOB, State(), {}))["run"] == ""
+    assert json.loads(status.dump(JOB, State(), {}))["runId"] == ""
 
 
 def test_the_state_that_version_0_1_wrote_can_be_read() -> None:
     wave = {"start": "2023-11-14T22:13:20.000Z", "origin": "ps-0", "counted": True, "absorbed": {"chief-0": 2}}
-    document = json.loads(status.dump(JOB, State(run="a"), {})) | {"seen": {"chief-0": "uid-1 3"}, "wave": wave}
+    document = json.loads(status.dump(JOB, State(run_id="a"), {})) | {"seen": {"chief-0": "uid-1 3"}, "wave": wave}
     assert status.load(json.dumps(document)) == State(
-        run="a",
+        run_id="a",
         seen={Task("chief", 0): ("uid-1", 3)},
         wave=Wave(1_700_000_000.0, Task("ps", 0), True, {Task("chief", 0): 2}),
     )
@@ -181,7 +181,7 @@ def test_a_config_map_holds_the_state_of_five_thousand_failing_tasks_and_their_p
     job = a_job("Custom", worker=5000)
     uid = "01234567-89ab-cdef-0123-456789abcdef"
     state = State(
-        run="a",
+        run_id="a",
         seen=dict.fromkeys(tasks(job), (uid, 100)),
         wave=Wave(0.0, Task("worker", 0), True, dict.fromkeys(tasks(job), 2)),
     )
@@ -192,4 +192,4 @@ def test_a_config_map_holds_the_state_of_five_thousand_failing_tasks_and_their_p
 
 def test_thousands_of_finished_tasks_are_a_few_bytes() -> None:
     job = a_job("Custom", worker=5000)
-    assert len(status.dump(job, State(run="a", succeeded=frozenset(tasks(job))), {})) < 500
+    assert len(status.dump(job, State(run_id="a", succeeded=frozenset(tasks(job))), {})) < 500

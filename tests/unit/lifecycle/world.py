@@ -9,7 +9,7 @@ does behind the controller's back (facts from kubernetes/pkg/controller/stateful
   shown, and only one while it waits in back-off.
 - A deleted pod stays until its container has ended, and on a node that does not answer for ever.
 - The first container of a pod starts the program; `task` then parks once the task is done for good (a marker that
-  the pod keeps, or status.json), and waits while status.json names another run that is not released.
+  the pod keeps, or status.json), and waits while status.json names another run that is not freed.
 
 `World.failures`, `excused` and `successes` hold what really happened, whether anybody saw it or not.
 """
@@ -37,7 +37,7 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Set,
     State,
 )
-from tfconfig.tensorflow_job.task.job_spec import SERVED, STOPPED, Job, Task, may_restart, parse_ranges, runs_server
+from tfconfig.tensorflow_job.task.job_spec import SERVED, STOPPED, JobSpec, Task, may_restart, parse_ranges, runs_server
 
 START = 1_700_000_000.0
 GRACE = 30.0
@@ -49,23 +49,23 @@ class SimulatedSet:
     """A StatefulSet: what is asked for, and what its controller has seen of that."""
 
     role: str
-    run: str
+    run_id: str
     replicas: int = 1  # a StatefulSet without spec.replicas starts at 1
     generation: int = 1
     seen_generation: int = 0
     seen_run: str = ""
     seen_replicas: int = 0
 
-    def ask(self, replicas: int | None = None, run: str | None = None) -> None:
+    def ask(self, replicas: int | None = None, run_id: str | None = None) -> None:
         """Change the specification."""
-        wanted = self.replicas if replicas is None else replicas, self.run if run is None else run
-        if wanted != (self.replicas, self.run):
-            self.replicas, self.run = wanted
+        wanted = self.replicas if replicas is None else replicas, self.run_id if run_id is None else run_id
+        if wanted != (self.replicas, self.run_id):
+            self.replicas, self.run_id = wanted
             self.generation += 1
 
     def look(self) -> None:
         """Its controller sees the specification."""
-        self.seen_generation, self.seen_run, self.seen_replicas = self.generation, self.run, self.replicas
+        self.seen_generation, self.seen_run, self.seen_replicas = self.generation, self.run_id, self.replicas
 
 
 @dataclass
@@ -74,7 +74,7 @@ class SimulatedPod:
 
     task: Task
     uid: str
-    run: str
+    run_id: str
     created: float
     node: int
     state: str = "waiting"  # waiting | running | ended
@@ -110,7 +110,7 @@ class SimulatedPod:
         return Pod(
             task=self.task,
             uid=self.uid,
-            run=self.run,
+            run_id=self.run_id,
             created=self.created,
             status={"waiting": "Waiting", "running": "Running", "ended": "Terminated"}[self.state],
             reason=reason if self.state == "waiting" else "",
@@ -128,7 +128,7 @@ class SimulatedPod:
 class Failure:
     """A program that failed by itself, or a server that could not get ready."""
 
-    run: str
+    run_id: str
     task: Task
     uid: str
     when: float
@@ -138,7 +138,7 @@ class World:
     """The cluster. `jobs` maps each run to its job.json."""
 
     def __init__(self, jobs: dict[str, dict[str, Any]], run: str) -> None:
-        self.jobs, self.run, self.suspend = jobs, run, False
+        self.jobs, self.run_id, self.suspend = jobs, run, False
         self.now = START
         self.sets = {role: SimulatedSet(role, run) for role in jobs[run]["replicas"]}
         self.pods: dict[Task, SimulatedPod] = {}
@@ -155,11 +155,11 @@ class World:
 
     def upgrade(self, run: str) -> None:
         """Ask for another run. Sets of roles that it does not have are deleted, and their pods with them."""
-        self.run = run
+        self.run_id = run
         roles = self.jobs[run]["replicas"]
         self.sets = {role: self.sets.get(role) or SimulatedSet(role, run) for role in roles}
         for one in self.sets.values():
-            one.ask(run=run)
+            one.ask(run_id=run)
         for pod in self.pods.values():
             if pod.task.role not in roles:
                 self.delete(pod)
@@ -207,9 +207,9 @@ class World:
         if pod.state != "running" or pod.doing != "gate":
             return
         told = json.loads(self.stored.partition("\n")[0] or "{}")
-        if pod.run != self.run or (told and told["run"] != pod.run and not told["released"]):
+        if pod.run_id != self.run_id or (told and told["runId"] != pod.run_id and not told["freed"]):
             return
-        mine = told if told.get("run") == pod.run else {}
+        mine = told if told.get("runId") == pod.run_id else {}
         done = pod.task.index in parse_ranges(mine.get("succeeded", {}).get(pod.task.role, ""))
         if done or mine.get("phase") in ("Succeeded", "Failed"):
             pod.doing, pod.marker, pod.told_to_park = "parked", 0, True
@@ -217,14 +217,14 @@ class World:
         pod.doing = "program"
         for other in self.pods.values():
             # Before the controller of either run has stored anything, nobody can tell them apart.
-            if other.works and other.run != pod.run and told.get("run") in (pod.run, other.run):
-                self.mixed = f"{pod.task} of run {pod.run} started beside {other.task} of run {other.run}"
+            if other.works and other.run_id != pod.run_id and told.get("runId") in (pod.run_id, other.run_id):
+                self.mixed = f"{pod.task} of run {pod.run_id} started beside {other.task} of run {other.run_id}"
 
     def exit(self, pod: SimulatedPod, code: int, whole: bool = False) -> None:
         """The program ends by itself; `whole`: the kernel kills everything in the container, `task` too."""
         if not pod.works or self._silent(pod):
             return
-        job = self.jobs[pod.run]
+        job = self.jobs[pod.run_id]
         if runs_server(job, pod.task.role):
             message = f"{SERVED} the server was ready" if pod.ready and not whole else "last lines of the log"
             failed = not message.startswith(SERVED)
@@ -232,13 +232,13 @@ class World:
             message = ""
             failed = code != 0 and code not in job["restart"]["uncountedExitCodes"]
             if code == 0:
-                self.successes.add((pod.run, pod.task))
+                self.successes.add((pod.run_id, pod.task))
             if not whole and not may_restart(job, code):
                 pod.marker = code
         if failed:
-            self.failures.append(Failure(pod.run, pod.task, pod.uid, self.now))
+            self.failures.append(Failure(pod.run_id, pod.task, pod.uid, self.now))
         elif code != 0 or runs_server(job, pod.task.role):
-            self.excused.append((pod.run, pod.uid, len(pod.exits)))
+            self.excused.append((pod.run_id, pod.uid, len(pod.exits)))
         self._end(pod, code, message)
 
     def work(self, pod: SimulatedPod, steps: int) -> None:
@@ -250,7 +250,7 @@ class World:
     def interrupt(self, pod: SimulatedPod, code: int) -> None:
         """Somebody sends SIGTERM into the container: the program ends by what it does then, and starts again."""
         if pod.works and not self._silent(pod):
-            self.excused.append((pod.run, pod.uid, len(pod.exits)))
+            self.excused.append((pod.run_id, pod.uid, len(pod.exits)))
             self._stop(pod, code, False)
 
     def back_off(self, pod: SimulatedPod, seconds: float) -> None:
@@ -374,7 +374,7 @@ class CrashError(Exception):
     """The controller's process is gone."""
 
 
-Watcher = Callable[[Job, State, Observation, State, "list[Action]"], None]
+Watcher = Callable[[JobSpec, State, Observation, State, "list[Action]"], None]
 
 
 class Controller:
@@ -382,7 +382,7 @@ class Controller:
 
     def __init__(self, world: World, watcher: Watcher) -> None:
         self._world, self._watch = world, watcher
-        self.job = world.jobs[world.run]
+        self.job = world.jobs[world.run_id]
         self.state = status.load(world.stored)
         self.observation: Observation | None = None
         self.finished: bool | None = None

@@ -26,7 +26,7 @@ def job(**changes: Any) -> dict[str, Any]:
         "name": "j",
         "service": "j",
         "port": 2222,
-        "run": RUN,
+        "runId": RUN,
         "strategy": "Custom",
         "replicas": {"worker": 1},
         "servers": [],
@@ -45,7 +45,7 @@ def job(**changes: Any) -> dict[str, Any]:
             "nodeLossGraceSeconds": 60,
         },
         "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
-        "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
+        "cleanup": {"onSuccess": "Delete", "onFailure": "Delete"},
         **changes,
     }
 
@@ -90,7 +90,7 @@ class Container:
 
     def task(self, **options: object) -> list[str]:
         """The command line of `task` for this pod."""
-        given = {"role": "worker", "index": 0, "run": RUN, "grace": 5, "config": self.config, "state": self.state}
+        given = {"role": "worker", "index": 0, "run-id": RUN, "grace": 5, "config": self.config, "state": self.state}
         given = {**given, "message": self.message_file, **options}
         return [sys.executable, "-S", str(TASK), "run", *(f"--{key}={value}" for key, value in given.items())]
 

@@ -55,7 +55,7 @@ def test_a_failed_task_parks_when_nothing_restarts_it(
 
 
 def test_a_recreated_pod_of_a_finished_task_parks(container: Container) -> None:
-    status = {"run": RUN, "phase": "Running", "released": False, "succeeded": {"worker": "0-4,7"}}
+    status = {"runId": RUN, "phase": "Running", "freed": False, "succeeded": {"worker": "0-4,7"}}
     container.write(job(program=shell("echo trained again")), status)
     process = container.start()
     container.wait_for(PARKED)
@@ -66,17 +66,17 @@ def test_a_recreated_pod_of_a_finished_task_parks(container: Container) -> None:
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_pod_made_after_the_end_of_its_run_parks(container: Container, phase: str) -> None:
-    container.write(job(program=shell("echo trained")), {"run": RUN, "phase": phase, "released": True})
+    container.write(job(program=shell("echo trained")), {"runId": RUN, "phase": phase, "freed": True})
     container.start()
     container.wait_for(f"the job has {phase.lower()}")
 
 
 def test_a_task_waits_until_the_run_before_is_freed(container: Container) -> None:
-    container.write(job(program=shell("echo trained")), {"run": "r0", "phase": "Running", "released": False})
+    container.write(job(program=shell("echo trained")), {"runId": "r0", "phase": "Running", "freed": False})
     process = container.start()
     container.wait_for(f"worker-0 of run {RUN} waits until run r0 is gone")
     assert "trained" not in container.output
-    container.write(job(program=shell("echo trained")), {"run": "r0", "phase": "Succeeded", "released": True})
+    container.write(job(program=shell("echo trained")), {"runId": "r0", "phase": "Succeeded", "freed": True})
     assert process.wait(10) == 0
     assert "trained" in container.output
 
@@ -221,7 +221,7 @@ def test_modules_that_a_server_needs_are_imported_first(container: Container, te
 def test_reading_status_while_it_is_replaced_is_safe(container: Container) -> None:
     # The kubelet swaps a symlink, the local runner renames: the file is always there, and whole.
     target = container.config / "status.json"
-    waiting = json.dumps({"run": "r0", "phase": "Running", "released": False})
+    waiting = json.dumps({"runId": "r0", "phase": "Running", "freed": False})
     stop = threading.Event()
 
     def swap() -> None:

@@ -104,7 +104,7 @@ VALUES: st.SearchStrategy[Values] = st.fixed_dictionaries(
             unstartableSeconds=st.sampled_from([1, 300, 2_000_000]),
             stallSeconds=st.sampled_from([None, 1, 600]),
         ),
-        "cleanup": some(onSuccess=st.sampled_from(["Release", "Keep"]), onFailure=st.sampled_from(["Release", "Keep"])),
+        "cleanup": some(onSuccess=st.sampled_from(["Delete", "Keep"]), onFailure=st.sampled_from(["Delete", "Keep"])),
         "suspend": st.booleans(),
         "logs": some(persist=st.booleans(), maxBytes=st.sampled_from([4096, 10**12]), files=st.sampled_from([1, 100])),
         "metrics": some(enabled=st.booleans(), podMonitor=some(enabled=st.booleans())),

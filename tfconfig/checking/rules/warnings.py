@@ -11,7 +11,7 @@ from tfconfig.checking.rules.pods import mounts
 from tfconfig.checking.rules.registry import Found, Job, Path, rule
 from tfconfig.values import job_spec
 
-# A program gets its grace less what `task` needs to kill it in time (tensorflow_job/task/task.py); less than this saves nothing.
+# A program gets its grace less what `task` needs to kill it in time (task/task.py); less than this saves nothing.
 SHORTEST_GRACE = 5
 
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
@@ -323,4 +323,4 @@ def _gpus(job: Job) -> Iterator[Found]:
     for key in ("onSuccess", "onFailure"):
         if job.data["cleanup"][key] == "Keep" and any(counts.values()):
             found = "Keep, so that the pods hold their GPUs until somebody uninstalls the job"
-            yield Found(("cleanup", key), found, "set it to Release", rule="TFC324")
+            yield Found(("cleanup", key), found, "set it to Delete", rule="TFC324")

@@ -55,7 +55,7 @@ def assert_agreement(values: dict[str, Any]) -> None:
         return
     assert not refusable, "the tool alone refuses this"
     theirs = rendered.job_spec()
-    assert job_spec.job(mine.data, RELEASE, mine.chart.strategies, theirs["run"]) == theirs
+    assert job_spec.job(mine.data, RELEASE, mine.chart.strategies, theirs["runId"]) == theirs
     if not found:
         for one in rendered.all("StatefulSet")[:2] + rendered.all("NetworkPolicy"):  # tests/chart has all objects
             kubernetes.assert_valid(one, kubernetes.NEWEST)

@@ -27,7 +27,12 @@ PROGRAM = "program: {command: [python3, train.py]}\n"
         ("cleanup: {zzz: 1}", 11, "TFC010", "zzz: unknown key; remove it; the keys here are onSuccess, onFailure"),
         ("n: 2", 1, "TFC010", "false: unknown key"),
         ("hostNetwork: true", 1, "TFC010", "hostNetwork: unknown key; remove it: on a node's own network no network"),
-        ("podLabels: {a: $(JOBS)}", 16, "TFC012", "a label's value (letters, digits and - _ . inside), $(JOB), $(RUN)"),
+        (
+            "podLabels: {a: $(JOBS)}",
+            16,
+            "TFC012",
+            "a label's value (letters, digits and - _ . inside), $(JOB), $(RUN_ID)",
+        ),
         ('worker: {replicas: "3"}', 20, "TFC011", 'expected a whole number, found the text "3"; remove the quotes'),
         ("worker: {replicas: 1.5}", 20, "TFC011", "expected a whole number, found the number 1.5; give a whole number"),
         ("worker: {replicas: three}", 20, "TFC011", 'found the text "three"; give a whole number'),

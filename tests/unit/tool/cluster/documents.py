@@ -27,14 +27,14 @@ def layout(**replicas: int) -> dict[str, Any]:
     """job.json, as far as views and status.json need it."""
     return {
         "name": "digits",
-        "run": RUN,
+        "runId": RUN,
         "replicas": replicas or {"chief": 1, "worker": 2, "ps": 1},
         "restart": {"backoffLimit": 6},
-        "cleanup": {"onSuccess": "Release", "onFailure": "Release"},
+        "cleanup": {"onSuccess": "Delete", "onFailure": "Delete"},
     }
 
 
-def pod(task: str, node: str = "node1", run: str = RUN, restarts: int = 0, **more: Any) -> Object:
+def pod(task: str, node: str = "node1", run_id: str = RUN, restarts: int = 0, **more: Any) -> Object:
     """A training pod: running, unless a state, last state or other status is given."""
     role = task.rpartition("-")[0]
     container = {
@@ -50,7 +50,7 @@ def pod(task: str, node: str = "node1", run: str = RUN, restarts: int = 0, **mor
         "labels": {
             "app.kubernetes.io/component": "training",
             "tensorflow-job/role": role,
-            "tensorflow-job/run": run,
+            "tensorflow-job/run-id": run_id,
         },
     }
     if "deleted" in more:
@@ -83,7 +83,7 @@ def documents(
     state: State | None,
     pods: list[Object] | None = None,
     more: Mapping[str, Any] | None = None,
-    run: str = RUN,
+    run_id: str = RUN,
     job: Mapping[str, Any] | None = None,
     jobs: list[Object] | None = None,
 ) -> Documents:
@@ -106,7 +106,7 @@ def documents(
         "name": "digits-status",
         "namespace": "team",
         "labels": {"app.kubernetes.io/instance": "digits"},
-        "annotations": {"tensorflow-job/run": run, "tensorflow-job/controller": CONTROLLER},
+        "annotations": {"tensorflow-job/run-id": run_id, "tensorflow-job/controller": CONTROLLER},
     }
     controller = {"metadata": {"name": CONTROLLER}, "status": {}}
     every = [*(pods or []), lifecycle_pod()]

@@ -17,7 +17,7 @@ from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, RUNNING, SU
 from tfconfig.tensorflow_job.task.job_spec import Task
 
 RUNS = State(
-    run="0123456789", phase=RUNNING, message="all 4 tasks run or are done", started=NOW - 723, running=NOW - 700
+    run_id="0123456789", phase=RUNNING, message="all 4 tasks run or are done", started=NOW - 723, running=NOW - 700
 )
 GPUS = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu"
 TASKS = ["chief-0", "worker-0", "worker-1", "ps-0"]
@@ -143,7 +143,7 @@ def test_after_the_end_the_outcome_is_told_without_any_pod() -> None:
     state = replace(
         RUNS, phase=FAILED, reason="BackoffLimitExceeded", finished=NOW - 60, decider=Task("worker", 1), exit_code=137,
         message="worker-1 exited 137 (OOMKilled), killed by signal 9; 7 failures, restart.backoffLimit is 6",
-        failures=7, restarts=8, released=True,
+        failures=7, restarts=8, freed=True,
     )  # fmt: skip
     found = documents(state)
     assert text(found) == [
@@ -163,8 +163,8 @@ def test_after_the_end_the_outcome_is_told_without_any_pod() -> None:
 
 
 def test_the_outcome_of_another_run_is_not_told_as_that_of_the_one_that_is_wanted() -> None:
-    over = replace(RUNS, phase=SUCCEEDED, finished=NOW - 60, released=True)
-    told = view(documents(over, run="ffffffffff"), NOW)
+    over = replace(RUNS, phase=SUCCEEDED, finished=NOW - 60, freed=True)
+    told = view(documents(over, run_id="ffffffffff"), NOW)
     assert (told.phase, told.reason, told.over) == (PENDING, "NewRun", False)
     assert (
         told.message
@@ -202,7 +202,7 @@ def test_finished_tasks_that_are_parked_have_succeeded() -> None:
 
 
 def test_pods_of_another_run_are_told() -> None:
-    (task,) = view(documents(RUNS, [pod("worker-0", run="old")], job=layout(worker=1)), NOW).tasks
+    (task,) = view(documents(RUNS, [pod("worker-0", run_id="old")], job=layout(worker=1)), NOW).tasks
     assert (task.state, task.why) == ("OldRun", "of run old")
 
 
