@@ -1,4 +1,4 @@
-"""The calls of the Kubernetes API that the lifecycle makes, with the standard library alone.
+"""A client of the Kubernetes API with the standard library alone: calls, and lists that are kept up to date.
 
 Rules of the API: https://kubernetes.io/docs/reference/using-api/api-concepts/ (watch, bookmarks, 410 Gone, paging)
 and https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/ (the service account's folder).
@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import math
 import os
-import queue
 import random
 import socket
 import ssl
@@ -21,16 +19,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 
-FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
-MANAGER = "tensorflow-job"
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+FIELD_MANAGER = "tensorflow-job"
 GROUPS = {"statefulsets": "/apis/apps/v1", "jobs": "/apis/batch/v1"}  # the others are in the core group
 
-PAGE = 100  # objects per page of a list: a page of pods is what most memory goes to
+PAGE_SIZE = 100  # objects per page of a list: a page of pods is what most memory goes to
 WATCH_SECONDS = 300  # the server ends a watch after this time
 SILENCE_SECONDS = 90.0  # it sends a bookmark each minute: a watch that is silent for longer is dead
-MAX_PAUSE = 5.0
-DELETERS = 8  # parallel connections
-DELETE_AGAIN_SECONDS = 30.0
+MAX_PAUSE_SECONDS = 5.0
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -49,20 +45,20 @@ class ApiError(Exception):
         return self.status in (0, 408, 429) or self.status >= 500
 
 
-class Sink(Protocol):
-    """Who wants to know what a watch tells."""
+class EventHandler(Protocol):
+    """Who is kept up to date by `Client.follow`."""
 
-    def put(self, document: Document) -> None:
+    def updated(self, document: Document) -> None:
         """This object is new or has changed."""
 
-    def drop(self, document: Document) -> None:
+    def deleted(self, document: Document) -> None:
         """This object is gone."""
 
-    def keep(self, names: set[str]) -> None:
-        """A list is complete: nothing else exists."""
+    def listed(self, names: set[str]) -> None:
+        """A list is complete: no other objects exist."""
 
-    def live(self, yes: bool, why: str = "") -> None:
-        """What was told is up to date, or, until this is called again, it may not be."""
+    def synced(self, yes: bool, why: str = "") -> None:
+        """From now on what was reported is up to date, or it may not be, and why."""
 
 
 class Client:
@@ -73,7 +69,12 @@ class Client:
     """
 
     def __init__(
-        self, server: str = "", folder: str = FOLDER, namespace: str = "", timeout: float = 10.0, pause: float = 0.5
+        self,
+        server: str = "",
+        folder: str = SERVICE_ACCOUNT,
+        namespace: str = "",
+        timeout: float = 10.0,
+        pause: float = 0.5,
     ) -> None:
         if not server:
             host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
@@ -94,11 +95,11 @@ class Client:
     def patch(self, resource: str, name: str, body: Mapping[str, Any], sub: str = "") -> Document:
         """JSON merge patch (RFC 7386); conditional when it holds metadata.resourceVersion."""
         path = self._path(resource, name, sub)
-        return self._json("PATCH", path, {"fieldManager": MANAGER}, body, "application/merge-patch+json")
+        return self._json("PATCH", path, {"fieldManager": FIELD_MANAGER}, body, "application/merge-patch+json")
 
     def create(self, resource: str, body: Mapping[str, Any]) -> Document:
         """A new object."""
-        return self._json("POST", self._path(resource), {"fieldManager": MANAGER}, body)
+        return self._json("POST", self._path(resource), {"fieldManager": FIELD_MANAGER}, body)
 
     def delete_pod(self, name: str, uid: str, grace: int | None = None) -> None:
         """Delete this very pod (409 when the name is another's by now).
@@ -115,7 +116,7 @@ class Client:
         query = {"container": container, "tailLines": lines, "limitBytes": 16384, "previous": previous}
         return self._call("GET", self._path("pods", pod, "log"), query, timeout=2.0).decode(errors="replace")
 
-    def insist(self, call: Callable[[], T], say: Callable[[str], None]) -> T:
+    def insist(self, call: Callable[[], T], log: Callable[[str], None]) -> T:
         """Repeat a call until it is done: as long as the server is out of reach, half a minute while it refuses.
 
         A conflict (409) is the caller's to solve.
@@ -129,19 +130,19 @@ class Client:
                 if error.status in (409, 422) or refused or self.closed.is_set():
                     raise
                 if tries == 0:
-                    say(f"the API server does not do it, trying again: {error}")
+                    log(f"the API server does not do it, trying again: {error}")
                 tries += 1
                 self.rest(tries, error)
 
     def rest(self, tries: int, error: ApiError | None = None) -> None:
         """Back-off with jitter: controllers that lost the same server do not come back as one."""
-        longest = min(self._pause * 2 ** min(tries - 1, 8), MAX_PAUSE)
+        longest = min(self._pause * 2 ** min(tries - 1, 8), MAX_PAUSE_SECONDS)
         self.closed.wait(max(longest * random.uniform(0.5, 1.0), error.retry_after if error else 0.0))
 
     # --- watching ---
 
-    def follow(self, resource: str, sink: Sink, **query: str) -> None:
-        """Keep a sink up to date until the client is closed: list, watch, resume; list anew only after 410 Gone.
+    def follow(self, resource: str, handler: EventHandler, **query: str) -> None:
+        """Keep a handler up to date until the client is closed: list, watch, resume; list anew only after 410 Gone.
 
         Raises ApiError when the server refuses for half a minute.
         """
@@ -150,17 +151,17 @@ class Client:
             begun = time.monotonic()
             try:
                 if not version:
-                    version = self._list(resource, sink, query)
-                    sink.live(True)
+                    version = self._list(resource, handler, query)
+                    handler.synced(True)
                 for kind, document in self._watch(resource, query, version):
                     tries, refused = 0, 0.0
                     if kind == "ERROR":
                         raise ApiError(document.get("code", 500), document.get("message", ""))
                     if kind == "OPEN":
-                        sink.live(True)
+                        handler.synced(True)
                         continue
                     if kind != "BOOKMARK":
-                        (sink.drop if kind == "DELETED" else sink.put)(document)
+                        (handler.deleted if kind == "DELETED" else handler.updated)(document)
                     version = document["metadata"]["resourceVersion"]
                 if time.monotonic() - begun < 1.0:  # a server that ends watches at once is not asked in a tight loop
                     self.rest(1)
@@ -173,21 +174,21 @@ class Client:
                     refused = refused or begun
                     if begun - refused > self._patience:
                         raise
-                sink.live(False, str(error))
+                handler.synced(False, str(error))
                 tries += 1
                 self.rest(tries, error)
 
-    def _list(self, resource: str, sink: Sink, query: Mapping[str, str]) -> str:
+    def _list(self, resource: str, handler: EventHandler, query: Mapping[str, str]) -> str:
         names: set[str] = set()
         more = ""
         while True:
-            page = self.get(resource, **query, limit=PAGE, **{"continue": more} if more else {})
+            page = self.get(resource, **query, limit=PAGE_SIZE, **{"continue": more} if more else {})
             for document in page["items"]:
                 names.add(document["metadata"]["name"])
-                sink.put(document)
+                handler.updated(document)
             more = page["metadata"].get("continue", "")
             if not more:
-                sink.keep(names)
+                handler.listed(names)
                 return str(page["metadata"]["resourceVersion"])
 
     def _watch(self, resource: str, query: Mapping[str, str], version: str) -> Iterator[tuple[str, Document]]:
@@ -206,7 +207,7 @@ class Client:
                     event = json.loads(line)
                     yield event["type"], event["object"]
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ApiError(0, _words(error)) from error
+            raise ApiError(0, _error_text(error)) from error
         finally:
             if connection:
                 self._drop(connection)
@@ -243,7 +244,7 @@ class Client:
                 if connection:
                     self._drop(connection)
                 if not used or isinstance(error, TimeoutError) or self.closed.is_set():
-                    raise ApiError(0, _words(error)) from error
+                    raise ApiError(0, _error_text(error)) from error
 
     def _send(
         self,
@@ -254,7 +255,7 @@ class Client:
         body: Mapping[str, Any] | None = None,
         content: str = "application/json",
     ) -> http.client.HTTPResponse:
-        headers = {"Accept": "application/json", "User-Agent": MANAGER}
+        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
         token = self._secret("token")  # read each time: the kubelet renews it
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -320,58 +321,5 @@ class Client:
             return ""
 
 
-class Deleter:
-    """Deletes pods over a few parallel connections; each pod once, until that may have had no effect."""
-
-    def __init__(self, client: Client, say: Callable[[str], None], spawn: Callable[[Callable[[], None]], None]) -> None:
-        self._client, self._say, self._spawn = client, say, spawn
-        self._asked: dict[tuple[str, bool], float] = {}
-        self._queue: queue.Queue[tuple[str, str, int | None, Callable[[], bool]] | None] = queue.Queue()
-        self._threads = 0
-
-    def ask(self, pod_name: str, uid: str, grace: int | None, needed: Callable[[], bool] = lambda: True) -> None:
-        """Delete this pod soon, if that is still needed then and unless it was asked for lately."""
-        if time.monotonic() < self._asked.get((uid, grace == 0), 0.0):
-            return
-        self._asked[uid, grace == 0] = math.inf  # thousands take their time
-        self._queue.put((pod_name, uid, grace, needed))
-        if self._threads < DELETERS:
-            self._threads += 1
-            self._spawn(self._work)
-
-    def flush(self, seconds: float) -> None:
-        """Wait until all that was asked for is done, but not long."""
-        deadline = time.monotonic() + seconds
-        with self._queue.all_tasks_done:
-            while self._queue.unfinished_tasks and time.monotonic() < deadline:
-                self._queue.all_tasks_done.wait(deadline - time.monotonic())
-
-    def stop(self) -> None:
-        """End its threads."""
-        for _ in range(self._threads):
-            self._queue.put(None)
-
-    def _work(self) -> None:
-        tries = 0
-        while request := self._queue.get():
-            pod_name, uid, grace, needed = request
-            again = DELETE_AGAIN_SECONDS
-            try:
-                if needed():
-                    self._client.delete_pod(pod_name, uid, grace)
-                    tries = 0
-            except ApiError as error:
-                if error.temporary:
-                    tries += 1
-                    self._client.rest(tries, error)
-                    again = 0.0
-                elif error.status not in (404, 409):  # gone, or the name is another pod's by now
-                    # Not in our Role, say: a pod of an older, larger run. The scale to 0 takes it.
-                    self._say(f"pod {pod_name} is not deleted by name: {error}")
-            finally:
-                self._asked[uid, grace == 0] = time.monotonic() + again
-                self._queue.task_done()
-
-
-def _words(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

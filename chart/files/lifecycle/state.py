@@ -1,21 +1,28 @@
-"""The words of the state machine: what is observed, what is known of a run, what can be done. Data only."""
+"""The terms of the state machine: what is observed, what is known of a run, what can be done. Data only."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, get_args
 
+from ..task.contracts import Phase, Reason
 from ..task.job_spec import Task
 
-PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED = (
-    "Pending",
-    "Running",
-    "Restarting",
-    "Suspended",
-    "Succeeded",
-    "Failed",
-)
-PHASES = (PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED)
+PENDING: Final = "Pending"
+RUNNING: Final = "Running"
+RESTARTING: Final = "Restarting"
+SUSPENDED: Final = "Suspended"
+SUCCEEDED: Final = "Succeeded"
+FAILED: Final = "Failed"
+PHASES: tuple[Phase, ...] = get_args(Phase)
+
+TAKING_OVER: Final = "TakingOver"
+WAITING: Final = "WaitingForTasks"
+EVALUATING: Final = "EvaluatorDraining"
+STALLED: Final = "Stalled"
+
+PodStatus = Literal["Waiting", "Running", "Terminated"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,13 @@ class Exit:
     finished: float = 0.0
 
 
+class Container(NamedTuple):
+    """A container of a task: container number `restarts` of the pod `uid`."""
+
+    uid: str
+    restarts: int
+
+
 @dataclass(frozen=True)
 class Pod:
     """One task's pod, or local process, as it was last seen."""
@@ -36,7 +50,7 @@ class Pod:
     uid: str
     run_id: str
     created: float
-    status: str = "Waiting"  # Waiting | Running | Terminated
+    status: PodStatus = "Waiting"
     reason: str = ""  # why it waits, in Kubernetes' words
     message: str = ""
     restarts: int = 0
@@ -46,6 +60,11 @@ class Pod:
     deleted: float | None = None  # the time by which a deleted pod has to be gone
     disrupted: str = ""  # why Kubernetes ended the whole pod: Evicted, Preempted, ...
     node: str = ""
+
+    @property
+    def container(self) -> Container:
+        """The container that it has now."""
+        return Container(self.uid, self.restarts)
 
 
 @dataclass(frozen=True)
@@ -70,12 +89,11 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What container number `restarts` of pod `uid` told of its progress when it was asked, at `asked`."""
+class ProgressSample:
+    """The progress that a container reported when it was asked, at `asked` (seconds since the epoch)."""
 
     progress: Progress
-    uid: str
-    restarts: int
+    container: Container
     asked: float
 
 
@@ -83,7 +101,7 @@ class Reading:
 class Observation:
     """Everything the decision needs, at one time (`now`, seconds since the epoch).
 
-    `missing` tells per role why pods cannot be made (quota, admission); `reading` the job's progress, if it is told.
+    `missing` says per role why pods cannot be created (quota, admission).
     """
 
     now: float
@@ -91,7 +109,7 @@ class Observation:
     sets: Mapping[str, Set]
     suspend: bool = False
     missing: Mapping[str, str] = field(default_factory=dict)
-    reading: Reading | None = None
+    sample: ProgressSample | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +119,21 @@ class Wave:
     start: float
     origin: Task
     counted: bool
-    absorbed: dict[Task, int] = field(default_factory=dict)
+    absorbed: Mapping[Task, int] = field(default_factory=dict)
+
+
+class HandledExits(NamedTuple):
+    """How many exits of a pod have been dealt with."""
+
+    uid: str
+    exits: int
+
+
+class Unstartable(NamedTuple):
+    """A task whose pod cannot start, and since when."""
+
+    task: Task
+    since: float
 
 
 @dataclass(frozen=True)
@@ -109,38 +141,38 @@ class Outcome:
     """How an earlier run ended."""
 
     run_id: str
-    phase: str
-    reason: str
+    phase: Phase
+    reason: Reason
     message: str
     finished: float
 
 
 @dataclass(frozen=True)
 class State:
-    """What is known of the run. The adapter stores it, and a new adapter goes on from it."""
+    """What is known of the run. The adapter stores it, and a new adapter continues from it. Times since the epoch."""
 
     run_id: str = ""
-    phase: str = PENDING
-    reason: str = ""
+    phase: Phase = PENDING
+    reason: Reason = ""
     message: str = ""
     started: float = 0.0  # start of the run or of its last resumption
-    running: float | None = None  # when all tasks ran for the first time since `started`
-    decided: float | None = None  # when the deciding tasks had succeeded
-    drained: bool = False  # whether the evaluator ended after that
+    all_ran: float | None = None  # when all tasks ran for the first time since `started`
+    training_succeeded: float | None = None  # when the deciding tasks had succeeded
+    evaluator_failed: bool = False  # after that
     finished: float | None = None
-    freed: bool = False
-    decider: Task | None = None  # the task whose exit ended the run
+    freed: bool = False  # nothing is held any more
+    deciding_task: Task | None = None  # the task whose exit ended the run
     exit_code: int | None = None  # and its exit status
     failures: int = 0  # counted against backoffLimit
     restarts: int = 0  # all exits that led to a restart
     succeeded: frozenset[Task] = frozenset()
-    seen: Mapping[Task, tuple[str, int]] = field(default_factory=dict)  # uid, number of its exits dealt with
+    handled: Mapping[Task, HandledExits] = field(default_factory=dict)
     wave: Wave | None = None
-    stuck: tuple[Task, float] | None = None  # a pod that cannot start, and since when
+    unstartable: Unstartable | None = None
     progress: Progress | None = None
-    teller: tuple[str, int] | None = None  # uid and restarts of the container that told it, while that one counts
-    settled: float | None = None  # since when all tasks run or are done
-    stalled: float | None = None  # programs in pods made no later than this hang, and are to be replaced
+    progress_container: Container | None = None  # which reported it, while that one counts
+    all_running_since: float | None = None  # all tasks run or are done
+    hung_before: float | None = None  # programs in pods created no later than this hang, and are replaced
     history: tuple[Outcome, ...] = ()
 
     @property
@@ -159,18 +191,19 @@ class Scale:
 
 @dataclass(frozen=True)
 class Delete:
-    """Delete this very pod; `force` also where its node does not answer."""
+    """Delete this very pod, with `grace` seconds (None: the pod's own); `force` also where its node does not answer."""
 
     task: Task
     uid: str
     force: bool = False
+    grace: int | None = None
 
 
 @dataclass(frozen=True)
 class Event:
-    """Tell the user: `kind` is Normal or Warning."""
+    """A Kubernetes Event for the user."""
 
-    kind: str
+    kind: Literal["Normal", "Warning"]
     reason: str
     message: str
 

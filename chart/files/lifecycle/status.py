@@ -1,80 +1,75 @@
 """status.json: the state of a run as users, training pods and a new controller read it. Pure.
 
-Training pods read `run`, `freed`, `phase` and `succeeded` (task.py); a new controller reads all of it. What it alone
-needs grows with the tasks that fell, to hundreds of KiB when thousands do: that is a second line, stored apart.
+Training pods read `runId`, `freed`, `phase` and `succeeded` (task.py); a new controller reads all of it. What only a
+controller needs grows with the tasks that failed, to hundreds of KiB when thousands do: that is a second line, stored
+apart as handled.json. The keys of both: task/contracts.py.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from ..task.job_spec import JobSpec, Task, format_ranges, name, parse_ranges
-from .decide import counts
-from .state import Outcome, Pod, Progress, State, Wave
+from ..task.job_spec import Task, name, parse_name
+from ..task.ranges import format_ranges, parse_ranges
+from .state import PHASES, Container, HandledExits, Outcome, Pod, Progress, State, Unstartable, Wave
+from .timestamps import format_millis, parse_time
+from .training import counts
+
+if TYPE_CHECKING:
+    from ..task.contracts import (
+        HandledDocument,
+        JobSpec,
+        StatusDocument,
+        StatusOutcome,
+        StatusProgress,
+        StatusUnstartable,
+        StatusWave,
+    )
 
 VERSION = 1
 
 
 def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
-    """The state and, for people, the tasks per role; times are RFC 3339 in UTC.
+    """The state and, for people, the tasks per role.
 
-    One line for status.json and, if need be, a second one (see above).
+    One line for status.json and, if need be, a second one for handled.json.
     """
-    wave, stuck, progress = state.wave, state.stuck, state.progress
-    document = {
+    document: dict[str, Any] = {
         "version": VERSION,
         "runId": state.run_id,
         "phase": state.phase,
         "reason": state.reason,
         "message": state.message,
-        "startTime": _time(state.started),
-        "runningTime": _time(state.running),
-        "decidedTime": _time(state.decided),
+        "startTime": format_millis(state.started),
+        "runningTime": _time(state.all_ran),
+        "trainingSucceededTime": _time(state.training_succeeded),
         "completionTime": _time(state.finished),
         "freed": state.freed,
-        "decidingTask": state.decider and name(state.decider),
+        "decidingTask": state.deciding_task and name(state.deciding_task),
         "exitCode": state.exit_code,
         "failures": state.failures,
         "backoffLimit": job["restart"]["backoffLimit"],
         "restarts": state.restarts,
-        "progress": progress
-        and {
-            "step": progress.step,
-            "total": progress.total,
-            "loss": progress.loss,
-            "rate": progress.rate,
-            "task": name(progress.task),
-            "time": _time(progress.time),
-        },
-        "teller": state.teller and "{} {}".format(*state.teller),
-        "settledTime": _time(state.settled),
-        "stalledTime": _time(state.stalled),
+        "progress": state.progress and _dump_progress(state.progress),
+        "progressContainer": state.progress_container and "{} {}".format(*state.progress_container),
+        "allRunningSince": _time(state.all_running_since),
+        "hungBefore": _time(state.hung_before),
         "roles": counts(job, state, pods),
-        "succeeded": _ranges(state.succeeded),
-        "drained": state.drained,
-        "wave": wave and {"start": _time(wave.start), "origin": name(wave.origin), "counted": wave.counted},
-        "stuck": stuck and {"task": name(stuck[0]), "since": _time(stuck[1])},
-        "history": [
-            {
-                "runId": past.run_id,
-                "phase": past.phase,
-                "reason": past.reason,
-                "message": past.message,
-                "completionTime": _time(past.finished),
-            }
-            for past in state.history
-        ],
+        "succeeded": _dump_tasks(state.succeeded),
+        "evaluatorFailed": state.evaluator_failed,
+        "wave": state.wave and _dump_wave(state.wave),
+        "unstartable": state.unstartable and _dump_unstartable(state.unstartable),
+        "history": [_dump_outcome(past) for past in state.history],
     }
     empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"runId"}
-    told = json.dumps({key: value for key, value in document.items() if key not in empty})
-    kept = {
-        "seen": {name(task): f"{uid} {exits}" for task, (uid, exits) in state.seen.items()},
-        "absorbed": {name(task): times for task, times in (wave.absorbed if wave else {}).items()},
+    status = json.dumps({key: value for key, value in document.items() if key not in empty})
+    handled: HandledDocument = {
+        "handled": {name(task): "{} {}".format(*exits) for task, exits in state.handled.items()},
+        "absorbed": {name(task): times for task, times in (state.wave.absorbed if state.wave else {}).items()},
     }
-    return "\n".join([told, json.dumps(kept)]) if any(kept.values()) else told
+    return "\n".join([status, json.dumps(handled)]) if any(handled.values()) else status
 
 
 def load(text: str) -> State:
@@ -85,87 +80,126 @@ def load(text: str) -> State:
     if not text:
         return State()
     try:
-        told, _, kept = text.partition("\n")
-        document = {**json.loads(told), **json.loads(kept or "{}")}
+        status, _, handled = text.partition("\n")
+        document: StatusDocument = json.loads(status)
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
-        return _load(document)
+        return _load(document, cast("HandledDocument", {"handled": {}, "absorbed": {}, **json.loads(handled or "{}")}))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"status.json is not a state of version {VERSION}: {error!r}") from error
 
 
-def _load(document: Mapping[str, Any]) -> State:
-    wave, stuck, told = document.get("wave"), document.get("stuck"), document.get("progress")
-    uid, _, restarts = document.get("teller", "").rpartition(" ")
-    seen = {key: note.split(" ") for key, note in document.get("seen", {}).items()}
+def _load(document: StatusDocument, handled: HandledDocument) -> State:
+    if document["phase"] not in PHASES:
+        raise ValueError(f"phase {document['phase']!r}")
+    deciding, progress = document.get("decidingTask"), document.get("progress")
+    container = document.get("progressContainer")
+    wave, unstartable = document.get("wave"), document.get("unstartable")
     return State(
         run_id=document["runId"],
         phase=document["phase"],
         reason=document.get("reason", ""),
         message=document.get("message", ""),
-        started=_seconds(document.get("startTime")) or 0.0,
-        running=_seconds(document.get("runningTime")),
-        decided=_seconds(document.get("decidedTime")),
-        finished=_seconds(document.get("completionTime")),
+        started=parse_time(document["startTime"]),
+        all_ran=parse_time(document.get("runningTime")),
+        training_succeeded=parse_time(document.get("trainingSucceededTime")),
+        finished=parse_time(document.get("completionTime")),
         freed=document["freed"],
-        decider=_task(document["decidingTask"]) if "decidingTask" in document else None,
+        deciding_task=parse_name(deciding) if deciding else None,
         exit_code=document.get("exitCode"),
         failures=document["failures"],
         restarts=document["restarts"],
-        succeeded=frozenset(
-            Task(role, index) for role, text in document.get("succeeded", {}).items() for index in parse_ranges(text)
-        ),
-        drained=document["drained"],
-        seen={_task(key): (uid, int(exits)) for key, (uid, exits) in seen.items()},
-        wave=wave
-        and Wave(
-            _seconds(wave["start"]) or 0.0,
-            _task(wave["origin"]),
-            wave["counted"],
-            # Within `wave`: as version 0.1 wrote it.
-            {_task(key): times for key, times in document.get("absorbed", wave.get("absorbed", {})).items()},
-        ),
-        stuck=stuck and (_task(stuck["task"]), _seconds(stuck["since"]) or 0.0),
-        progress=told
-        and Progress(
-            _task(told["task"]),
-            told["step"],
-            told["total"],
-            told["loss"],
-            told["rate"],
-            _seconds(told["time"]) or 0.0,
-        ),
-        teller=(uid, int(restarts)) if restarts else None,
-        settled=_seconds(document.get("settledTime")),
-        stalled=_seconds(document.get("stalledTime")),
-        history=tuple(
-            Outcome(
-                past["runId"],
-                past["phase"],
-                past.get("reason", ""),
-                past.get("message", ""),
-                _seconds(past["completionTime"]) or 0.0,
-            )
-            for past in document.get("history", [])
-        ),
+        succeeded=_load_tasks(document.get("succeeded", {})),
+        evaluator_failed=document["evaluatorFailed"],
+        handled={parse_name(task): HandledExits(*_pair(text)) for task, text in handled["handled"].items()},
+        wave=_load_wave(wave, handled["absorbed"]) if wave else None,
+        unstartable=_load_unstartable(unstartable) if unstartable else None,
+        progress=_load_progress(progress) if progress else None,
+        progress_container=Container(*_pair(container)) if container else None,
+        all_running_since=parse_time(document.get("allRunningSince")),
+        hung_before=parse_time(document.get("hungBefore")),
+        history=tuple(_load_outcome(past) for past in document.get("history", [])),
     )
 
 
-def _ranges(some: frozenset[Task]) -> dict[str, str]:
-    roles = sorted({task.role for task in some})
-    return {role: format_ranges(task.index for task in some if task.role == role) for role in roles}
+def _dump_progress(progress: Progress) -> StatusProgress:
+    return {
+        "step": progress.step,
+        "total": progress.total,
+        "loss": progress.loss,
+        "rate": progress.rate,
+        "task": name(progress.task),
+        "time": format_millis(progress.time),
+    }
 
 
-def _task(text: str) -> Task:
-    role, _, index = text.rpartition("-")
-    return Task(role, int(index))
+def _load_progress(document: StatusProgress) -> Progress:
+    return Progress(
+        parse_name(document["task"]),
+        document["step"],
+        document["total"],
+        document["loss"],
+        document["rate"],
+        parse_time(document["time"]),
+    )
+
+
+def _dump_tasks(tasks: frozenset[Task]) -> dict[str, str]:
+    """Role -> ranges of indexes."""
+    roles = sorted({task.role for task in tasks})
+    return {role: format_ranges(task.index for task in tasks if task.role == role) for role in roles}
+
+
+def _load_tasks(document: Mapping[str, str]) -> frozenset[Task]:
+    return frozenset(Task(role, index) for role, text in document.items() for index in parse_ranges(text))
+
+
+def _dump_wave(wave: Wave) -> StatusWave:
+    return {"start": format_millis(wave.start), "origin": name(wave.origin), "counted": wave.counted}
+
+
+def _load_wave(document: StatusWave, absorbed: Mapping[str, int]) -> Wave:
+    return Wave(
+        parse_time(document["start"]),
+        parse_name(document["origin"]),
+        document["counted"],
+        {parse_name(task): times for task, times in absorbed.items()},
+    )
+
+
+def _dump_unstartable(unstartable: Unstartable) -> StatusUnstartable:
+    return {"task": name(unstartable.task), "since": format_millis(unstartable.since)}
+
+
+def _load_unstartable(document: StatusUnstartable) -> Unstartable:
+    return Unstartable(parse_name(document["task"]), parse_time(document["since"]))
+
+
+def _dump_outcome(outcome: Outcome) -> StatusOutcome:
+    return {
+        "runId": outcome.run_id,
+        "phase": outcome.phase,
+        "reason": outcome.reason,
+        "message": outcome.message,
+        "completionTime": format_millis(outcome.finished),
+    }
+
+
+def _load_outcome(document: StatusOutcome) -> Outcome:
+    return Outcome(
+        document["runId"],
+        document["phase"],
+        document.get("reason", ""),
+        document.get("message", ""),
+        parse_time(document["completionTime"]),
+    )
+
+
+def _pair(text: str) -> tuple[str, int]:
+    """A uid and a number."""
+    uid, number = text.split(" ")
+    return uid, int(number)
 
 
 def _time(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _seconds(text: str | None) -> float | None:
-    return None if text is None else datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    return None if seconds is None else format_millis(seconds)

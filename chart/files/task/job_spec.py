@@ -1,12 +1,16 @@
-"""The layout of a job: its tasks, their addresses, TF_CONFIG and the environment of each program. Pure.
+"""What follows from job.json: a job's tasks, their addresses, TF_CONFIG and the environment of each program. Pure.
 
-A job is the dictionary in job.json (the ConfigMap <fullname>-job), which the chart and `tfconfig` make alike. It
-holds replicas per role and never a list of tasks, so its size does not grow with the job. Runs on Python 3.6.
+job.json holds replicas per role and never a list of tasks, so its size does not grow with the job. Python 3.6.
 """
 
 import json
 import re
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Tuple
+
+from .names import pod_name
+
+if TYPE_CHECKING:
+    from .contracts import JobSpec
 
 ROLES = ("chief", "worker", "ps", "evaluator")
 
@@ -17,13 +21,6 @@ MAX_TF_CONFIG_BYTES = 131072 - len("TF_CONFIG=") - 1
 # Without these pings a node that vanishes freezes its peers until TCP gives up, about 15 minutes later.
 GRPC_KEEPALIVE = "grpc.keepalive_time_ms=10000,grpc.keepalive_timeout_ms=10000,grpc.http2.max_pings_without_data=0"
 
-# First words of a termination message, by which a task tells the lifecycle how it ended: it was asked to by SIGTERM,
-# it is a built-in server that had been ready, or a program that had told its progress and exited 0.
-STOPPED = "stopped:"
-SERVED = "served:"
-REACHED = "reached:"
-
-JobSpec = Mapping[str, Any]
 _REFERENCE = re.compile(r"\$(\$|\([^)]*\))")
 
 
@@ -34,7 +31,7 @@ class Task(NamedTuple):
     index: int  # type: ignore[assignment]  # hides tuple.index(), which nobody calls on a task
 
 
-def tasks(job: JobSpec) -> List[Task]:
+def tasks(job: "JobSpec") -> List[Task]:
     """Every task of the job, in the order chief, workers, parameter servers, evaluator."""
     return [Task(role, index) for role in ROLES for index in range(job["replicas"].get(role, 0))]
 
@@ -44,23 +41,29 @@ def name(task: Task) -> str:
     return "%s-%d" % task
 
 
-def address(job: JobSpec, task: Task) -> str:
+def parse_name(text: str) -> Task:
+    """The task that `name` wrote. Raises ValueError for other texts."""
+    role, _, index = text.rpartition("-")
+    return Task(role, int(index))
+
+
+def address(job: "JobSpec", task: Task) -> str:
     """`host:port` at which the other tasks find this one's TensorFlow server.
 
     In a cluster `<pod>.<service>:<port>`: resolved by the first search domain of the pod's resolver, whatever the
     cluster's own domain is called. A local job lists its addresses.
     """
     if "addresses" in job:
-        return str(job["addresses"][task.role][task.index])
-    return "%s-%s-%d.%s:%d" % (job["name"], task.role, task.index, job["service"], job["port"])
+        return job["addresses"][task.role][task.index]
+    return "%s.%s:%d" % (pod_name(job["name"], task), job["service"], job["port"])
 
 
-def addresses(job: JobSpec, role: str) -> List[str]:
+def addresses(job: "JobSpec", role: str) -> List[str]:
     """The addresses of all tasks of a role, in the order of their indexes."""
     return [address(job, Task(role, index)) for index in range(job["replicas"].get(role, 0))]
 
 
-def tf_config(job: JobSpec, task: Task) -> Dict[str, Any]:
+def tf_config(job: "JobSpec", task: Task) -> Dict[str, Any]:
     """What TF_CONFIG says to this task.
 
     An evaluator stands in its own TF_CONFIG only. Everyone else waits for every server in the cluster spec, and an
@@ -76,7 +79,7 @@ def dumps(config: Mapping[str, Any]) -> str:
     return json.dumps(config, separators=(",", ":"), sort_keys=True)
 
 
-def environment(job: JobSpec, task: Task) -> Dict[str, str]:
+def environment(job: "JobSpec", task: Task) -> Dict[str, str]:
     """Variables that a program or server finds set, unless the user's own environment sets them."""
     config = tf_config(job, task)
     variables = {
@@ -112,17 +115,17 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     return _REFERENCE.sub(value, text)
 
 
-def program(job: JobSpec, environ: Mapping[str, str]) -> List[str]:
+def program(job: "JobSpec", environ: Mapping[str, str]) -> List[str]:
     """The user's command line with every $(NAME) replaced."""
     return [expand(word, environ) for word in list(job["program"]["command"]) + list(job["program"]["args"])]
 
 
-def runs_server(job: JobSpec, role: str) -> bool:
+def runs_server(job: "JobSpec", role: str) -> bool:
     """Whether tasks of this role run the built-in TensorFlow server instead of the user's program."""
     return role in job["servers"]
 
 
-def may_restart(job: JobSpec, code: int) -> bool:
+def may_restart(job: "JobSpec", code: int) -> bool:
     """Whether restart.policy runs a program again that ended with this exit status.
 
     ExitCode follows TFJob 1.8: 128 and more (killed by a signal) is worth another try, an error of the program is not.
@@ -139,27 +142,7 @@ def may_restart(job: JobSpec, code: int) -> bool:
     return code >= 128 if retryable is None else code in retryable
 
 
-def format_ranges(indexes: Iterable[int]) -> str:
-    """`0-3,7` for 0, 1, 2, 3 and 7: how status.json tells thousands of finished tasks in a few bytes."""
-    runs: List[List[int]] = []
-    for index in sorted(indexes):
-        if runs and index == runs[-1][1] + 1:
-            runs[-1][1] = index
-        else:
-            runs.append([index, index])
-    return ",".join(str(low) if low == high else "%d-%d" % (low, high) for low, high in runs)
-
-
-def parse_ranges(text: str) -> List[int]:
-    """The indexes that format_ranges wrote."""
-    indexes: List[int] = []
-    for part in text.split(",") if text else []:
-        low, _, high = part.partition("-")
-        indexes.extend(range(int(low), int(high or low) + 1))
-    return indexes
-
-
-def awaited(job: JobSpec, task: Task) -> Tuple[List[Task], List[Task]]:
+def awaited(job: "JobSpec", task: Task) -> Tuple[List[Task], List[Task]]:
     """The peers a program waits for before it starts: (servers that must accept, tasks whose name must resolve).
 
     Built-in servers start by themselves, so their ports can be waited for. Programs that serve (workers of

@@ -2,8 +2,8 @@
 
 A process of its own copies from the program's pipe to where the output was to go anyway, byte for byte and at once,
 so that PID 1 stays free for signals. A thread there writes the file. Between the two is a buffer with a limit: a volume
-that is full, slow or hangs loses lines in the file, which is told once, and never holds up the program. The kernel's
-pipe holds what comes while the copying process is started again, should it be killed.
+that is full, slow or hangs loses lines in the file, which is reported once, and never holds up the program. Should the
+copying process be killed, the kernel's pipe holds the output until it is started again.
 """
 
 import contextlib
@@ -103,7 +103,7 @@ class File:
         self._waiting: Deque[bytes] = deque()
         self._lock = threading.Condition()
         self._held = self._lost = self._size = 0
-        self._closing = self._told = self._in_line = False
+        self._closing = self._gap_reported = self._in_line = False
         self._retry_at = 0.0
         self._descriptor = -1
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -120,7 +120,7 @@ class File:
                 self._held += len(data)
                 self._lock.notify()
         if full:
-            self._tell("does not keep up")
+            self._report_gap("does not keep up")
 
     def close(self, seconds: float) -> None:
         """Write what is left, within this time."""
@@ -166,7 +166,7 @@ class File:
         except OSError as error:
             self._close()
             self._retry_at = time.monotonic() + RETRY_SECONDS
-            self._tell("refuses it: %s" % error.strerror)
+            self._report_gap("refuses it: %s" % error.strerror)
         return lost + len(data)
 
     def _turn(self) -> None:
@@ -197,11 +197,11 @@ class File:
             descriptor, self._descriptor = self._descriptor, -1
             os.close(descriptor)
 
-    def _tell(self, why: str) -> None:
-        if not self._told:
-            self._told = True
+    def _report_gap(self, why: str) -> None:
+        if not self._gap_reported:
+            self._gap_reported = True
             _write(2, ("tensorflow-job: the log on the checkpoint volume has gaps: the volume %s. Training goes on; "
-                       "here everything is told\n" % why).encode())  # fmt: skip
+                       "the container's own log is complete\n" % why).encode())  # fmt: skip
 
 
 def _same(one: int, other: int) -> bool:

@@ -1,4 +1,4 @@
-"""PID 1 of a training container: start one program, pass signals on, reap, and tell how it ended. Python 3.6.
+"""PID 1 of a training container: start one program, forward signals, reap, and return how it ended. Python 3.6.
 
 A process that is PID 1 gets no default signal actions from the kernel and inherits every orphan. So every signal is
 caught, and its number read from a pipe where none can be missed. (sigtimedwait would do, but not on macOS.)
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, NoR
 # Only types: this process stays small while the program runs.
 if TYPE_CHECKING:
     from .kept_log import Output
-    from .progress import Teller
+    from .progress import ProgressServer
 
 # Left alone: what cannot be caught, the faults of this process itself, and job control stops (as in tini).
-# And SIGPIPE, which Python ignores: it comes when who asked for progress breaks off, and is not the program's.
-_LEFT = {
+# And SIGPIPE, which Python ignores: it comes when a client of the progress server breaks off, not for the program.
+_NOT_CAUGHT = {
     signal.SIGPIPE,
     signal.SIGKILL,
     signal.SIGSTOP,
@@ -34,10 +34,10 @@ _LEFT = {
     signal.SIGTTIN,
     signal.SIGTTOU,
 }
-_CAUGHT = set(range(1, 32)) - _LEFT
-_ENDS = (signal.SIGTERM, signal.SIGINT)
+_CAUGHT = set(range(1, 32)) - _NOT_CAUGHT
+_TERMINATING = (signal.SIGTERM, signal.SIGINT)
 
-# How often a local task looks whether `tfconfig run` is still there.
+# How often a local task checks that `tfconfig run` still exists.
 PARENT_SECONDS = 1.0
 
 _pipe = (-1, -1)
@@ -45,7 +45,7 @@ _arrived: List[int] = []
 
 
 class Ended(NamedTuple):
-    """How the program ended: its status as a shell tells it (128 + n for signal n), and whether it was asked to."""
+    """How the program ended: its exit status as in a shell (128 + n for signal n), and whether it was asked to end."""
 
     code: int
     stopped: bool
@@ -67,7 +67,7 @@ def pause(seconds: Optional[float] = None, parent: Optional[int] = None) -> bool
     until = None if seconds is None else time.monotonic() + seconds
     while True:
         taken = _take(until, parent)
-        if taken in _ENDS:
+        if taken in _TERMINATING:
             return True
         if taken == signal.SIGCHLD:
             _reap()
@@ -79,21 +79,21 @@ def run(
     prepare: Callable[[], Tuple[List[str], Mapping[str, str]]],
     grace: float,
     parent: Optional[int] = None,
-    teller: "Optional[Teller]" = None,
+    server: "Optional[ProgressServer]" = None,
     output: "Optional[Output]" = None,
 ) -> Ended:
     """Run a program to its end as the leader of its own process group, and leave none of the group behind.
 
     `prepare` makes its command and environment. It runs in the new process, so that this one stays free for signals,
     and small. When asked to end, the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace`
-    is 0. `teller` is served meanwhile, and what is printed goes through `output`. Status 127: there is no such program;
+    is 0. Meanwhile `server` answers, and the program prints into `output`. Exit status 127: there is no such program;
     126: it cannot be executed.
     """
     child = _spawn(prepare, output)
     stopped = False
     kill_at: Optional[float] = None
     while True:
-        taken = _take(kill_at, parent, teller)
+        taken = _take(kill_at, parent, server)
         if taken == signal.SIGCHLD:
             reaped = _reap()
             status = reaped.get(child)
@@ -104,9 +104,9 @@ def run(
                 if output:
                     output.finish()
                 return Ended(_code(status), stopped)
-        elif taken in _ENDS:
+        elif taken in _TERMINATING:
             stopped = True
-            parent = None  # its end is told for ever, and would hide every signal after it
+            parent = None  # from now on _take would return SIGTERM for a lost parent each time, and no other signal
             if kill_at is None:
                 kill_at = time.monotonic() + grace
             if grace > 0:
@@ -118,17 +118,17 @@ def run(
             kill_at = time.monotonic() + 1.0
 
 
-def _take(until: Optional[float], parent: Optional[int], teller: "Optional[Teller]" = None) -> Optional[int]:
-    """The next signal; None when the time is over. The end of the parent counts as SIGTERM."""
+def _take(until: Optional[float], parent: Optional[int], server: "Optional[ProgressServer]" = None) -> Optional[int]:
+    """The next signal; None at `until`. The end of the parent counts as SIGTERM."""
     while not _arrived:
         if parent is not None and os.getppid() != parent:
             return signal.SIGTERM
         wait = None if until is None else max(0.0, until - time.monotonic())
         if parent is not None:
             wait = PARENT_SECONDS if wait is None else min(wait, PARENT_SECONDS)
-        ready = select.select([_pipe[0]] + ([teller] if teller else []), [], [], wait)[0]
-        if teller and teller in ready:
-            teller.answer()
+        ready = select.select([_pipe[0]] + ([server] if server else []), [], [], wait)[0]
+        if server and server in ready:
+            server.answer()
         if _pipe[0] in ready:
             _arrived.extend(os.read(_pipe[0], 4096))
         elif until is not None and time.monotonic() >= until:
@@ -144,8 +144,8 @@ def _spawn(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "
     if child == 0:
         _become(prepare, output)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _CAUGHT)
-    with contextlib.suppress(OSError):  # fails where the child was faster and has executed the program or ended
-        os.setpgid(child, child)  # both sides do it, so that it is done before either goes on
+    with contextlib.suppress(OSError):  # the child was faster, and has executed the program or ended
+        os.setpgid(child, child)  # both processes do it, so that it is done before either continues
     return child
 
 
@@ -196,5 +196,5 @@ def _code(status: int) -> int:
 
 
 def _signal_group(child: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody left, or only what changed its user
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # none left, or only those that changed their user
         os.killpg(child, number)

@@ -8,7 +8,7 @@ from typing import List
 
 
 def main(arguments: List[str]) -> int:
-    """Run as `server READY MODULE…`: import the modules (custom ops), serve until killed; READY appears once up.
+    """`serve READY MODULE…`: import the modules (custom ops) and serve until killed; the file READY appears once up.
 
     Needs TF_CONFIG and the user's tensorflow, 1.15 or later.
     """

@@ -1,151 +1,181 @@
-"""One task of the job, in a pod or as a local process: decide whether it runs at all, run it, say how it ended.
+"""One task of the job, in a pod or as a local process: decide whether it runs, run it, report how it ended. Python 3.6.
 
-A StatefulSet restarts whatever exits. So a task that ended for good leaves a marker, and the container that comes after
-it parks until the lifecycle frees the pod. The marker is lost with the pod; status.json tells a new pod the same.
-Python 3.6.
+A StatefulSet restarts whatever exits. So a task that is done leaves a marker, done.json, and the next container of the
+pod finds it and parks until the lifecycle deletes the pod. The marker is lost with the pod; a new pod learns the same
+from status.json.
 """
 
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, Tuple
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
-from . import job_spec, process, progress
-from .job_spec import JobSpec, Task
+from . import messages, process, progress
+from .job_spec import Task, dumps, environment, may_restart, name, program, runs_server
+from .log import log
 
 # The others are imported where they are used: this process stays small while the program runs.
 if TYPE_CHECKING:
-    from . import kept_log
+    from .contracts import DoneMarker, JobSpec, StatusDocument
+    from .kept_log import Output
 
-MESSAGE = "/dev/termination-log"
+TERMINATION_LOG = "/dev/termination-log"
+TERMINATED = 143  # the exit status of what SIGTERM ended
 
-# Time left between our SIGKILL and the kubelet's, for the termination message.
-KILL_MARGIN = 2.0
-GATE_SECONDS = 1.0
+KILL_MARGIN_SECONDS = 2.0  # between our SIGKILL and the kubelet's, for the termination message
+POLL_SECONDS = 1.0  # of job.json and status.json, while another run has to end first
+
+
+class Pod(NamedTuple):
+    """What this process was given: its task and run, folders, and in a local job its parent process."""
+
+    task: Task
+    run_id: str
+    grace: float  # seconds from SIGTERM to the kubelet's SIGKILL
+    config: str  # the folder of job.json and status.json
+    state: str  # a folder that lives as long as the pod
+    message: str  # the file of the termination message
+    progress_port: int  # 0: progress is not served
+    parent: Optional[int]  # the process that this one must not outlive
 
 
 def main(arguments: List[str]) -> int:
     """`run --role=R --run-id=ID --grace=SECONDS --config=FOLDER --state=FOLDER`; exits as the program does.
 
-    `--progress` is the port at which the program's progress is told. Where there is no pod, `--index` stands in for the
-    ordinal in the host name, `--parent` is the process that this one must not outlive, and `--message` the file of the
-    termination message.
+    `--progress=PORT` serves the program's progress. Where there is no pod, `--index` stands in for the ordinal in the
+    host name, `--parent` is the process that this one must not outlive, and `--message` the file of the termination
+    message.
     """
     process.catch_signals()
+    pod = _pod(arguments)
+    for variable in ("HOME", "TMPDIR"):  # the chart points them into the pod's own scratch volume
+        if os.environ.get(variable, "").startswith(pod.state):
+            os.makedirs(os.environ[variable], exist_ok=True)
+
+    done = _marker(pod)
+    if done:
+        return _park(pod, done)
+    job = _await_turn(pod)
+    if job is None:
+        return TERMINATED
+    done = _outcome(_status(pod), pod)
+    if done:
+        return _park(pod, done)
+    return _serve(job, pod) if runs_server(job, pod.task.role) else _train(job, pod)
+
+
+def _pod(arguments: List[str]) -> Pod:
     options = dict(argument[2:].split("=", 1) for argument in arguments)
-    role, config, state = options["role"], options["config"], options["state"]
-    index = int(options["index"] if "index" in options else os.uname().nodename.rpartition("-")[2])
-    task = Task(role, index)
-    parent = int(options["parent"]) if "parent" in options else None
-    message = options.get("message", MESSAGE)
-    for name in ("HOME", "TMPDIR"):  # the chart points them into the pod's own scratch volume
-        if os.environ.get(name, "").startswith(state):
-            os.makedirs(os.environ[name], exist_ok=True)
-
-    done = _marker(state)
-    if done:
-        return _park(task, done, message, parent)
-    job = _job(config)
-    told = ""
-    while job["runId"] != options["run-id"] or _other_run(config, options["run-id"]):
-        other = job["runId"] if job["runId"] != options["run-id"] else _other_run(config, options["run-id"])
-        if told != other:
-            told = other
-            _say("%s of run %s waits until run %s is gone" % (job_spec.name(task), options["run-id"], other))
-        if process.pause(GATE_SECONDS, parent):
-            return 143
-        job = _job(config)
-    done = _outcome(_status(config), options["run-id"], task)
-    if done:
-        return _park(task, done, message, parent)
-    if job_spec.runs_server(job, role):
-        return _serve(job, task, state, message, parent)
-    port = int(options.get("progress", 0))
-    return _train(job, task, state, message, parent, float(options["grace"]), port)
+    index = options["index"] if "index" in options else os.uname().nodename.rpartition("-")[2]
+    return Pod(
+        task=Task(options["role"], int(index)),
+        run_id=options["run-id"],
+        grace=float(options["grace"]),
+        config=options["config"],
+        state=options["state"],
+        message=options.get("message", TERMINATION_LOG),
+        progress_port=int(options.get("progress", 0)),
+        parent=int(options["parent"]) if "parent" in options else None,
+    )
 
 
-def _train(job: JobSpec, task: Task, state: str, message: str, parent: Optional[int], grace: float, port: int) -> int:
-    told = os.path.join(state, progress.FILE)
-    if os.path.exists(told):  # of the container before
-        os.remove(told)
-    told = os.environ.setdefault(progress.VARIABLE, told)
-    teller = _teller(told, task, job["runId"], port) if port else None
+def _await_turn(pod: Pod) -> "Optional[JobSpec]":
+    """job.json, once it is that of this run and no other run holds pods; None when asked to end before that."""
+    logged = ""
+    while True:
+        job = _job(pod)
+        other = job["runId"] if job["runId"] != pod.run_id else _run_to_free(pod)
+        if not other:
+            return job
+        if logged != other:
+            logged = other
+            log("%s of run %s waits until run %s is gone" % (name(pod.task), pod.run_id, other))
+        if process.pause(POLL_SECONDS, pod.parent):
+            return None
+
+
+def _train(job: "JobSpec", pod: Pod) -> int:
+    progress_file = os.path.join(pod.state, progress.FILE)
+    if os.path.exists(progress_file):  # of the container before
+        os.remove(progress_file)
+    progress_file = os.environ.setdefault(progress.VARIABLE, progress_file)
+    server = _progress_server(progress_file, pod) if pod.progress_port else None
 
     def prepare() -> Tuple[List[str], Dict[str, str]]:
         from . import peers  # in the process that becomes the program
 
-        environ = _environment(job, task)
-        argv = job_spec.program(job, environ)
+        environ = _environment(job, pod.task)
+        argv = program(job, environ)
         if job["checkpointDir"]:
             _make_checkpoint_folder(job["checkpointDir"])
-        peers.wait(job, task)
-        _say("%s runs %s" % (job_spec.name(task), " ".join(argv)))
+        peers.wait(job, pod.task)
+        log("%s runs %s" % (name(pod.task), " ".join(argv)))
         return argv, environ
 
     # A parameter server has nothing to save, and a grace once given cannot be shortened.
-    seconds = 0 if task.role == "ps" else max(grace - KILL_MARGIN, grace / 2)
-    ended = process.run(prepare, seconds, parent, teller, _output(job, task))
+    grace = 0 if pod.task.role == "ps" else max(pod.grace - KILL_MARGIN_SECONDS, pod.grace / 2)
+    ended = process.run(prepare, grace, pod.parent, server, _output(job, pod.task))
     if ended.stopped:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
-        _write(message, "%s asked to end; %s exited %d" % (job_spec.STOPPED, job_spec.name(task), ended.code))
-    elif not job_spec.may_restart(job, ended.code):
-        said = progress.read(told) if ended.code == 0 else None
-        if said:
-            _write(message, "%s %s" % (job_spec.REACHED, job_spec.dumps(said)))
-        with open(os.path.join(state, "done.json"), "w") as marker:
+        _write_message(pod, "%s asked to end; %s exited %d" % (messages.STOPPED, name(pod.task), ended.code))
+    elif not may_restart(job, ended.code):
+        last = progress.read(progress_file) if ended.code == 0 else None
+        if last:
+            _write_message(pod, "%s %s" % (messages.REACHED, dumps(last)))
+        with open(os.path.join(pod.state, "done.json"), "w") as marker:
             json.dump({"code": ended.code, "why": "its program exited %d" % ended.code}, marker)
     return ended.code
 
 
-def _serve(job: JobSpec, task: Task, state: str, message: str, parent: Optional[int]) -> int:
+def _serve(job: "JobSpec", pod: Pod) -> int:
     """The built-in server. It has nothing to save, so it is killed at once: a grace once given cannot be shortened."""
-    ready = os.path.join(state, "ready")
+    ready = os.path.join(pod.state, "ready")
     if os.path.exists(ready):
         os.remove(ready)
     here = os.path.dirname(os.path.abspath(__file__))
     argv = [sys.executable, here, "serve", ready, *job["serverImports"]]
-    ended = process.run(lambda: (argv, _environment(job, task)), 0, parent, None, _output(job, task))
+    task = pod.task
+    ended = process.run(lambda: (argv, _environment(job, task)), 0, pod.parent, None, _output(job, task))
     if ended.stopped:
-        _write(message, job_spec.STOPPED + " asked to end")
-        return 143
+        _write_message(pod, messages.STOPPED + " asked to end")
+        return TERMINATED
     if os.path.exists(ready):
-        _write(message, "%s the server was ready and ended with status %d" % (job_spec.SERVED, ended.code))
+        _write_message(pod, "%s the server was ready and ended with status %d" % (messages.SERVED, ended.code))
     else:
-        _say("the TensorFlow server of %s could not start (status %d), see above" % (job_spec.name(task), ended.code))
+        log("the TensorFlow server of %s could not start (status %d), see above" % (name(task), ended.code))
     return ended.code
 
 
-def _park(task: Task, done: Mapping[str, Any], message: str, parent: Optional[int]) -> int:
-    """Hold the pod without running anything, and leave with the status and words of the task's own end."""
-    _say("%s is done: %s. Nothing runs here; waiting to be freed" % (job_spec.name(task), done["why"]))
-    process.pause(None, parent)
-    _write(message, "%s is done: %s" % (job_spec.name(task), done["why"]))
-    return int(done["code"])
+def _park(pod: Pod, done: "DoneMarker") -> int:
+    """Hold the pod without running anything, and exit with the status and message of the task's own end."""
+    log("%s is done: %s. Nothing runs here; waiting to be freed" % (name(pod.task), done["why"]))
+    process.pause(None, pod.parent)
+    _write_message(pod, "%s is done: %s" % (name(pod.task), done["why"]))
+    return done["code"]
 
 
-def _environment(job: JobSpec, task: Task) -> Dict[str, str]:
-    environ = job_spec.environment(job, task)
+def _environment(job: "JobSpec", task: Task) -> Dict[str, str]:
+    environ = environment(job, task)
     environ.update(os.environ)
     return environ
 
 
-def _output(job: JobSpec, task: Task) -> "Optional[kept_log.Output]":
-    wanted = job.get("logs")  # absent in what an older chart wrote
-    if not wanted or not job["checkpointDir"]:
+def _output(job: "JobSpec", task: Task) -> "Optional[Output]":
+    if not job["logs"] or not job["checkpointDir"]:
         return None
-    from . import kept_log
+    from .kept_log import Output
 
-    path = os.path.join(job["checkpointDir"], "logs", job["runId"], job_spec.name(task) + ".log")
-    return kept_log.Output(path, wanted["maxBytes"], wanted["files"])
+    path = os.path.join(job["checkpointDir"], "logs", job["runId"], name(task) + ".log")
+    return Output(path, job["logs"]["maxBytes"], job["logs"]["files"])
 
 
-def _teller(path: str, task: Task, run: str, port: int) -> Optional[progress.Teller]:
+def _progress_server(path: str, pod: Pod) -> Optional[progress.ProgressServer]:
     try:
-        return progress.Teller(path, job_spec.name(task), run, port)
+        return progress.ProgressServer(path, name(pod.task), pod.run_id, pod.progress_port)
     except OSError as error:
-        _say(
-            "the job's status will not tell the progress of %s: port %d: %s. Another container of the pod may use it"
-            % (job_spec.name(task), port, error.strerror)
+        log(
+            "the job's status will not show the progress of %s: port %d: %s. Another container of the pod may use it"
+            % (name(pod.task), pod.progress_port, error.strerror)
         )
         return None
 
@@ -161,59 +191,57 @@ def _make_checkpoint_folder(folder: str) -> None:
 
 
 def _give_up(text: str) -> NoReturn:
-    _say(text)
+    log(text)
     os._exit(1)
 
 
-def _job(config: str) -> JobSpec:
-    with open(os.path.join(config, "job.json")) as file:
+def _job(pod: Pod) -> "JobSpec":
+    with open(os.path.join(pod.config, "job.json")) as file:
         return json.load(file)  # type: ignore[no-any-return]
 
 
-def _status(config: str) -> Mapping[str, Any]:
-    """status.json as the lifecycle wrote it (status.py); empty while there is none."""
+def _status(pod: Pod) -> "Optional[StatusDocument]":
+    """status.json as the lifecycle wrote it; None while there is none."""
     try:
-        with open(os.path.join(config, "status.json")) as file:
-            return json.loads(file.read() or "{}")  # type: ignore[no-any-return]
+        with open(os.path.join(pod.config, "status.json")) as file:
+            return json.loads(file.read() or "null")  # type: ignore[no-any-return]
     except FileNotFoundError:
-        return {}
+        return None
 
 
-def _other_run(config: str, run: str) -> str:
-    """The run that still has to be freed before tasks of `run` may start; "" if there is none."""
-    status = _status(config)
-    return str(status["runId"]) if status and status["runId"] != run and not status["freed"] else ""
+def _run_to_free(pod: Pod) -> str:
+    """The run whose pods have to go before this one's tasks may start; "" if there is none."""
+    status = _status(pod)
+    return status["runId"] if status and status["runId"] != pod.run_id and not status["freed"] else ""
 
 
-def _outcome(status: Mapping[str, Any], run: str, task: Task) -> Optional[Mapping[str, Any]]:
+def _outcome(status: "Optional[StatusDocument]", pod: Pod) -> "Optional[DoneMarker]":
     """What status.json knows of the end of this task or of its whole run; None while both go on.
 
-    It may still tell of an earlier run that is over and freed, before the lifecycle has taken this one over.
+    It may still be that of an earlier run that is over and freed, before the lifecycle has started this one.
     """
-    if status.get("runId") != run:
+    if not status or status["runId"] != pod.run_id:
         return None
-    if task.index in job_spec.parse_ranges(status.get("succeeded", {}).get(task.role, "")):
+    from .ranges import parse_ranges
+
+    if pod.task.index in parse_ranges(status.get("succeeded", {}).get(pod.task.role, "")):
         return {"code": 0, "why": "its program exited 0 in an earlier pod"}
-    if status.get("phase") in ("Succeeded", "Failed"):
+    if status["phase"] in ("Succeeded", "Failed"):
         return {"code": 0, "why": "the job has %s" % status["phase"].lower()}
     return None
 
 
-def _marker(state: str) -> Optional[Mapping[str, Any]]:
+def _marker(pod: Pod) -> "Optional[DoneMarker]":
     try:
-        with open(os.path.join(state, "done.json")) as file:
+        with open(os.path.join(pod.state, "done.json")) as file:
             return json.load(file)  # type: ignore[no-any-return]
     except FileNotFoundError:
         return None
 
 
-def _write(path: str, text: str) -> None:
+def _write_message(pod: Pod, text: str) -> None:
     try:
-        with open(path, "w") as file:
+        with open(pod.message, "w") as file:
             file.write(text + "\n")
-    except OSError as error:  # the exit status still tells the essence
-        _say("cannot write %s: %s" % (path, error.strerror))
-
-
-def _say(text: str) -> None:
-    print("tensorflow-job: " + text, file=sys.stderr, flush=True)
+    except OSError as error:  # the exit status still says the essential
+        log("cannot write %s: %s" % (pod.message, error.strerror))

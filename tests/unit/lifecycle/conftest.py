@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from .fake import Cluster, Server
-from .harness import Controller, kubernetes, layout
+from .fake import Cluster, Document
+from .fake_server import Server
+from .harness import Controller, job_spec, kubernetes
 
 Install = Callable[..., tuple[Cluster, Server]]
 Start = Callable[..., Controller]
@@ -20,7 +21,7 @@ Start = Callable[..., Controller]
 def install() -> Iterator[Install]:
     """Clusters, each with one job freshly installed; the arguments change its job.json."""
     with ExitStack() as stack:
-        yield lambda **changes: stack.enter_context(kubernetes(layout(**changes)))
+        yield lambda **changes: stack.enter_context(kubernetes(cast(Document, job_spec(**changes))))
 
 
 @pytest.fixture

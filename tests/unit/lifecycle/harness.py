@@ -10,44 +10,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tfconfig.tensorflow_job.lifecycle.controller import Lifecycle
+from tests.unit.job_specs import a_job, changed
+from tfconfig.tensorflow_job.lifecycle import lifecycle
 from tfconfig.tensorflow_job.lifecycle.kubernetes import Client
+from tfconfig.tensorflow_job.lifecycle.status_store import Identity
+from tfconfig.tensorflow_job.task.contracts import JobSpec
 
-from .fake import NAMESPACE, Cluster, Document, Server
+from .fake import NAMESPACE, Cluster, Document
+from .fake_server import Server
 
 PACE = 0.05  # of the waits of the real loop
 
 
-def layout(run_id: str = "r1", **changes: Any) -> Document:
+def job_spec(run_id: str = "r1", **changes: Any) -> JobSpec:
     """A job.json: chief, two workers, two ps; some of its values changed (`restart={"backoffLimit": 0}`)."""
-    job: Document = {
-        "name": "j",
-        "service": "j",
-        "port": 2222,
-        "runId": run_id,
-        "strategy": "Custom",
-        "replicas": {"chief": 1, "worker": 2, "ps": 2},
-        "servers": [],
-        "program": {"command": ["python3", "train.py"], "args": []},
-        "serverImports": [],
-        "gpus": {},
-        "checkpointDir": "/checkpoints/j",
-        "checkpointClaim": "j-checkpoints",
-        "completion": {"successPolicy": "Chief", "evaluatorGraceSeconds": 300},
-        "restart": {
-            "policy": "OnFailure",
-            "backoffLimit": 6,
-            "retryableExitCodes": None,
-            "uncountedExitCodes": [42],
-            "nodeLoss": "Wait",
-            "nodeLossGraceSeconds": 60,
-        },
-        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
-        "cleanup": {"onSuccess": "Delete", "onFailure": "Delete"},
-    }
-    for key, value in changes.items():
-        job[key] = {**job.get(key, {}), **value} if isinstance(value, dict) and key != "replicas" else value
-    return job
+    return changed(a_job("Custom", chief=1, worker=2, ps=2, name="j", run_id=run_id), **changes)
 
 
 class KilledError(BaseException):
@@ -100,14 +77,14 @@ class Controller:
         self.client = MortalClient(server.url, death, after)
         self._out = io.StringIO()
         name = server.cluster.job.get("_controller", "j-lifecycle-1")
-        self._lifecycle = Lifecycle(self.client, str(folder), name, run_id or job["runId"], pod, self._out, PACE)
+        self._folder, self._identity = str(folder), Identity(run_id or job["runId"], name, pod)
         self.code: int | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         with suppress(KilledError):
-            self.code = self._lifecycle.run()
+            self.code = lifecycle.run(self.client, self._folder, self._identity, self._out, PACE)
 
     @property
     def log(self) -> str:
@@ -131,3 +108,12 @@ def kubernetes(job: Document) -> Iterator[tuple[Cluster, Server]]:
     finally:
         server.stop()
         cluster.stop()
+
+
+def pod_names(cluster: Cluster) -> set[str]:
+    return {pod["metadata"]["name"] for pod in cluster.pods()}
+
+
+def backoff_limit(cluster: Cluster) -> int:
+    limit: int = cluster.get("jobs", "j-lifecycle-1")["spec"]["backoffLimit"]
+    return limit

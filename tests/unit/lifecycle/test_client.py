@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 
 from tfconfig.tensorflow_job.lifecycle import kubernetes
-from tfconfig.tensorflow_job.lifecycle.kubernetes import ApiError, Client, Deleter
+from tfconfig.tensorflow_job.lifecycle.deleter import CONNECTIONS, Deleter
+from tfconfig.tensorflow_job.lifecycle.kubernetes import ApiError, Client
 
 from .conftest import Install
-from .fake import NAMESPACE, Cluster, Document, Server
+from .fake import NAMESPACE, Cluster, Document
+from .fake_server import Server
 
 
 class Notes:
-    """A sink that only takes notes."""
+    """A handler that only takes notes."""
 
     def __init__(self) -> None:
         self.lock = threading.Condition()
@@ -31,23 +33,23 @@ class Notes:
         self.lost: list[str] = []
         self.is_live = False
 
-    def put(self, document: Document) -> None:
+    def updated(self, document: Document) -> None:
         with self.lock:
             self.names[document["metadata"]["name"]] = document
             self.lock.notify_all()
 
-    def drop(self, document: Document) -> None:
+    def deleted(self, document: Document) -> None:
         with self.lock:
             del self.names[document["metadata"]["name"]]
             self.lock.notify_all()
 
-    def keep(self, names: set[str]) -> None:
+    def listed(self, names: set[str]) -> None:
         with self.lock:
             self.lists += 1
             self.names = {name: document for name, document in self.names.items() if name in names}
             self.lock.notify_all()
 
-    def live(self, yes: bool, why: str = "") -> None:
+    def synced(self, yes: bool, why: str = "") -> None:
         with self.lock:
             self.is_live = yes
             self.lost += [] if yes else [why]
@@ -110,7 +112,7 @@ def make(cluster: Cluster, *names: str) -> None:
 def test_a_list_comes_in_pages_and_the_watch_goes_on_from_it(
     api: tuple[Cluster, Server], follow: Callable[..., Notes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kubernetes, "PAGE", 2)
+    monkeypatch.setattr(kubernetes, "PAGE_SIZE", 2)
     cluster, _ = api
     make(cluster, "a", "b", "c", "d", "e")
     notes = follow(labelSelector="app")
@@ -146,7 +148,7 @@ def test_bookmarks_keep_a_quiet_watch_from_growing_too_old(
 def test_a_page_token_that_expired_starts_the_list_anew(
     api: tuple[Cluster, Server], follow: Callable[..., Notes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kubernetes, "PAGE", 2)
+    monkeypatch.setattr(kubernetes, "PAGE_SIZE", 2)
     cluster, _ = api
     make(cluster, "a", "b", "c")
     lists = iter(range(3))
@@ -266,26 +268,26 @@ def test_pods_that_wait_their_turn_are_deleted_once_however_long_that_takes(
     api: tuple[Cluster, Server], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """5,000 deletions take minutes where the API server is busy; asking again would make 7,700 of them."""
-    monkeypatch.setattr(kubernetes, "DELETE_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("tfconfig.tensorflow_job.lifecycle.deleter.REPEAT_SECONDS", 0.0)
     cluster, _ = api
-    names = [f"j-worker-{index}" for index in range(3 * kubernetes.DELETERS)]
+    names = [f"j-worker-{index}" for index in range(3 * CONNECTIONS)]
     make(cluster, *names)
     uids = {name: cluster.get("pods", name)["metadata"]["uid"] for name in names}
     threads, spawn = spawner(client)
-    deleter = Deleter(client, print, spawn)
+    deletions = Deleter(client, print, spawn)
     busy = iter([503])
     with cluster.lock:  # none is answered
         for _ in range(3):
             for name in names:
-                deleter.ask(name, uids[name], None)
+                deletions.delete(name, uids[name], None)
         cluster.refuse = lambda *_: next(busy, None)
-    deleter.flush(10.0)
+    deletions.flush(10.0)
     assert cluster.requests["DELETE pods"] == len(names)
     for name in names:
         if "deletionTimestamp" not in cluster.get("pods", name)["metadata"]:  # refused for the moment
-            deleter.ask(name, uids[name], None)
-    deleter.flush(10.0)
-    deleter.stop()
+            deletions.delete(name, uids[name], None)
+    deletions.flush(10.0)
+    deletions.stop()
     for thread in threads:
         thread.join(5)
     assert cluster.requests["DELETE pods"] == len(names) + 1
@@ -298,11 +300,11 @@ def test_a_pod_that_somebody_else_deletes_in_the_meantime_is_not_asked_for(
     cluster, _ = api
     make(cluster, "j-worker-0", "j-worker-1")
     threads, spawn = spawner(client)
-    deleter = Deleter(client, print, spawn)
+    deletions = Deleter(client, print, spawn)
     for name, needed in (("j-worker-0", lambda: False), ("j-worker-1", lambda: True)):
-        deleter.ask(name, cluster.get("pods", name)["metadata"]["uid"], None, needed)
-    deleter.flush(10.0)
-    deleter.stop()
+        deletions.delete(name, cluster.get("pods", name)["metadata"]["uid"], None, needed)
+    deletions.flush(10.0)
+    deletions.stop()
     for thread in threads:
         thread.join(5)
     assert "deletionTimestamp" not in cluster.get("pods", "j-worker-0")["metadata"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.lifecycle.jobs import a_job
+from tests.unit.job_specs import a_job
 from tfconfig.tensorflow_job.lifecycle import metrics
 from tfconfig.tensorflow_job.lifecycle.state import RUNNING, Pod, Progress, State
 from tfconfig.tensorflow_job.task.job_spec import Task, tasks
@@ -20,7 +20,7 @@ STATE = State(
     run_id="a",
     phase=RUNNING,
     started=1000.0,
-    running=1012.5,
+    all_ran=1012.5,
     failures=1,
     restarts=2,
     succeeded=frozenset([Task("worker", 0)]),

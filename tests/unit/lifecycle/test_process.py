@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from .conftest import Install
-from .fake import NAMESPACE, Server
+from .fake import NAMESPACE
+from .fake_server import Server
 
 MAIN = """
 import functools, sys
-from tfconfig.tensorflow_job.lifecycle import controller
+from tfconfig.tensorflow_job.lifecycle import lifecycle
 url, namespace, *arguments = sys.argv[1:]
-controller.Client = functools.partial(controller.Client, url, "/nowhere", namespace)
-sys.exit(controller.main(arguments))
+lifecycle.Client = functools.partial(lifecycle.Client, url, "/nowhere", namespace)
+sys.exit(lifecycle.main(arguments))
 """
 
 Launch = Callable[..., "subprocess.Popen[str]"]
@@ -51,7 +52,7 @@ def test_sigterm_ends_it_at_once_with_143(install: Install, launch: Launch) -> N
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=5)
     assert process.returncode == 143
-    assert "the next pod of this Job goes on from here" in out
+    assert "the next pod of this Job continues from here" in out
     assert len(cluster.pods()) == 5
 
 

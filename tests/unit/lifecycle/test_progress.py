@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tfconfig.tensorflow_job.lifecycle import observe
-from tfconfig.tensorflow_job.lifecycle.controller import STEP_SECONDS
+from tfconfig.tensorflow_job.lifecycle import progress_client
+from tfconfig.tensorflow_job.lifecycle.status_store import STEP_SECONDS
 from tfconfig.tensorflow_job.task import progress
 
 from .conftest import Install, Start
@@ -23,13 +23,13 @@ ADDRESSES = {"chief": ["127.0.0.1:1"], "worker": ["127.0.0.1:2", "127.0.0.1:3"],
 
 
 class Program:
-    """A chief that tells its progress, by the entrypoint's own Teller."""
+    """A chief that tells its progress, by the entrypoint's own ProgressServer."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self._file = folder / "progress.json"
         self.asked = 0
         self._stopped = False
-        self._teller = progress.Teller(str(self._file), "chief-0", "r1", port)
+        self._teller = progress.ProgressServer(str(self._file), "chief-0", "r1", port)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
@@ -53,7 +53,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    monkeypatch.setattr(progress, "PORT", port)
+    monkeypatch.setattr("tfconfig.tensorflow_job.lifecycle.progress_client.PROGRESS_PORT", port)
     (tmp_path / "chief").mkdir()
     chief = Program(tmp_path / "chief", port)
     yield chief
@@ -91,7 +91,7 @@ def test_progress_alone_is_written_and_asked_for_only_now_and_then(
         time.sleep(0.01)
     took = time.monotonic() - begun
     assert len(cluster.statuses) - written <= took / (STEP_SECONDS * PACE) + 1
-    assert program.asked - asked <= took / (observe.ASK_SECONDS * PACE) + 1
+    assert program.asked - asked <= took / (progress_client.ASK_SECONDS * PACE) + 1
     cluster.exit("j-chief-0", 0)
     assert controller.ends() == 0
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.job_specs import a_job
 from tfconfig.tensorflow_job.lifecycle import status
 from tfconfig.tensorflow_job.lifecycle.state import (
     FAILED,
@@ -17,15 +18,17 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     RUNNING,
     SUCCEEDED,
     SUSPENDED,
+    Container,
+    HandledExits,
     Outcome,
     Pod,
     Progress,
     State,
+    Unstartable,
     Wave,
 )
-from tfconfig.tensorflow_job.task.job_spec import ROLES, Task, parse_ranges, tasks
-
-from .jobs import a_job
+from tfconfig.tensorflow_job.task.job_spec import ROLES, Task, tasks
+from tfconfig.tensorflow_job.task.ranges import parse_ranges
 
 JOB = a_job("Custom", chief=1, worker=3, ps=2)
 PHASES = st.sampled_from([PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED])
@@ -41,24 +44,24 @@ STATES = st.builds(
     reason=st.text(max_size=10),
     message=st.text(max_size=40),
     started=TIMES,
-    running=st.none() | TIMES,
-    decided=st.none() | TIMES,
-    drained=st.booleans(),
+    all_ran=st.none() | TIMES,
+    training_succeeded=st.none() | TIMES,
+    evaluator_failed=st.booleans(),
     finished=st.none() | TIMES,
     freed=st.booleans(),
-    decider=st.none() | TASKS,
+    deciding_task=st.none() | TASKS,
     exit_code=st.none() | st.integers(0, 255),
     failures=COUNTS,
     restarts=COUNTS,
     succeeded=st.frozensets(TASKS, max_size=20),
-    seen=st.dictionaries(TASKS, st.tuples(UIDS, COUNTS), max_size=5),
+    handled=st.dictionaries(TASKS, st.builds(HandledExits, UIDS, COUNTS), max_size=5),
     wave=st.none() | st.builds(Wave, TIMES, TASKS, st.booleans(), st.dictionaries(TASKS, COUNTS, max_size=5)),
-    stuck=st.none() | st.tuples(TASKS, TIMES),
+    unstartable=st.none() | st.builds(Unstartable, TASKS, TIMES),
     progress=st.none()
     | st.builds(Progress, TASKS, COUNTS, st.none() | COUNTS, st.none() | NUMBERS, st.none() | NUMBERS, TIMES),
-    teller=st.none() | st.tuples(UIDS, COUNTS),
-    settled=st.none() | TIMES,
-    stalled=st.none() | TIMES,
+    progress_container=st.none() | st.builds(Container, UIDS, COUNTS),
+    all_running_since=st.none() | TIMES,
+    hung_before=st.none() | TIMES,
     history=st.lists(
         st.builds(Outcome, st.text(max_size=10), PHASES, st.text(max_size=10), st.text(max_size=10), TIMES), max_size=3
     ).map(tuple),
@@ -167,22 +170,12 @@ def test_a_run_is_always_named() -> None:
     assert json.loads(status.dump(JOB, State(), {}))["runId"] == ""
 
 
-def test_the_state_that_version_0_1_wrote_can_be_read() -> None:
-    wave = {"start": "2023-11-14T22:13:20.000Z", "origin": "ps-0", "counted": True, "absorbed": {"chief-0": 2}}
-    document = json.loads(status.dump(JOB, State(run_id="a"), {})) | {"seen": {"chief-0": "uid-1 3"}, "wave": wave}
-    assert status.load(json.dumps(document)) == State(
-        run_id="a",
-        seen={Task("chief", 0): ("uid-1", 3)},
-        wave=Wave(1_700_000_000.0, Task("ps", 0), True, {Task("chief", 0): 2}),
-    )
-
-
 def test_a_config_map_holds_the_state_of_five_thousand_failing_tasks_and_their_pods_see_little_of_it() -> None:
     job = a_job("Custom", worker=5000)
     uid = "01234567-89ab-cdef-0123-456789abcdef"
     state = State(
         run_id="a",
-        seen=dict.fromkeys(tasks(job), (uid, 100)),
+        handled=dict.fromkeys(tasks(job), HandledExits(uid, 100)),
         wave=Wave(0.0, Task("worker", 0), True, dict.fromkeys(tasks(job), 2)),
     )
     text = status.dump(job, state, {})

@@ -17,31 +17,33 @@ does behind the controller's back (facts from kubernetes/pkg/controller/stateful
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from tfconfig.tensorflow_job.lifecycle import status
-from tfconfig.tensorflow_job.lifecycle.decide import decide, reporter
 from tfconfig.tensorflow_job.lifecycle.state import (
     Action,
+    Container,
     Delete,
-    Event,
     Exit,
-    Finish,
     Observation,
     Pod,
+    PodStatus,
     Progress,
-    Reading,
+    ProgressSample,
     Scale,
     Set,
-    State,
 )
-from tfconfig.tensorflow_job.task.job_spec import SERVED, STOPPED, JobSpec, Task, may_restart, parse_ranges, runs_server
+from tfconfig.tensorflow_job.task.contracts import JobSpec
+from tfconfig.tensorflow_job.task.job_spec import Task, may_restart, runs_server
+from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED
+from tfconfig.tensorflow_job.task.ranges import parse_ranges
 
 START = 1_700_000_000.0
 GRACE = 30.0
 NODES = 3
+
+
+STATUSES: dict[str, PodStatus] = {"waiting": "Waiting", "running": "Running", "ended": "Terminated"}
 
 
 @dataclass
@@ -112,7 +114,7 @@ class SimulatedPod:
             uid=self.uid,
             run_id=self.run_id,
             created=self.created,
-            status={"waiting": "Waiting", "running": "Running", "ended": "Terminated"}[self.state],
+            status=STATUSES[self.state],
             reason=reason if self.state == "waiting" else "",
             restarts=max(0, self.started - 1),
             last=last,
@@ -137,7 +139,7 @@ class Failure:
 class World:
     """The cluster. `jobs` maps each run to its job.json."""
 
-    def __init__(self, jobs: dict[str, dict[str, Any]], run: str) -> None:
+    def __init__(self, jobs: dict[str, JobSpec], run: str) -> None:
         self.jobs, self.run_id, self.suspend = jobs, run, False
         self.now = START
         self.sets = {role: SimulatedSet(role, run) for role in jobs[run]["replicas"]}
@@ -338,13 +340,15 @@ class World:
             role: Set(one.replicas, sum(task.role == role for task in pods), one.seen_generation == one.generation)
             for role, one in self.sets.items()
         }
-        return Observation(self.now, pods, sets, self.suspend, reading=self._read(asked))
+        return Observation(self.now, pods, sets, self.suspend, sample=self._read(asked))
 
-    def _read(self, task: Task | None) -> Reading | None:
+    def _read(self, task: Task | None) -> ProgressSample | None:
         pod = self.pods.get(task) if task else None
         if pod is None or not pod.works or not pod.step or self._silent(pod):
             return None
-        return Reading(Progress(pod.task, pod.step, time=pod.stepped), pod.uid, pod.started - 1, self.now)
+        return ProgressSample(
+            Progress(pod.task, pod.step, time=pod.stepped), Container(pod.uid, pod.started - 1), self.now
+        )
 
     def act(self, action: Action) -> None:
         """Carry out one action, as the API server does."""
@@ -368,53 +372,6 @@ class World:
     def lost(self) -> list[SimulatedPod]:
         """Pods whose node does not answer."""
         return [pod for pod in self.pods.values() if pod.node in self.down]
-
-
-class CrashError(Exception):
-    """The controller's process is gone."""
-
-
-Watcher = Callable[[JobSpec, State, Observation, State, "list[Action]"], None]
-
-
-class Controller:
-    """One process of the lifecycle Job: observes, decides, stores, acts; goes on from what was stored."""
-
-    def __init__(self, world: World, watcher: Watcher) -> None:
-        self._world, self._watch = world, watcher
-        self.job = world.jobs[world.run_id]
-        self.state = status.load(world.stored)
-        self.observation: Observation | None = None
-        self.finished: bool | None = None
-
-    def observe(self) -> None:
-        """Take in what there is now; it may be decided on later."""
-        self.observation = self._world.observe(reporter(self.job, self.state))
-
-    def decide(self, crash: str = "", times: int = 1) -> None:
-        """Decide on what was observed last. `crash`: before storing, after storing, or while acting."""
-        if self.observation is None:
-            self.observe()
-        seen = self.observation
-        assert seen is not None
-        for _ in range(times):
-            state, actions = decide(self.job, self.state, seen)
-            self._watch(self.job, self.state, seen, state, actions)
-            if crash == "before storing":
-                raise CrashError
-            self._world.stored = status.dump(self.job, state, seen.pods)
-            self._world.known |= exits_shown(seen)
-            self.state = state
-            if crash == "after storing":
-                raise CrashError
-            doing = [action for action in actions if not isinstance(action, Event)]
-            for action in doing[: len(doing) // 2] if crash == "while acting" else doing:
-                if isinstance(action, Finish):
-                    self.finished = action.success
-                else:
-                    self._world.act(action)
-            if crash:
-                raise CrashError
 
 
 def exits_shown(seen: Observation) -> set[tuple[str, int]]:

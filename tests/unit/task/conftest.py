@@ -14,40 +14,18 @@ from typing import Any
 
 import pytest
 
+from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.task import job_spec
+from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 TASK = Path(job_spec.__file__).parent
 RUN = "r1"
 
 
-def job(**changes: Any) -> dict[str, Any]:
-    """job.json of one worker that runs a shell script in Custom; top-level keys can be replaced."""
-    return {
-        "name": "j",
-        "service": "j",
-        "port": 2222,
-        "runId": RUN,
-        "strategy": "Custom",
-        "replicas": {"worker": 1},
-        "servers": [],
-        "program": {"command": ["true"], "args": []},
-        "serverImports": [],
-        "gpus": {},
-        "checkpointDir": "",
-        "checkpointClaim": "",
-        "completion": {"successPolicy": "Worker0", "evaluatorGraceSeconds": 300},
-        "restart": {
-            "policy": "OnFailure",
-            "backoffLimit": 6,
-            "retryableExitCodes": None,
-            "uncountedExitCodes": [42],
-            "nodeLoss": "Wait",
-            "nodeLossGraceSeconds": 60,
-        },
-        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
-        "cleanup": {"onSuccess": "Delete", "onFailure": "Delete"},
-        **changes,
-    }
+def job(**changes: Any) -> JobSpec:
+    """job.json of one worker that runs a shell script in Custom; some of its values changed."""
+    defaults = {"checkpointDir": "", "checkpointClaim": "", "program": {"command": ["true"], "args": []}}
+    return changed(a_job("Custom", worker=1, name="j", run_id=RUN), **{**defaults, **changes})
 
 
 def shell(script: str) -> dict[str, Any]:
@@ -64,7 +42,7 @@ class Container:
         self.state.mkdir()
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def write(self, document: dict[str, Any], status: dict[str, Any] | None = None) -> None:
+    def write(self, document: JobSpec, status: dict[str, Any] | None = None) -> None:
         """job.json, and status.json where the lifecycle has written one."""
         (self.config / "job.json").write_text(json.dumps(document))
         if status is not None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.task.conftest import TASK
 
-FILES = sorted(TASK.glob("*.py"))
+FILES = sorted(file for file in TASK.glob("*.py") if file.stem != "contracts")  # which nothing imports in a pod
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -43,3 +43,12 @@ def test_it_needs_nothing_of_the_lifecycle(file: Path) -> None:
     # Training pods have the folder task alone.
     tree = ast.parse(file.read_text())
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level > 1]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_contracts_are_imported_for_the_type_checker_alone(file: Path) -> None:
+    module = ast.parse(file.read_text())
+    checked = [node for node in module.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    for_types = {id(node) for block in checked for node in ast.walk(block)}
+    imports = [node for node in ast.walk(module) if isinstance(node, ast.ImportFrom) and node.module == "contracts"]
+    assert all(id(node) in for_types for node in imports)

@@ -6,13 +6,12 @@ import errno
 import os
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.lifecycle.jobs import STRATEGIES, a_job
+from tests.unit.job_specs import STRATEGIES, a_job, changed
 from tfconfig.tensorflow_job.task.job_spec import (
     MAX_TF_CONFIG_BYTES,
     ROLES,
@@ -22,15 +21,14 @@ from tfconfig.tensorflow_job.task.job_spec import (
     dumps,
     environment,
     expand,
-    format_ranges,
     may_restart,
     name,
-    parse_ranges,
     program,
     runs_server,
     tasks,
     tf_config,
 )
+from tfconfig.tensorflow_job.task.ranges import format_ranges, parse_ranges
 
 CHIEF, WORKER, PS, EVALUATOR = Task("chief", 0), Task("worker", 0), Task("ps", 0), Task("evaluator", 0)
 OTHER = Task("worker", 1)
@@ -82,7 +80,7 @@ def test_the_evaluator_is_unknown_to_all_others() -> None:
 
 
 def test_local_tasks_have_the_addresses_that_they_were_given() -> None:
-    job = {**a_job("Custom", worker=2), "addresses": {"worker": ["127.0.0.1:4001", "127.0.0.1:4002"]}}
+    job = changed(a_job("Custom", worker=2), addresses={"worker": ["127.0.0.1:4001", "127.0.0.1:4002"]})
     assert tf_config(job, OTHER)["cluster"] == {"worker": ["127.0.0.1:4001", "127.0.0.1:4002"]}
     assert address(job, OTHER) == "127.0.0.1:4002"
 
@@ -182,7 +180,7 @@ def test_any_text_is_expanded_as_kubernetes_does(text: str) -> None:
 
 
 def test_command_and_arguments_are_expanded_word_by_word() -> None:
-    job = {**a_job("Custom", worker=1), "program": {"command": ["run", "$(A)"], "args": ["--x=$(A)", "$(A) $(A)"]}}
+    job = changed(a_job("Custom", worker=1), program={"command": ["run", "$(A)"], "args": ["--x=$(A)", "$(A) $(A)"]})
     assert program(job, ENVIRON) == ["run", "1", "--x=1", "1 1"]
 
 
@@ -251,7 +249,7 @@ def test_retryable_exit_codes_replace_the_rule(code: int, retryable: list[int]) 
 def test_programs_wait_for_servers_and_for_the_name_of_the_leader(
     strategy: str, sizes: dict[str, int], task: Task, servers: list[Task], names: list[Task]
 ) -> None:
-    job: dict[str, Any] = a_job(strategy, **sizes)  # type: ignore[arg-type]
+    job = a_job(strategy, **sizes)  # type: ignore[arg-type]
     assert awaited(job, task) == (servers, names)
 
 

@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.job_specs import changed
 from tests.unit.task.conftest import RUN, Container, job, shell
+from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.kept_log import BUFFER_BYTES, File
 
 
-def kept(container: Container, script: str, max_bytes: int = 1 << 20, files: int = 3) -> dict[str, Any]:
+def kept(container: Container, script: str, max_bytes: int = 1 << 20, files: int = 3) -> JobSpec:
     """job.json of a worker whose output is kept; its checkpoint folder is beside the pod's."""
     folder = str(container.state.parent / "checkpoints")
     return job(program=shell(script), checkpointDir=folder, logs={"maxBytes": max_bytes, "files": files})
@@ -188,8 +190,7 @@ def test_what_a_program_leaves_behind_does_not_hold_up_the_end(container: Contai
 def test_without_persisted_logs_the_program_prints_straight_to_where_the_task_does(
     container: Container, changes: dict[str, Any]
 ) -> None:
-    document = {**kept(container, "readlink /proc/self/fd/1; echo end"), **changes}
-    container.write(document)
+    container.write(changed(kept(container, "readlink /proc/self/fd/1; echo end"), **changes))
     assert container.run() == 0
     assert str(container.output_file) in container.output
     assert not log_of(container).exists()

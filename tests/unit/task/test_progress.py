@@ -16,9 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.task.conftest import RUN, Container, job, shell
-from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.lifecycle import progress_client
+from tfconfig.tensorflow_job.lifecycle.state import Progress
+from tfconfig.tensorflow_job.lifecycle.text import progress_text
 from tfconfig.tensorflow_job.task import progress
-from tfconfig.tensorflow_job.task.job_spec import REACHED
+from tfconfig.tensorflow_job.task.contracts import ProgressDocument
+from tfconfig.tensorflow_job.task.job_spec import Task
+from tfconfig.tensorflow_job.task.messages import REACHED
 
 WHOLE = {"step": 1200, "total": 5000, "loss": 0.13, "rate": 250.0}
 
@@ -61,7 +65,7 @@ def test_a_line_is_nothing_until_it_is_whole(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=50).map(str.encode))
 def test_any_bytes_are_read_or_not_looked_at(text: bytes) -> None:
-    progress.checked(text)
+    progress.parse(text)
 
 
 def test_a_file_that_is_no_progress_is_not_read_whole(tmp_path: Path) -> None:
@@ -69,15 +73,15 @@ def test_a_file_that_is_no_progress_is_not_read_whole(tmp_path: Path) -> None:
     assert progress.read(str(tmp_path / "p")) is None
     assert progress.read(str(tmp_path / "absent")) is None
     assert progress.read(str(tmp_path)) is None
-    assert progress.checked(b"[" * 4000) is None
+    assert progress.parse(b"[" * 4000) is None
 
 
 @pytest.mark.parametrize(
     ("said", "words"),
     [
         (WHOLE, "step 1200 of 5000 (24 %), loss 0.13, 250 steps/s, 15 s left"),
-        ({**WHOLE, "rate": 2.5, "loss": None}, "step 1200 of 5000 (24 %), 2.5 steps/s, 25:20 min left"),
-        ({**WHOLE, "rate": 0.25}, "step 1200 of 5000 (24 %), loss 0.13, 0.25 steps/s, 4:13 h left"),
+        ({**WHOLE, "rate": 2.5, "loss": None}, "step 1200 of 5000 (24 %), 2.5 steps/s, 25 min 20 s left"),
+        ({**WHOLE, "rate": 0.25}, "step 1200 of 5000 (24 %), loss 0.13, 0.25 steps/s, 4 h 13 min left"),
         ({**WHOLE, "rate": 0.0}, "step 1200 of 5000 (24 %), loss 0.13, 0 steps/s"),
         ({**WHOLE, "step": 6000}, "step 6000 of 5000 (100 %), loss 0.13, 250 steps/s"),
         ({"step": 3, "total": None, "loss": None, "rate": None}, "step 3"),
@@ -85,7 +89,7 @@ def test_a_file_that_is_no_progress_is_not_read_whole(tmp_path: Path) -> None:
     ],
 )
 def test_progress_in_words(said: dict[str, Any], words: str) -> None:
-    assert progress.words(said) == words
+    assert progress_text(Progress(Task("worker", 0), **said)) == words
 
 
 @pytest.fixture
@@ -104,11 +108,11 @@ def asked(container: Container, port: int) -> Container:
     return container
 
 
-def until_told(port: int, seconds: float = 10.0) -> dict[str, Any]:
+def until_told(port: int, seconds: float = 10.0) -> ProgressDocument:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if said := observe.ask("127.0.0.1", "worker-0", RUN, port):
+            if said := progress_client.ask("127.0.0.1", "worker-0", RUN, port):
                 return said
         except OSError:
             pass
@@ -133,7 +137,7 @@ def test_a_program_that_tells_nothing_has_told_nothing(asked: Container, port: i
     asked.write(job(program=shell("echo ready; sleep 60")))
     asked.start()
     asked.wait_for("\nready")
-    assert observe.ask("127.0.0.1", "worker-0", RUN, port) is None
+    assert progress_client.ask("127.0.0.1", "worker-0", RUN, port) is None
 
 
 def test_the_output_of_a_program_that_tells_its_progress_is_its_own(asked: Container) -> None:
@@ -149,9 +153,9 @@ def test_another_task_or_run_at_the_address_is_not_believed(asked: Container, po
     asked.start()
     until_told(port)
     with pytest.raises(OSError, match="does not answer as worker-1"):
-        observe.ask("127.0.0.1", "worker-1", RUN, port)
+        progress_client.ask("127.0.0.1", "worker-1", RUN, port)
     with pytest.raises(OSError, match="of run r2"):
-        observe.ask("127.0.0.1", "worker-0", "r2", port)
+        progress_client.ask("127.0.0.1", "worker-0", "r2", port)
 
 
 def test_who_connects_and_breaks_off_does_not_disturb_the_program(asked: Container, port: int) -> None:
@@ -175,14 +179,14 @@ def test_what_a_container_before_told_is_forgotten(asked: Container, port: int) 
     asked.write(job(program=shell("echo ready; sleep 60")))
     asked.start()
     asked.wait_for("\nready")
-    assert observe.ask("127.0.0.1", "worker-0", RUN, port) is None
+    assert progress_client.ask("127.0.0.1", "worker-0", RUN, port) is None
 
 
 def test_a_program_that_succeeds_leaves_word_how_far_it_came(container: Container) -> None:
     container.write(job(program=shell('echo \'{"step": 9, "total": 9}\' >$TASK_PROGRESS_FILE')))
     assert container.run() == 0
     assert container.message.startswith(REACHED)
-    said = progress.checked(container.message[len(REACHED) :].encode())
+    said = progress.parse(container.message[len(REACHED) :].encode())
     assert said
     assert (said["step"], said["total"]) == (9, 9)
 
@@ -257,7 +261,7 @@ def test_a_stranger_at_the_address_cannot_fill_the_memory(port: int) -> None:
         thread = threading.Thread(target=flood)
         thread.start()
         with pytest.raises(OSError, match="does not answer as"):
-            observe.ask("127.0.0.1", "worker-0", RUN, port)
+            progress_client.ask("127.0.0.1", "worker-0", RUN, port)
         thread.join(10)
         assert not thread.is_alive()
 

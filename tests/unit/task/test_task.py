@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.task.conftest import RUN, Container, job, shell
-from tfconfig.tensorflow_job.task.job_spec import SERVED, STOPPED
+from tfconfig.tensorflow_job.task.contracts import JobSpec
+from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED
 
 PARKED = "Nothing runs here; waiting to be freed"
 
@@ -42,9 +43,7 @@ def test_a_finished_task_parks_when_its_container_comes_again(container: Contain
 def test_a_failed_task_parks_when_nothing_restarts_it(
     container: Container, policy: str, code: int, parks: bool
 ) -> None:
-    document = job(program=shell(f"echo tried; exit {code}"))
-    document["restart"]["policy"] = policy
-    container.write(document)
+    container.write(job(program=shell(f"echo tried; exit {code}"), restart={"policy": policy}))
     assert container.run() == code
     assert container.message == "", "the kubelet takes the last lines of the log"
     process = container.start()
@@ -82,7 +81,7 @@ def test_a_task_waits_until_the_run_before_is_freed(container: Container) -> Non
 
 
 def test_a_task_of_an_old_run_does_not_start_with_the_layout_of_a_new_one(container: Container) -> None:
-    container.write(job(run="r2", program=shell("echo trained")))
+    container.write(job(runId="r2", program=shell("echo trained")))
     process = container.start()
     container.wait_for("waits until run r2 is gone")
     process.terminate()
@@ -131,7 +130,7 @@ def test_a_checkpoint_folder_that_cannot_be_made_is_told_with_the_way_out(contai
     assert "trained" not in container.output
 
 
-def _server_job(port: int, other: str) -> dict[str, object]:
+def _server_job(port: int, other: str) -> JobSpec:
     addresses = {"worker": ["127.0.0.1:1"], "ps": [f"127.0.0.1:{port}"]}
     return job(program=shell("echo trained"), replicas={"worker": 1, "ps": 1}, servers=[other], addresses=addresses)
 

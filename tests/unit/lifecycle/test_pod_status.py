@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.lifecycle import informer, pod_status
 from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod, Set
 from tfconfig.tensorflow_job.task.job_spec import Task
 
@@ -318,7 +318,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_pod_is_told_in_the_state_machines_words(case: str) -> None:
     status, expected = CASES[case]
-    pod = observe.pod("mnist", document(status), NOW)
+    pod = pod_status.pod("mnist", document(status), NOW)
     assert pod is not None
     plain = Pod(Task("worker", 3), "u", "r1", ENDED_SECONDS - 27, node="node-7")
     told = {field.name: getattr(pod, field.name) for field in fields(Pod)}
@@ -329,7 +329,7 @@ def test_a_pod_is_told_in_the_state_machines_words(case: str) -> None:
 
 def test_a_deleted_pod_tells_when_it_has_to_be_gone() -> None:
     status = {"containerStatuses": [container(RUNNING)]}
-    pod = observe.pod("mnist", document(status, deletionTimestamp=ENDED), NOW)
+    pod = pod_status.pod("mnist", document(status, deletionTimestamp=ENDED), NOW)
     assert pod is not None
     assert (pod.deleted, pod.status) == (ENDED_SECONDS, "Running")
 
@@ -346,15 +346,15 @@ def test_a_deleted_pod_tells_when_it_has_to_be_gone() -> None:
 )
 def test_pods_that_are_no_task_are_left_out(name: str, role: str) -> None:
     labels = {"tensorflow-job/role": role}
-    assert observe.pod("mnist", document({}, name=name, labels=labels), NOW) is None
+    assert pod_status.pod("mnist", document({}, name=name, labels=labels), NOW) is None
 
 
 def test_long_messages_are_cut() -> None:
     status = {"containerStatuses": [container({"terminated": terminated(1, message="x" * 4096)})]}
-    pod = observe.pod("mnist", document(status), NOW)
+    pod = pod_status.pod("mnist", document(status), NOW)
     assert pod is not None
     assert pod.current is not None
-    assert len(pod.current.message) == observe.MESSAGE
+    assert len(pod.current.message) == pod_status.MAX_MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -376,12 +376,14 @@ def test_long_messages_are_cut() -> None:
     ],
 )
 def test_sizes(document: dict[str, Any], size: Set) -> None:
-    assert observe.size(document) == size
+    assert pod_status.size(document) == size
 
 
 def test_status_annotations_and_data() -> None:
     notes = {"tensorflow-job/run-id": "r", "tensorflow-job/controller": "c", "tensorflow-job/suspend": "true"}
     data = {"status.json": "{}", "holder": "h"}
-    read = observe.Status.read({"metadata": {"resourceVersion": "7", "annotations": notes}, "data": data})
-    assert read == observe.Status("7", "r", "c", True, "h", "{}")
-    assert observe.Status.read({"metadata": {"resourceVersion": "7"}}) == observe.Status("7", "", "", False, "", "")
+    read = informer.StatusObject.read({"metadata": {"resourceVersion": "7", "annotations": notes}, "data": data})
+    assert read == informer.StatusObject("7", "r", "c", True, "h", "{}")
+    assert informer.StatusObject.read({"metadata": {"resourceVersion": "7"}}) == informer.StatusObject(
+        "7", "", "", False, "", ""
+    )

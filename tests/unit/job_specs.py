@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tfconfig.tensorflow_job.task import job_spec
+from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 STRATEGIES: dict[str, dict[str, Any]] = json.loads(
     (Path(job_spec.__file__).resolve().parent.parent / "strategies.json").read_text()
@@ -35,11 +36,11 @@ def a_job(
     on_success: str = "Delete",
     on_failure: str = "Delete",
     gpus: dict[str, int] | None = None,
-) -> dict[str, Any]:
+) -> JobSpec:
     """The job with these replicas and rules; everything else as the chart's defaults have it."""
     sizes = {"chief": chief, "worker": worker, "ps": ps, "evaluator": evaluator}
     replicas = {role: size for role, size in sizes.items() if size}
-    return {
+    job = {
         "name": name,
         "service": name,
         "port": 2222,
@@ -69,6 +70,17 @@ def a_job(
             "unstartableSeconds": unstartable,
             "stallSeconds": stall,
         },
+        "logs": None,
         "cleanup": {"onSuccess": on_success, "onFailure": on_failure},
         "checkpointClaim": f"{name}-checkpoints",
     }
+    return cast(JobSpec, job)
+
+
+def changed(job: JobSpec, **changes: Any) -> JobSpec:
+    """A job with other values: maps are merged key by key, but for `replicas`."""
+    document = dict(job)
+    for key, value in changes.items():
+        merges = isinstance(value, dict) and key not in ("replicas", "program")
+        document[key] = {**cast("dict[str, Any]", document.get(key) or {}), **value} if merges else value
+    return cast(JobSpec, document)

@@ -1,0 +1,53 @@
+"""Deadlines of a run, and pods that will never start. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..task.contracts import JobSpec
+from ..task.job_spec import Task
+from .endings import failed
+from .state import Observation, Pod, State, Unstartable
+from .training import not_running
+from .waiting import waiting_text
+
+# Waiting reasons that do not go away by waiting, as the kubelet writes them (kubernetes/pkg/kubelet/images/types.go,
+# kuberuntime/kuberuntime_container.go).
+NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "ErrImageNeverPull", "InvalidImageName"}
+NO_CONTAINER = {"CreateContainerConfigError", "CreateContainerError", "CreatePodSandboxError", "InitContainerFailed"}
+UNSTARTABLE = NO_IMAGE | NO_CONTAINER | {"RegistryUnavailable"}
+
+
+def judge_time(job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]) -> State:
+    """Note when all tasks ran for the first time; fail a run whose time is over. `pods`: those of this run."""
+    deadlines, now = job["deadlines"], observation.now
+    active, start = deadlines["activeSeconds"], deadlines["startSeconds"]
+    if active is not None and now - state.started >= active:
+        message = f"the run was still active after deadlines.activeSeconds ({active} s)"
+        return failed(state, now, "DeadlineExceeded", message)
+    absent = not_running(job, state, pods)
+    if not absent and state.all_ran is None:
+        state = replace(state, all_ran=now)
+    if start is not None and state.all_ran is None and now - state.started >= start:
+        waiting = waiting_text(job, absent, observation, pods)
+        message = f"not all tasks ran within deadlines.startSeconds ({start} s): {waiting}"
+        return failed(state, now, "StartDeadlineExceeded", message, absent[0])
+    return _judge_unstartable(job, state, observation, pods, absent)
+
+
+def _judge_unstartable(
+    job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod], absent: list[Task]
+) -> State:
+    unstartable = [task for task in absent if task in pods and pods[task].reason in UNSTARTABLE]
+    if not unstartable:
+        return replace(state, unstartable=None)
+    if state.unstartable is None or state.unstartable.task not in unstartable:
+        return replace(state, unstartable=Unstartable(unstartable[0], observation.now))
+    task, since = state.unstartable
+    limit = job["deadlines"]["unstartableSeconds"]
+    if limit is not None and observation.now - since >= limit:
+        waiting = waiting_text(job, [task], observation, pods)
+        message = f"{waiting} (for {limit} s, deadlines.unstartableSeconds)"
+        return failed(state, observation.now, "PodsCannotStart", message, task)
+    return state

@@ -1,0 +1,129 @@
+"""What the exits of containers mean: success, failure that counts, disruption that does not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..task.contracts import JobSpec, Reason
+from ..task.job_spec import Task, may_restart, name, runs_server
+from ..task.messages import SERVED, STOPPED
+from .endings import failed
+from .stalls import hung_pods, last_progress
+from .state import Event, Exit, HandledExits, Observation, Pod, State
+from .text import exit_text
+from .training import deciding_tasks
+from .waves import FailureCounter
+
+MAX_EVENTS = 10  # of exits, one by one, at a time
+
+
+class News(NamedTuple):
+    """Something that happened to a pod and has not been dealt with. No exit: the pod before it was lost."""
+
+    when: float
+    pod: Pod
+    exit: Exit | None
+
+
+class _Fatal(NamedTuple):
+    """An exit that ends the run."""
+
+    reason: Reason
+    message: str
+
+
+def handle_exits(
+    job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]
+) -> tuple[State, list[Event]]:
+    """Deal with every exit of this run's pods that was not dealt with yet, oldest first."""
+    news, handled = unhandled(state, pods)
+    counter, events = FailureCounter(state), list[Event]()
+    succeeded, restarts = set(state.succeeded), state.restarts
+    undecided = set(deciding_tasks(job)) - succeeded
+    hung = {pod.uid for pod in hung_pods(job, state, pods)}  # whose restarts were counted with the stall
+    for when, pod, exit_ in news:
+        if pod.task in succeeded:
+            continue
+        if exit_ is None:
+            counter.disrupt(pod.task, when)
+        elif exit_.code == 0 and not exit_.message.startswith(STOPPED) and not runs_server(job, pod.task.role):
+            state = last_progress(job, state, pod.task, exit_)
+            succeeded.add(pod.task)
+            undecided.discard(pod.task)
+        elif not undecided or observation.suspend:
+            # Training is over or suspended: peers that fall now say nothing. A failed evaluator is not waited for.
+            if not undecided and pod.task.role == "evaluator" and not _disrupted(job, pod, exit_):
+                state = replace(state, evaluator_failed=True)
+        else:
+            verdict = _judge(job, counter, pod, exit_)
+            if isinstance(verdict, _Fatal):
+                state = failed(state, observation.now, *verdict, task=pod.task, exit_code=exit_.code)
+                break
+            events.append(verdict)
+            restarts += pod.uid not in hung
+    if len(events) > MAX_EVENTS:
+        events[MAX_EVENTS:] = [Event("Normal", "TasksEnded", f"{len(events) - MAX_EVENTS} more exits")]
+    return replace(
+        counter.stored(state),
+        succeeded=frozenset(succeeded),
+        handled={task: exits for task, exits in handled.items() if task not in succeeded},
+        restarts=restarts,
+        training_succeeded=None if undecided else state.training_succeeded,
+    ), events
+
+
+def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[News], dict[Task, HandledExits]]:
+    """What happened and was not dealt with yet, oldest first, success before failure; and `state.handled` after it.
+
+    Kubernetes keeps the last two exits of a pod; others that its restart count proves are taken to have ended as the
+    oldest one kept. No exit stands for a pod made after all tasks ran: one was lost, a disruption.
+    """
+    news: list[News] = []
+    # An absent pod may only be late in being seen.
+    handled = {task: exits for task, exits in state.handled.items() if task not in pods}
+    for task, pod in pods.items():
+        if task in state.succeeded:
+            continue
+        uid, done = state.handled.get(task, ("", 0))
+        known = uid == pod.uid
+        if not known:
+            done = 0
+            if state.all_ran is not None and pod.created > state.all_ran:
+                news.append(News(pod.created, pod, None))
+                known = True
+        kept = [exit_ for exit_ in (pod.last if pod.restarts else None, pod.current) if exit_]
+        total = pod.restarts + (1 if pod.current else 0)
+        if kept and total > done:
+            exits = [kept[0]] * (total - len(kept)) + kept
+            news += [News(exit_.finished, pod, exit_) for exit_ in exits[done:]]
+            done = total
+        if known or done:
+            handled[task] = HandledExits(pod.uid, done)
+    return sorted(news, key=lambda item: (item.when, item.exit is not None and item.exit.code != 0)), handled
+
+
+def _judge(job: JobSpec, counter: FailureCounter, pod: Pod, exit_: Exit) -> Event | _Fatal:
+    """What an exit means that is no success."""
+    task, code = pod.task, exit_.code
+    text = f"{name(task)} {exit_text(exit_)}"
+    if _disrupted(job, pod, exit_):
+        counter.disrupt(task, exit_.finished)
+        return Event("Normal", "TaskDisrupted", f"{text}; not counted")
+    if code in job["restart"]["uncountedExitCodes"]:
+        counter.disrupt(task, exit_.finished)
+        return Event("Normal", "TaskRestarts", f"{text}; not counted (uncountedExitCodes)")
+    if code != 0 and not may_restart(job, code):
+        return _Fatal("TaskFailed", f"{text}; restart.policy {job['restart']['policy']} does not restart it")
+    counted, limit = counter.fail(task, exit_.finished), job["restart"]["backoffLimit"]
+    if counter.failures > limit:
+        return _Fatal("BackoffLimitExceeded", f"{text}; {counter.failures} failures, restart.backoffLimit is {limit}")
+    return Event("Warning", "TaskFailed", f"{text}; {counter.text(counted, limit)}")
+
+
+def _disrupted(job: JobSpec, pod: Pod, exit_: Exit) -> bool:
+    """Whether an exit has its cause outside of the task, as far as that is known."""
+    if exit_.message.startswith(STOPPED) or (exit_ is pod.current and (pod.deleted is not None or pod.disrupted)):
+        return True
+    return runs_server(job, pod.task.role) and exit_.message.startswith(SERVED)

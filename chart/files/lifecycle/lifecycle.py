@@ -1,0 +1,126 @@
+"""The lifecycle Job from its start to its exit status: puts the controller together, and ends as the training ended."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import traceback
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+from ..task.job_spec import tasks
+from ..task.names import status_name
+from . import metrics
+from .controller import Controller
+from .decide import announcement
+from .events import EventRecorder
+from .job_file import JobFile, StaleJobError
+from .kubernetes import ApiError, Client
+from .log import Log
+from .status_store import Identity, StatusStore, SupersededError
+
+if TYPE_CHECKING:
+    from ..task.contracts import JobSpec
+
+EXIT_SUPERSEDED = 143  # of a controller that is stopped or not the one named; never 1, which means "training failed"
+EXIT_CRASHED = 70
+
+MAX_LOSSES = 1000  # of the controller's own pods, before Kubernetes fails the Job
+
+
+def run(
+    client: Client,
+    config: str,
+    identity: Identity,
+    out: TextIO | None = None,
+    pace: float = 1.0,
+    metrics_port: int = 0,
+) -> int:
+    """Control the run to its end; the Job's exit status.
+
+    `config` is the folder of job.json; with a `metrics_port` metrics are served there. `pace` is for tests: all waits
+    times this.
+    """
+    log = Log(out)
+    try:
+        job_file = JobFile(config, identity.run_id)
+        controller = _start(client, log, job_file, job_file.wait(log, client.closed, pace), identity, pace)
+        try:
+            if metrics_port:
+                _serve_metrics(metrics_port, controller, log)
+            success = controller.loop()
+        finally:
+            controller.stop()
+        if not success:
+            _fail_job(client, log, identity.kube_job)
+        return 0 if success else 1
+    except (SupersededError, StaleJobError) as reason:
+        log.write(f"exiting: {reason}")
+        return EXIT_SUPERSEDED
+    except ApiError as error:
+        log.write(f"exiting: the API server refuses: {error}")
+        return EXIT_SUPERSEDED
+    except Exception:
+        log.write(traceback.format_exc())
+        return EXIT_CRASHED
+    finally:
+        client.close()
+
+
+def _start(client: Client, log: Log, job_file: JobFile, job: JobSpec, identity: Identity, pace: float) -> Controller:
+    """A controller that continues from the stored state."""
+    log.write(f"lifecycle of job {job['name']}, run {identity.run_id}, {len(tasks(job))} tasks")
+    store = StatusStore(client, log, status_name(job["name"]), identity, pace)
+    store.load()
+    uid = _tolerate_losses(client, log, identity.kube_job)
+    recorder = EventRecorder(client, log, identity.kube_job, uid, pace)
+    if store.state.ended and not store.state.freed:
+        recorder.add([announcement(store.state)])  # the controller before may have been lost before it did
+    controller = Controller(client, log, job_file, job, store, recorder, pace)
+    controller.start()
+    return controller
+
+
+def _tolerate_losses(client: Client, log: Log, kube_job: str) -> str:
+    """Let lost pods of the controller not fail the Job; the Job's UID. Not rendered, since `_fail_job` changes it."""
+    patch = partial(client.patch, "jobs", kube_job, {"spec": {"backoffLimit": MAX_LOSSES}})
+    return str(client.insist(patch, log.write_once)["metadata"]["uid"])
+
+
+def _fail_job(client: Client, log: Log, kube_job: str) -> None:
+    """Let the Job fail as soon as this pod has ended with 1: one failure more than it may have.
+
+    (With a limit below the failures so far, those of lost controllers, this pod would be deleted, and its log with it.)
+    """
+    status = client.insist(partial(client.get, "jobs", kube_job), log.write_once).get("status", {})
+    failed = status.get("failed", 0) + len(status.get("uncountedTerminatedPods", {}).get("failed", ()))
+    client.insist(partial(client.patch, "jobs", kube_job, {"spec": {"backoffLimit": failed}}), log.write_once)
+
+
+def _serve_metrics(port: int, controller: Controller, log: Log) -> None:
+    try:
+        metrics.Server(port, controller.metrics).start()
+    except OSError as error:  # the job is more important
+        log.write(f"no metrics are served: port {port}: {error.strerror}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`--config=DIR --job=NAME --run-id=ID [--metrics=PORT]`; exits as the training ended, or 143."""
+    parser = argparse.ArgumentParser(prog="lifecycle")
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--job", required=True)
+    parser.add_argument("--run-id", required=True)
+    parser.add_argument("--metrics", type=int, default=0)
+    options = parser.parse_args(arguments)
+
+    def stop(*_: object) -> NoReturn:
+        os.write(1, b"stopped; the next pod of this Job continues from here\n")
+        os._exit(EXIT_SUPERSEDED)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    identity = Identity(options.run_id, options.job, socket.gethostname())
+    return run(Client(), options.config, identity, metrics_port=options.metrics)

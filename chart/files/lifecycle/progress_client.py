@@ -1,0 +1,85 @@
+"""Asks the task that reports the job's progress how far its program is (task/progress.py answers)."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+
+from ..task import progress
+from ..task.contracts import JobSpec, ProgressDocument
+from ..task.job_spec import address, name
+from ..task.names import PROGRESS_PORT
+from .informer import Wakeup
+from .state import Pod, Progress, ProgressSample
+
+ASK_SECONDS, CONNECT_SECONDS = 10.0, 2.0
+
+
+class ProgressClient:
+    """Asks one task, in a thread of its own, how far its program is. A task that does not answer is asked again."""
+
+    def __init__(self, wakeup: Wakeup, closed: threading.Event, pace: float) -> None:
+        self._wakeup, self._closed, self._pace = wakeup, closed, pace
+        self._target: tuple[JobSpec, Pod] | None = None
+        self.sample: ProgressSample | None = None
+
+    def ask(self, job: JobSpec, pod: Pod | None) -> None:
+        """From now on ask this pod; nobody while it does not run."""
+        running = pod is not None and pod.status == "Running" and pod.deleted is None
+        self._target = (job, pod) if pod is not None and running else None
+
+    def work(self) -> None:
+        """Ask every ASK_SECONDS, and often enough that a stall is noticed when its time is over."""
+        pause = 1.0
+        while not self._closed.wait(pause * self._pace):
+            pause = 1.0
+            if self._target is not None:
+                job, pod = self._target
+                self._put(_ask_pod(job, pod))
+                limit = job["deadlines"]["stallSeconds"]
+                pause = ASK_SECONDS if limit is None else min(ASK_SECONDS, max(1.0, limit / 4))
+
+    def _put(self, sample: ProgressSample | None) -> None:
+        if sample is not None:
+            self.sample = sample
+            self._wakeup.notify()
+
+
+def _ask_pod(job: JobSpec, pod: Pod) -> ProgressSample | None:
+    """The progress of the program in this pod; None when it reports none or cannot be asked."""
+    host = address(job, pod.task).rpartition(":")[0]
+    try:
+        document = ask(host, name(pod.task), job["runId"])
+    except (OSError, UnicodeError):
+        return None
+    return sample(pod, document, time.time()) if document else None
+
+
+def ask(host: str, task: str, run_id: str, port: int = 0) -> ProgressDocument | None:
+    """What that task reports, as `progress.read` returns it; None when it has not reported anything yet.
+
+    Raises OSError when it does not answer, or another one does.
+    """
+    with socket.create_connection((host, port or PROGRESS_PORT), CONNECT_SECONDS) as connection:
+        text = b""
+        while len(text) <= progress.MAX_BYTES and b"\n" not in text:
+            piece = connection.recv(progress.MAX_BYTES)
+            if not piece:
+                break
+            text += piece
+    try:
+        marks = json.loads(text.decode())
+    except (ValueError, RecursionError):
+        marks = None
+    if not isinstance(marks, dict) or (marks.get("task"), marks.get("runId")) != (task, run_id):
+        raise OSError(f"{host} does not answer as {task} of run {run_id}")
+    return progress.parse(text)
+
+
+def sample(pod: Pod, document: ProgressDocument, now: float) -> ProgressSample:
+    """An answer, or a file, of this pod in the terms of the state machine; times to the millisecond, as stored."""
+    when = round(max(0.0, now - document["age"]), 3)
+    progress = Progress(pod.task, document["step"], document["total"], document["loss"], document["rate"], when)
+    return ProgressSample(progress, pod.container, now)

@@ -1,0 +1,63 @@
+"""Why tasks wait, as the status says it."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Install, Start
+
+
+def test_pods_refused_by_a_quota_are_explained(install: Install, start: Start) -> None:
+    cluster, server = install()
+    cluster.quota = "exceeded quota: gpus"
+    controller = start(server)
+    cluster.until(lambda: "exceeded quota: gpus" in cluster.status().get("message", ""))
+    assert cluster.status()["phase"] == "Pending"
+    cluster.quota = ""
+    for role in ("chief", "worker", "ps"):  # its controller looks again
+        cluster.change("statefulsets", f"j-{role}", {"metadata": {"labels": {"a": "b"}}})
+    cluster.phase("Running")
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends() == 0
+
+
+def test_a_claim_that_does_not_bind_is_explained(install: Install, start: Start) -> None:
+    cluster, server = install()
+    unbound = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": unbound}
+    cluster.stuck["j-chief-0"] = {"phase": "Pending", "conditions": [condition]}
+    cluster.create("persistentvolumeclaims", "j-checkpoints", {"spec": {}, "status": {"phase": "Pending"}})
+    cluster.tell("PersistentVolumeClaim", "j-checkpoints", "FailedBinding", "no storage class is set")
+    start(server)
+    expected = f"{unbound}; claim j-checkpoints is Pending (storage class none): no storage class is set"
+    cluster.until(lambda: expected in cluster.status().get("message", ""))
+
+
+def test_a_pod_that_does_not_say_why_it_waits_is_explained_by_its_events(
+    install: Install, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tfconfig.tensorflow_job.lifecycle.explain.PUZZLING_SECONDS", 0.0)
+    cluster, server = install()
+    waiting = {"name": "tensorflow", "restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}
+    cluster.stuck["j-chief-0"] = {"phase": "Pending", "containerStatuses": [waiting]}
+    cluster.tell("Pod", "j-ps-0", "FailedScheduling", "0/1 nodes are available")
+    cluster.stuck["j-ps-0"] = cluster.stuck["j-chief-0"]  # by now it has a node
+    cluster.tell("Pod", "j-chief-0", "FailedMount", 'secret "data" not found')
+    start(server)
+    expected = 'chief-0: FailedMount: secret "data" not found'
+    cluster.until(lambda: expected in cluster.status().get("message", ""))
+    asked, written = cluster.requests["LIST events"], len(cluster.statuses)
+    cluster.until(lambda: cluster.requests["LIST events"] > asked + 2)
+    assert all(expected in status["message"] for status in cluster.statuses[written:])
+    assert "ps-0: ContainerCreating" in cluster.status()["message"]
+
+
+def test_an_image_that_cannot_be_pulled_fails_the_run_in_kubernetes_words(install: Install, start: Start) -> None:
+    cluster, server = install(deadlines={"unstartableSeconds": 0})
+    waiting = {"reason": "ErrImagePull", "message": "no such image"}
+    container = {"name": "tensorflow", "restartCount": 0, "state": {"waiting": waiting}}
+    cluster.stuck["j-ps-1"] = {"phase": "Pending", "containerStatuses": [container]}
+    controller = start(server)
+    assert controller.ends() == 1
+    assert cluster.status()["reason"] == "PodsCannotStart"
+    assert "ps-1: ErrImagePull: no such image" in cluster.status()["message"]
