@@ -29,6 +29,7 @@ def a_job(
     backoff_limit: int = 6,
     retryable: list[int] | None = None,
     node_loss: str = "Wait",
+    node_loss_grace: int = 60,
     active: int | None = None,
     start: int | None = None,
     unstartable: int | None = 300,
@@ -62,7 +63,7 @@ def a_job(
             "retryableExitCodes": retryable,
             "uncountedExitCodes": [42],
             "nodeLoss": node_loss,
-            "nodeLossGraceSeconds": 60,
+            "nodeLossGraceSeconds": node_loss_grace,
         },
         "deadlines": {
             "activeSeconds": active,
@@ -74,7 +75,7 @@ def a_job(
         "cleanup": {"onSuccess": on_success, "onFailure": on_failure},
         "checkpointClaim": f"{name}-checkpoints",
     }
-    return cast(JobSpec, job)
+    return cast("JobSpec", job)
 
 
 def changed(job: JobSpec, **changes: Any) -> JobSpec:
@@ -83,4 +84,4 @@ def changed(job: JobSpec, **changes: Any) -> JobSpec:
     for key, value in changes.items():
         merges = isinstance(value, dict) and key not in ("replicas", "program")
         document[key] = {**cast("dict[str, Any]", document.get(key) or {}), **value} if merges else value
-    return cast(JobSpec, document)
+    return cast("JobSpec", document)

@@ -21,7 +21,7 @@ Start = Callable[..., Controller]
 def install() -> Iterator[Install]:
     """Clusters, each with one job freshly installed; the arguments change its job.json."""
     with ExitStack() as stack:
-        yield lambda **changes: stack.enter_context(kubernetes(cast(Document, job_spec(**changes))))
+        yield lambda **changes: stack.enter_context(kubernetes(cast("Document", job_spec(**changes))))
 
 
 @pytest.fixture

@@ -21,6 +21,20 @@ def test_pods_refused_by_a_quota_are_explained(install: Install, start: Start) -
     assert controller.ends() == 0
 
 
+def test_a_refusal_of_an_earlier_run_does_not_explain_this_one(install: Install, start: Start) -> None:
+    cluster, server = install(replicas={"chief": 1, "worker": 1, "ps": 1})
+    refusal = {"reason": "FailedCreate", "type": "Warning", "message": "exceeded quota"}
+    refusal["lastTimestamp"] = "2020-01-01T00:00:00Z"
+    cluster.create("events", "old", {**refusal, "involvedObject": {"kind": "StatefulSet", "name": "j-ps"}})
+    start(server)
+    cluster.phase("Running")
+    cluster.store("DELETED", "statefulsets", cluster.get("statefulsets", "j-ps"))
+    cluster.delete_pod("j-ps-0", force=True)  # nobody creates it again, and nobody says why
+    cluster.until(lambda: cluster.requests["LIST events"] > 2)
+    cluster.until(lambda: "ps-0: no pod yet" in cluster.status().get("message", ""))
+    assert not any("exceeded quota" in status.get("message", "") for status in cluster.statuses)
+
+
 def test_a_claim_that_does_not_bind_is_explained(install: Install, start: Start) -> None:
     cluster, server = install()
     unbound = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."

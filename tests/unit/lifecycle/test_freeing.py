@@ -7,15 +7,23 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.job_specs import a_job
-from tfconfig.tensorflow_job.lifecycle.freeing import LOST_SECONDS, SILENT_SECONDS
+from tfconfig.tensorflow_job.lifecycle.freeing import (
+    DELETED_BEFORE_SCALING,
+    LOST_SECONDS,
+    SHORT_GRACE_SECONDS,
+    SILENT_SECONDS,
+)
 from tfconfig.tensorflow_job.lifecycle.state import (
     RESTARTING,
     SUCCEEDED,
     Delete,
+    Event,
     Exit,
+    Finish,
+    Scale,
     Set,
 )
-from tfconfig.tensorflow_job.task.job_spec import tasks
+from tfconfig.tensorflow_job.task.job_spec import Task, name, tasks
 
 from .story import (
     CHIEF,
@@ -46,6 +54,16 @@ def test_a_pod_of_a_lost_node_is_told_and_replaced_only_if_wanted(node_loss: str
     assert [action for action in story.actions if isinstance(action, Delete)] == (
         forced if node_loss == "Replace" else []
     )
+
+
+@pytest.mark.parametrize(("grace", "after"), [(0, SILENT_SECONDS), (5, SILENT_SECONDS), (15, 15), (40, 40)])
+def test_a_node_is_never_given_up_before_it_counts_as_silent(grace: int, after: float) -> None:
+    story = Story.running(a_job("Custom", worker=2, node_loss="Replace", node_loss_grace=grace))
+    story.change(OTHER, deleted=story.now)
+    story.look(after)
+    assert story.deleted() == []
+    story.look(1)
+    assert story.deleted() == [OTHER]
 
 
 def test_a_node_lost_at_the_end_does_not_hold_the_job() -> None:
@@ -139,3 +157,66 @@ def test_a_controller_that_comes_after_everything_has_ended_finds_out() -> None:
     story.change(CHIEF, restarts=1, last=Exit(0, finished=NOW - 1000))
     assert story.look().phase == SUCCEEDED
     assert set(story.deleted()) == {CHIEF, WORKER, PS}
+
+
+# --- order and grace --------------------------------------------------------------------------------------------------
+
+
+def order(story: Story) -> list[tuple[str, int | None]]:
+    """What is scaled and deleted, in order: (`scale worker` or `delete worker-0`, the size or the grace)."""
+    return [
+        (f"scale {action.role}", action.replicas)
+        if isinstance(action, Scale)
+        else (f"delete {name(action.task)}", action.grace)
+        for action in story.actions
+        if isinstance(action, Scale | Delete)
+    ]
+
+
+def test_what_has_ended_goes_before_the_sets_are_scaled_and_the_others_after() -> None:
+    story = Story.running(a_job("Custom", chief=1, worker=2, ps=1, gpus={"worker": 1}))
+    story.exits(CHIEF, 0)
+    assert order(story) == [
+        ("delete chief-0", SHORT_GRACE_SECONDS),
+        ("scale chief", 0),
+        ("scale worker", 0),
+        ("scale ps", 0),
+        ("delete worker-0", None),  # may save something
+        ("delete worker-1", None),
+        ("delete ps-0", SHORT_GRACE_SECONDS),  # has nothing to save
+    ]
+
+
+def test_built_in_servers_have_a_short_grace() -> None:
+    story = Story.running(a_job(chief=1, worker=1, ps=1))
+    story.exits(CHIEF, 0)
+    graces = dict(order(story))
+    assert graces["delete worker-0"] == graces["delete ps-0"] == SHORT_GRACE_SECONDS
+
+
+def test_a_task_that_failed_the_run_has_a_short_grace_and_one_that_a_deadline_names_has_its_own() -> None:
+    story = Story.running(a_job("Custom", worker=2, policy="Never"))
+    story.exits(OTHER, 1)
+    assert order(story)[0] == ("delete worker-1", SHORT_GRACE_SECONDS)
+    story = Story(a_job("Custom", worker=2, start=60))
+    story.start()
+    story.change(OTHER, status="Waiting")
+    story.look(0)
+    assert story.look(60).deciding_task == OTHER
+    assert dict(order(story))["delete worker-1"] is None
+
+
+def test_few_are_deleted_before_the_sets_are_scaled() -> None:
+    size = 2 * DELETED_BEFORE_SCALING
+    story = Story.running(a_job("Custom", worker=size, success_policy="AllWorkers"))
+    for index in range(size):
+        story.change(Task("worker", index), restarts=1, last=Exit(0, finished=story.now))
+    story.look()
+    kinds = [text.split()[0] for text, _ in order(story)]
+    assert kinds == ["delete"] * DELETED_BEFORE_SCALING + ["scale"] + ["delete"] * DELETED_BEFORE_SCALING
+
+
+def test_events_come_first_and_the_end_last() -> None:
+    story = Story.running(a_job("Custom", worker=1, on_success="Keep"))
+    story.exits(WORKER, 0)
+    assert [type(action) for action in story.actions] == [Event, Finish]

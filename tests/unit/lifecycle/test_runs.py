@@ -102,6 +102,19 @@ def test_failure_frees_everything_and_fails_the_job_as_the_last_act(install: Ins
     assert status["decidingTask"] == "worker-1"
 
 
+@pytest.mark.parametrize("counted", [0, 2])
+def test_a_failing_job_may_have_had_the_failures_that_it_has_had(install: Install, start: Start, counted: int) -> None:
+    """With a lower limit Kubernetes would delete the pod that fails the Job, and its log with it."""
+    cluster, server = install(restart={"policy": "Never"})
+    failures = {"failed": counted, "uncountedTerminatedPods": {"failed": ["uid-1"] * counted}}
+    cluster.change("jobs", "j-lifecycle-1", {"status": failures})
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.exit("j-worker-1", 3)
+    assert controller.ends() == 1
+    assert backoff_limit(cluster) == 2 * counted
+
+
 def test_the_log_tells_the_story_and_ends_with_the_deciding_tasks_last_lines(install: Install, start: Start) -> None:
     cluster, server = install(restart={"backoffLimit": 1})
     cluster.scripts["j-chief-0"] = [1, 2]

@@ -116,3 +116,24 @@ def test_the_wave_that_is_stored_is_not_the_one_that_is_changed() -> None:
     story.change(OTHER, restarts=1, last=Exit(1, finished=story.now))
     decide(story.job, story.state, Observation(story.now, story.pods, story.sets))
     assert status.dump(story.job, story.state, {}) == stored
+
+
+def test_a_task_that_is_disrupted_again_does_not_become_the_cause_of_its_own_wave() -> None:
+    """Otherwise each disruption of it would use up one of its own failures that the wave may take in."""
+    story = Story.running(a_job("Custom", worker=2))
+    story.exits(OTHER, 143, WAS_ASKED_TO_END)
+    story.exits(WORKER, 1)  # counted, in the wave of worker-1
+    for _ in range(3):
+        story.exits(OTHER, 143, WAS_ASKED_TO_END)
+    wave = story.state.wave
+    assert wave is not None
+    assert (wave.origin, wave.counted, dict(wave.absorbed)) == (OTHER, True, {WORKER: 1})
+
+
+def test_a_disruption_after_a_failure_is_named_as_its_cause() -> None:
+    story = Story.running(a_job("Custom", worker=2))
+    story.exits(WORKER, 1)
+    story.exits(OTHER, 143, WAS_ASKED_TO_END)
+    wave = story.state.wave
+    assert wave is not None
+    assert (wave.origin, dict(wave.absorbed)) == (OTHER, {WORKER: 1})

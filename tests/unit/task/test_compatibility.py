@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.interpreters import oldest
 from tests.unit.task.conftest import TASK
 
 FILES = sorted(file for file in TASK.glob("*.py") if file.stem != "contracts")  # which nothing imports in a pod
@@ -52,3 +53,11 @@ def test_the_contracts_are_imported_for_the_type_checker_alone(file: Path) -> No
     for_types = {id(node) for block in checked for node in ast.walk(block)}
     imports = [node for node in ast.walk(module) if isinstance(node, ast.ImportFrom) and node.module == "contracts"]
     assert all(id(node) in for_types for node in imports)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_it_is_imported_by_the_oldest_python_here(file: Path) -> None:
+    code = f"import sys, importlib; sys.path.insert(0, {str(TASK.parents[1])!r}); sys.dont_write_bytecode = True; "
+    code += f"importlib.import_module('{TASK.parent.name}.task.{file.stem}')"
+    done = subprocess.run([oldest((3, 6)), "-S", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
