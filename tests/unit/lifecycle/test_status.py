@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -27,11 +27,13 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Unstartable,
     Wave,
 )
+from tfconfig.tensorflow_job.task.contracts import Reason
 from tfconfig.tensorflow_job.task.job_spec import ROLES, Task, tasks
 from tfconfig.tensorflow_job.task.ranges import parse_ranges
 
 JOB = a_job("Custom", chief=1, worker=3, ps=2)
 PHASES = st.sampled_from([PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED])
+REASONS = st.sampled_from(get_args(Reason))
 TIMES = st.integers(0, 4_000_000_000_000).map(lambda milliseconds: milliseconds / 1000)
 TASKS = st.builds(Task, st.sampled_from(ROLES), st.integers(0, 5000))
 UIDS = st.uuids().map(str)
@@ -41,7 +43,7 @@ STATES = st.builds(
     State,
     run_id=st.text(max_size=10),
     phase=PHASES,
-    reason=st.text(max_size=10),
+    reason=REASONS,
     message=st.text(max_size=40),
     started=TIMES,
     all_ran=st.none() | TIMES,
@@ -63,7 +65,7 @@ STATES = st.builds(
     all_running_since=st.none() | TIMES,
     hung_before=st.none() | TIMES,
     history=st.lists(
-        st.builds(Outcome, st.text(max_size=10), PHASES, st.text(max_size=10), st.text(max_size=10), TIMES), max_size=3
+        st.builds(Outcome, st.text(max_size=10), PHASES, REASONS, st.text(max_size=10), TIMES), max_size=3
     ).map(tuple),
 )
 JSON: st.SearchStrategy[Any] = st.recursive(
