@@ -26,14 +26,14 @@ class Case:
     release: str = RELEASE
 
 
-def wrong() -> list[Case]:
-    """The files with mistakes."""
-    return [case for file in sorted(FOLDER.glob("wrong/*.txt")) for case in _cases(file)]
+def invalid() -> list[Case]:
+    """The files with errors."""
+    return [case for file in sorted(FOLDER.glob("invalid/*.txt")) for case in _cases(file)]
 
 
-def right() -> list[Case]:
+def valid() -> list[Case]:
     """The files without any."""
-    return list(_cases(FOLDER / "right.txt"))
+    return list(_cases(FOLDER / "valid.txt"))
 
 
 def _cases(file: Path) -> list[Case]:

@@ -58,7 +58,7 @@ class TestPreCommit:
         commit(source)
         return source
 
-    def test_hook_installs_and_finds_the_mistake(self, hook: Path, jobs: Path, tmp_path: Path) -> None:
+    def test_hook_installs_and_finds_the_error(self, hook: Path, jobs: Path, tmp_path: Path) -> None:
         commit(jobs)
         config = {"id": "tfconfig-validate", "files": r"^jobs/.*\.yaml$", "args": ["-f", "team.yaml"]}
         rev = shell(["git", "rev-parse", "HEAD"], hook).stdout.strip()
@@ -109,7 +109,7 @@ class TestAction:
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)]
         return shell(command, jobs, RUNNER_TEMP=str(temp), PYTHONPATH=str(ROOT), **environ)
 
-    def test_mistakes_are_annotations_of_the_pull_request(
+    def test_errors_are_annotations_of_the_pull_request(
         self, action: dict[str, Any], jobs: Path, tmp_path: Path
     ) -> None:
         done = self.run(action, jobs, tmp_path, files="jobs/**/*.yaml\n", values="team.yaml\n")
@@ -122,7 +122,7 @@ class TestAction:
         done = self.run(action, jobs, tmp_path, files="jobs/*.yaml", arguments="--release=9\n--strict\n")
         assert (done.returncode, "TFC101" in done.stdout) == (1, True)
 
-    def test_findings_go_to_a_file(self, action: dict[str, Any], jobs: Path, tmp_path: Path) -> None:
+    def test_output_goes_to_a_file(self, action: dict[str, Any], jobs: Path, tmp_path: Path) -> None:
         done = self.run(action, jobs, tmp_path, files="jobs/**/*.yaml", format="sarif", output="found.sarif")
         assert (done.returncode, done.stdout) == (1, "")
         assert json.loads((jobs / "found.sarif").read_text("utf-8"))["version"] == "2.1.0"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tfconfig.commands.validate import findings
+from tfconfig.checking.findings import findings
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfconfig.checking.reporters import text
-from tfconfig.diagnostics import Diagnostic, Origin, dotted, finding, ordered
+from tfconfig.diagnostics import Diagnostic, Origin, dotted, ordered
 
 SOURCE = {"v.yaml": "a: 1\nb:\n  c: 'é'\n" + f"d: {'x' * 500}y\n"}
 
 
 def shown(line: int, column: int, end_line: int, end_column: int) -> list[str]:
-    found = finding("TFC012", Origin("v.yaml", line, column, end_line, end_column), "found", "do this")
+    found = Diagnostic.at(Origin("v.yaml", line, column, end_line, end_column), "TFC012", "found", "do this")
     return text([found], SOURCE).splitlines()[1:-1]
 
 

@@ -1,4 +1,4 @@
-"""The tool and Helm agree on the chart: what one refuses the other refuses, in the same words; job.json is the same."""
+"""The tool and Helm agree: what one refuses the other refuses, with the same messages; job.json is the same."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from tests.chart import helm, kubernetes
 from tests.unit.tool import generated
 from tfconfig.checking import rules
-from tfconfig.commands.validate import findings
+from tfconfig.checking.findings import findings
 from tfconfig.diagnostics import ERROR, Diagnostic
 from tfconfig.tensorflow_job.task.job_spec import tasks, tf_config
 from tfconfig.values import job_spec
@@ -38,8 +38,8 @@ def read(values: dict[str, Any]) -> Values:
         return load([str(file)])
 
 
-def words(found: list[Diagnostic]) -> set[str]:
-    return {f"{one.message}; {one.fix}" for one in found}
+def messages(diagnostics: list[Diagnostic]) -> set[str]:
+    return {f"{diagnostic.message}; {diagnostic.fix}" for diagnostic in diagnostics}
 
 
 def assert_agreement(values: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ def assert_agreement(values: dict[str, Any]) -> None:
     except helm.RefusedError as error:
         assert refusable, f"Helm alone refuses this: {error}"  # noqa: PT017
         if all(one.rule >= "TFC1" for one in refusable):  # not the schema, which Helm words in its own way
-            assert words(refusable) == set(re.findall(r"^\s+- (.*)$", str(error), re.MULTILINE))  # noqa: PT017
+            assert messages(refusable) == set(re.findall(r"^\s+- (.*)$", str(error), re.MULTILINE))  # noqa: PT017
         return
     assert not refusable, "the tool alone refuses this"
     theirs = rendered.job_spec()
@@ -97,7 +97,7 @@ def test_generated_tf_config_is_what_pods_compute_from_the_rendered_config_map(s
 
 
 @pytest.mark.parametrize("name", helm.ci_values())
-def test_values_files_of_the_chart_have_no_mistake(name: str) -> None:
+def test_values_files_of_the_chart_have_no_errors(name: str) -> None:
     file = helm.CHART / "ci" / f"{name}-values.yaml"
     assert [one for one in findings(load([str(file)]), RELEASE) if one.severity == ERROR] == []
 
@@ -111,7 +111,7 @@ BAD = {
         "strategy: Custom\nworker: {replicas: 0}\nps: {replicas: 2}",
         4,
         "ps.replicas",
-        "2 parameter servers",
+        "2, but there is no chief or worker",
     ),
     "no program": ("program: null", 2, "program", "null"),
     "no command": ("program: {command: []}", 2, "program.command", "python3, train.py"),

@@ -99,7 +99,7 @@ def test_comment_in_an_overlay_counts_when_one_of_its_jobs_needs_it() -> None:
     assert "TFC009" in run("validate", "-f", "team.yaml", "b.yaml").stdout
 
 
-def test_file_that_cannot_be_read_is_told_whatever_is_ignored() -> None:
+def test_file_that_cannot_be_read_is_reported_whatever_is_ignored() -> None:
     Path("v.yaml").write_text("a: [  # tfconfig: ignore[TFC001]\n", "utf-8")
     assert "error TFC001" in run("validate", "v.yaml", "--ignore", "TFC").stdout
 
@@ -116,19 +116,19 @@ def test_comment_has_its_use_even_when_its_rule_is_not_selected() -> None:
     assert ids(f"{WRONG}  # tfconfig: ignore[TFC011]\n", "--select", "TFC009") == []
 
 
-def test_id_that_no_rule_has_is_a_wrong_call() -> None:
+def test_id_that_no_rule_has_is_a_usage_error() -> None:
     result = run("validate", "--set", "a=b", "--select", "TFC999")
     assert result.exit_code == 2
-    assert "TFC999: no rule has such an id; `tfconfig explain` lists them" in result.stderr
+    assert "TFC999: no such rule; `tfconfig explain` lists all rules" in result.stderr
 
 
-def test_warnings_end_with_0_unless_strict() -> None:
+def test_warnings_exit_0_unless_strict() -> None:
     Path("v.yaml").write_text(GOOD + "ps: {}  # tfconfig: ignore[TFC011]\n", "utf-8")
     result = run("validate", "v.yaml")
-    assert (result.exit_code, result.stderr) == (0, "1 job checked, 1 warning found\n")
+    assert (result.exit_code, result.stderr) == (0, "1 job checked: 1 warning\n")
     assert "warning TFC009" in result.stdout
     result = run("validate", "v.yaml", "--strict")
-    assert (result.exit_code, result.stderr) == (1, "1 job checked, 1 mistake found\n")
+    assert (result.exit_code, result.stderr) == (1, "1 job checked: 1 error\n")
     assert "error TFC009" in result.stdout
 
 

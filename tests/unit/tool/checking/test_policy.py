@@ -50,12 +50,12 @@ def test_message_of_a_policy_stands_at_the_users_line(check: Check) -> None:
     assert (found.rule, found.severity, found.line, found.path) == ("TFC400", "error", 4, "worker.replicas")
     assert Path(found.file).name == "values.yaml"
     assert found.message == "worker.replicas: more than 16 workers need a reservation"
-    assert found.fix == "ML platform asks for this"
+    assert found.fix == "required by ML platform"
 
 
 def test_without_a_message_the_schema_speaks(check: Check) -> None:
     (found,) = check("properties: {worker: {properties: {replicas: {maximum: 16}}}}")
-    assert (found.message, found.fix) == ("worker.replicas: 40 is more than 16", "give 16 or less (0.yaml)")
+    assert (found.message, found.fix) == ("worker.replicas: 40 is more than 16", "use 16 or less (0.yaml)")
 
 
 def test_each_keyword_can_have_a_message(check: Check) -> None:
@@ -114,17 +114,20 @@ def test_policy_may_be_json(check: Check) -> None:
     ("text", "says"),
     [
         ("a: [", "1.yaml:2:1: not YAML"),
-        ("", "1.yaml:1:1: an empty policy"),
-        ("properties:\n  a: {type: number, minimum: x}", "1.yaml:2:21: no JSON Schema of draft-07"),
-        ("properties:\n  a: {type: text}", "1.yaml:2:7: no JSON Schema of draft-07"),
+        ("", "1.yaml:1:1: the policy is empty"),
+        ("properties:\n  a: {type: number, minimum: x}", "1.yaml:2:21: not a JSON Schema of draft-07"),
+        ("properties:\n  a: {type: text}", "1.yaml:2:7: not a JSON Schema of draft-07"),
         ("$schema: https://json-schema.org/draft/2020-12/schema", "1.yaml:1:1: a policy is a JSON Schema of draft-07"),
-        ("properties:\n  a: {$ref: '#/definitions/b'}", "1.yaml:2:7: #/definitions/b is nowhere in this file"),
-        ("allOf:\n  - $ref: http://example.com/schema.json", "1.yaml:2:5: http://example.com/schema.json is nowhere"),
-        ("properties:\n  a: {pattern: '['}", "1.yaml:2:7: no JSON Schema of draft-07: '[' is not a 'regex'"),
+        ("properties:\n  a: {$ref: '#/definitions/b'}", "1.yaml:2:7: #/definitions/b is not in this file"),
+        (
+            "allOf:\n  - $ref: http://example.com/schema.json",
+            "1.yaml:2:5: http://example.com/schema.json is not in this file",
+        ),
+        ("properties:\n  a: {pattern: '['}", "1.yaml:2:7: not a JSON Schema of draft-07: '[' is not a 'regex'"),
         ("a: 1\n---\nb: 2", "1.yaml:2:1: a second document"),
     ],
 )
-def test_broken_policy_is_wrong_usage_and_names_its_place(tmp_path: Path, text: str, says: str) -> None:
+def test_broken_policy_is_a_usage_error_and_names_its_place(tmp_path: Path, text: str, says: str) -> None:
     file = tmp_path / "1.yaml"
     file.write_text(text, "utf-8")
     with pytest.raises(policy.PolicyError) as refused:
@@ -132,11 +135,11 @@ def test_broken_policy_is_wrong_usage_and_names_its_place(tmp_path: Path, text: 
     assert says in str(refused.value)
 
 
-def test_policy_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+def test_policy_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(policy.PolicyError, match="No such file"):
         policy.load(str(tmp_path / "none.yaml"))
 
 
-def test_reference_to_itself_is_wrong_usage(check: Check) -> None:
+def test_reference_to_itself_is_a_usage_error(check: Check) -> None:
     with pytest.raises(policy.PolicyError, match="leads to itself"):
         check("definitions: {a: {$ref: '#/definitions/a'}}\nallOf: [{$ref: '#/definitions/a'}]")

@@ -42,21 +42,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("folder")
 class TestValidate:
-    def test_right_file_ends_with_0_and_says_so(self) -> None:
+    def test_valid_file_exits_0_and_says_so(self) -> None:
         result = run("validate", "good.yaml")
         assert (result.exit_code, result.stdout) == (0, "")
-        assert result.stderr == "1 job checked, no mistake found\n"
+        assert result.stderr == "1 job checked: no errors\n"
 
-    def test_wrong_file_ends_with_1_and_shows_the_line(self) -> None:
+    def test_invalid_file_exits_1_and_shows_the_line(self) -> None:
         result = run("validate", "bad.yaml")
         assert result.exit_code == 1
         assert result.stdout == (
-            'bad.yaml:3:13: error TFC011: worker.replicas: expected a whole number, found the text "3"\n'
+            'bad.yaml:3:13: error TFC011: worker.replicas: expected an integer, found the string "3"\n'
             '  3 |   replicas: "3"\n'
             "    |             ^^^\n"
             "  fix: remove the quotes\n"
         )
-        assert result.stderr == "1 job checked, 1 mistake found\n"
+        assert result.stderr == "1 job checked: 1 error\n"
 
     def test_json_has_the_fields_of_version_1(self) -> None:
         result = run("validate", "bad.yaml", "--format", "json")
@@ -67,7 +67,7 @@ class TestValidate:
                 {
                     "rule": "TFC011",
                     "severity": "error",
-                    "message": 'worker.replicas: expected a whole number, found the text "3"',
+                    "message": 'worker.replicas: expected an integer, found the string "3"',
                     "fix": "remove the quotes",
                     "file": "bad.yaml",
                     "line": 3,
@@ -86,22 +86,24 @@ class TestValidate:
     def test_each_file_is_a_job_of_its_own(self) -> None:
         result = run("validate", "good.yaml", "bad.yaml")
         assert result.exit_code == 1
-        assert result.stderr == "2 jobs checked, 1 mistake found\n"
+        assert result.stderr == "2 jobs checked: 1 error\n"
 
-    def test_overlays_lie_under_each_file(self, folder: Path) -> None:
+    def test_overlays_go_under_each_file(self, folder: Path) -> None:
         (folder / "team.yaml").write_text("program: {command: [x]}\nimage: {tags: x}\n", "utf-8")
         (folder / "job.yaml").write_text("worker: {replicas: 4}\n", "utf-8")
         result = run("validate", "-f", "team.yaml", "job.yaml", "good.yaml")
         assert result.stdout.count("team.yaml:2:9: error TFC010") == 1
-        assert result.stderr == "2 jobs checked, 1 mistake found\n"
+        assert result.stderr == "2 jobs checked: 1 error\n"
 
     def test_files_of_f_alone_are_one_job(self) -> None:
         result = run("validate", "-f", "bad.yaml", "-f", "good.yaml", "--set", "worker.replicas=3")
-        assert (result.exit_code, result.stderr) == (0, "1 job checked, no mistake found\n")
+        assert (result.exit_code, result.stderr) == (0, "1 job checked: no errors\n")
 
-    def test_mistake_in_a_set_argument_names_the_argument(self) -> None:
+    def test_error_in_a_set_argument_names_the_argument(self) -> None:
         result = run("validate", "good.yaml", "--set", "worker.replicas=many")
-        assert result.stdout.startswith("--set worker.replicas=many: error TFC011: worker.replicas: expected a whole")
+        assert result.stdout.startswith(
+            "--set worker.replicas=many: error TFC011: worker.replicas: expected an integer"
+        )
 
     def test_dash_is_standard_input(self) -> None:
         result = run("validate", "-", stdin=BAD)
@@ -115,11 +117,11 @@ class TestValidate:
             (("good.yaml", "--set", "a"), "--set a: the key 'a' has no value; write a=VALUE"),
             (("good.yaml", "--format", "xml"), "'xml' is not one of"),
             (("http://x/v.yaml",), "download the file"),
-            (("-f", "-", "good.yaml", "bad.yaml"), "standard input can be read once"),
-            (("-", "-"), "standard input can be read once"),
+            (("-f", "-", "good.yaml", "bad.yaml"), "standard input can be read only once"),
+            (("-", "-"), "standard input can be read only once"),
         ],
     )
-    def test_wrong_call_ends_with_2(self, arguments: tuple[str, ...], says: str) -> None:
+    def test_usage_error_exits_2(self, arguments: tuple[str, ...], says: str) -> None:
         result = run("validate", *arguments)
         assert result.exit_code == 2
         assert says in result.stderr
@@ -174,7 +176,7 @@ class TestGenerate:
         assert result["ps-0"]["task"] == {"type": "ps", "index": 0}
         assert list(result) == ["chief-0", "worker-0", "worker-1", "ps-0"]
 
-    def test_values_with_mistakes_are_refused_with_the_findings(self) -> None:
+    def test_values_with_errors_are_refused_with_the_diagnostics(self) -> None:
         result = run("generate", "-f", "bad.yaml")
         assert (result.exit_code, result.stdout) == (1, "")
         assert "bad.yaml:3:13: error TFC011" in result.stderr
@@ -186,7 +188,7 @@ class TestGenerate:
             (("--format", "env"), "choose it with --task"),
         ],
     )
-    def test_wrong_call_ends_with_2(self, arguments: tuple[str, ...], says: str) -> None:
+    def test_usage_error_exits_2(self, arguments: tuple[str, ...], says: str) -> None:
         result = run("generate", "-f", "good.yaml", *arguments)
         assert result.exit_code == 2
         assert says in result.stderr
@@ -207,7 +209,7 @@ class TestChart:
         (tmp_path / "mine").touch()
         result = run("chart", "--export", tmp_path)
         assert result.exit_code == 2
-        assert "is not empty; give a new directory" in result.stderr
+        assert "is not empty; use a new directory" in result.stderr
 
     def test_export_to_where_nothing_can_be_written_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -230,7 +232,7 @@ def seconds(*arguments: str) -> float:
 
 
 class TestStart:
-    def test_version_is_told(self) -> None:
+    def test_version_is_printed(self) -> None:
         assert run("--version").stdout == f"tfconfig {tfconfig.__version__}\n"
 
     def test_help_lists_the_commands(self) -> None:

@@ -22,7 +22,7 @@ from tfconfig.values.set_flags import SetFlags
 PROGRAM = "program: {command: [python3, train.py]}\n"
 MARK = "# <--"
 
-# A mistake of size is no example to read; TFC009 is about comments and TFC400 about policies: each has its own test.
+# An error of size is no example to read; TFC009 is about comments and TFC400 about policies: each has its own test.
 WITHOUT_EXAMPLE = {"TFC009", "TFC104", "TFC142", "TFC400"}
 EXAMPLES = [rule for rule in rules.RULES.values() if rule.id not in WITHOUT_EXAMPLE]
 
@@ -90,14 +90,14 @@ def test_release_name_that_helm_refuses_is_found_whatever_the_job_is_called(find
     assert (found.rule, found.file) == ("TFC101", f"--release {release}")
 
 
-def test_mistake_is_shown_where_the_user_caused_it(find: Find) -> None:
+def test_an_error_is_shown_where_the_user_caused_it(find: Find) -> None:
     (found,) = find(PROGRAM + "strategy: MultiWorkerMirrored\nworker: {replicas: 0}\n")
     assert (found.rule, found.line) == ("TFC112", 3)
     (found,) = find("strategy: Custom\n" + PROGRAM, SetFlags(typed=("worker.replicas=0",)))
     assert found.file == "--set worker.replicas=0"
 
 
-def test_all_mistakes_are_found_in_one_run(find: Find) -> None:
+def test_all_errors_are_found_in_one_run(find: Find) -> None:
     found = find("env: {TF_CONFIG: x}\nworker: {replicas: -1, gpu: 1}\nrestart: {policy: never}\n")
     assert [one.rule for one in found] == ["TFC102", "TFC140", "TFC012", "TFC010", "TFC012"]
 
@@ -106,7 +106,7 @@ def test_setting_that_roles_share_is_reported_once(find: Find) -> None:
     assert [one.path for one in find(PROGRAM + "env: {API_TOKEN: x}\n")] == ["env.API_TOKEN"]
 
 
-def test_mistake_that_the_schema_told_already_is_not_told_again(find: Find) -> None:
+def test_an_error_of_the_schema_is_not_reported_again(find: Find) -> None:
     assert [one.rule for one in find(PROGRAM + "tolerations: 3\n")] == ["TFC011"]
     assert [one.rule for one in find(PROGRAM + "initContainers: [{name: a}]\n")] == ["TFC013"]
 
@@ -115,7 +115,7 @@ ROLES = st.fixed_dictionaries({"chief": st.integers(0, 1), "worker": st.integers
 
 
 @given(ROLES, st.from_regex(r"[a-z][a-z0-9]{0,41}", fullmatch=True))
-def test_size_of_tf_config_is_told_without_making_it(replicas: dict[str, int], name: str) -> None:
+def test_size_of_tf_config_is_known_without_making_it(replicas: dict[str, int], name: str) -> None:
     data: dict[str, Any] = {**bundled_data(), **{role: {"replicas": count} for role, count in replicas.items()}}
     job = job_spec.job(data, name, bundled().strategies)
     all_tasks = tasks(job)
