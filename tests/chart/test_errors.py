@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.task import job_spec
 
 from . import errors
@@ -58,12 +57,7 @@ def test_the_limit_of_tf_config_is_exact(role: str, name: str, evaluators: int) 
     counts = {"chief": 1, "worker": 1, "ps": 1, "evaluator": evaluators}
 
     def longest(count: int) -> int:
-        job: dict[str, Any] = {
-            "name": name,
-            "service": name,
-            "port": 2222,
-            "replicas": {key: n for key, n in (counts | {role: count}).items() if n},
-        }
+        job = changed(a_job(name=name), replicas={key: n for key, n in (counts | {role: count}).items() if n})
         last = {task.role: task for task in job_spec.tasks(job)}.values()
         return max(len(job_spec.dumps(job_spec.tf_config(job, task))) for task in last)
 

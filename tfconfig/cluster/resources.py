@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfconfig.cluster.rights import permissions
+from tfconfig.tensorflow_job.task import names
 from tfconfig.values import job_spec
 from tfconfig.values.load import Values
 from tfconfig.values.quantity import Quantity, parse
 from tfconfig.values.role_settings import data_volumes, setting
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 Amounts = dict[str, Quantity]  # by the name of the resource: cpu, memory, nvidia.com/gpu
 
@@ -22,7 +26,7 @@ def plan(values: Values, release: str) -> dict[str, Any]:
     data = values.data
     job = job_spec.job(data, values.job_release(release), values.chart.strategies)
     suspended = bool(data.get("suspend"))
-    pods = {
+    pods: dict[str, dict[str, Any]] = {
         role: {
             "count": count,
             "runs": "server" if role in job["servers"] else "program",
@@ -111,7 +115,7 @@ def _init_containers(data: Mapping[str, Any], role: str) -> list[Mapping[str, An
     return setting(data, role, "initContainers") or []
 
 
-def _claims(data: Mapping[str, Any], job: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _claims(data: Mapping[str, Any], job: JobSpec) -> list[dict[str, Any]]:
     checkpoint = data["checkpoint"]
     claims: list[dict[str, Any]] = []
     if job["checkpointClaim"]:
@@ -135,47 +139,50 @@ def _claims(data: Mapping[str, Any], job: Mapping[str, Any]) -> list[dict[str, A
     return claims
 
 
-def _ports(data: Mapping[str, Any], job: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _ports(data: Mapping[str, Any], job: JobSpec) -> list[dict[str, Any]]:
     """The ports of the job's Services, and whether only the job's own pods may connect to them."""
     ports = [(job["port"], job["service"], "job" if data["networkPolicy"].get("enabled") else "anywhere")]
     if data["tensorboard"].get("enabled"):
-        ports.append((80, f"{job['name']}-tensorboard", "anywhere"))
+        ports.append((80, names.tensorboard_name(job["name"]), "anywhere"))
     return [{"port": port, "protocol": "TCP", "service": service, "from": source} for port, service, source in ports]
 
 
 def _account(data: Mapping[str, Any], name: str) -> str:
-    return data["serviceAccount"].get("name") or f"{name}-lifecycle"
+    return data["serviceAccount"].get("name") or names.lifecycle_name(name)
 
 
-def _objects(data: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _objects(data: Mapping[str, Any], job: JobSpec) -> list[tuple[str, str]]:
     """(kind, name) of the objects of the chart's templates. The Job's name ends with a hash that only Helm knows."""
-    name = job["name"]
+    name, lifecycle = job["name"], names.lifecycle_name(job["name"])
     files = any(text is not None for text in (data["program"].get("files") or {}).values())
     objects = [
-        *(("StatefulSet", f"{name}-{role}") for role in job["replicas"]),
-        ("Job", f"{name}-lifecycle-*"),
+        *(("StatefulSet", names.set_name(name, role)) for role in job["replicas"]),
+        ("Job", f"{lifecycle}-*"),
         ("Service", name),
-        *(("ConfigMap", f"{name}-{part}") for part in ("job", "task", "lifecycle", "status")),
-        *([("ConfigMap", f"{name}-program")] if files else []),
+        ("ConfigMap", names.job_config_name(name)),
+        ("ConfigMap", names.task_code_name(name)),
+        ("ConfigMap", lifecycle),
+        ("ConfigMap", names.status_name(name)),
+        *([("ConfigMap", names.program_name(name))] if files else []),
         *(("PersistentVolumeClaim", claim["name"]) for claim in _claims(data, job) if claim["created"]),
         *([("NetworkPolicy", name)] if data["networkPolicy"].get("enabled") else []),
         *_observing(data, name),
     ]
     if data["serviceAccount"].get("create"):
-        objects += [("ServiceAccount", _account(data, name)), ("Role", f"{name}-lifecycle")]
-        objects += [("RoleBinding", f"{name}-lifecycle")]
+        objects += [("ServiceAccount", _account(data, name)), ("Role", lifecycle), ("RoleBinding", lifecycle)]
     return objects
 
 
 def _observing(data: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
     """The objects of TensorBoard and of the metrics."""
     board, metrics, guarded = data["tensorboard"], data["metrics"], data["networkPolicy"].get("enabled")
+    board_name = names.tensorboard_name(name)
     objects: list[tuple[str, str]] = []
     if metrics.get("enabled"):
-        objects += [("NetworkPolicy", f"{name}-lifecycle")] if guarded else []
+        objects += [("NetworkPolicy", names.lifecycle_name(name))] if guarded else []
         objects += [("PodMonitor", name)] if metrics["podMonitor"].get("enabled") else []
     if board.get("enabled"):
-        objects += [("Deployment", f"{name}-tensorboard"), ("Service", f"{name}-tensorboard")]
-        objects += [("NetworkPolicy", f"{name}-tensorboard")] if guarded else []
-        objects += [("Ingress", f"{name}-tensorboard")] if board["ingress"].get("enabled") else []
+        objects += [("Deployment", board_name), ("Service", board_name)]
+        objects += [("NetworkPolicy", board_name)] if guarded else []
+        objects += [("Ingress", board_name)] if board["ingress"].get("enabled") else []
     return objects

@@ -9,6 +9,7 @@ from typing import Any
 
 from tfconfig.checking.rules.registry import JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
+from tfconfig.tensorflow_job.task.names import PORT
 from tfconfig.values import job_spec
 from tfconfig.values.role_settings import MADE_VARIABLES
 
@@ -201,8 +202,8 @@ def _ports(job: JobValues) -> Iterator[Diagnostic]:
     for _, place, containers in job.settings("extraContainers"):
         for i, container in enumerate(containers or []):
             for j, port in enumerate(container.get("ports") or []):
-                if port.get("containerPort") == job_spec.PORT:
-                    message = f"{job_spec.PORT} is the port of TensorFlow in the pod"
+                if port.get("containerPort") == PORT:
+                    message = f"{PORT} is the port of TensorFlow in the pod"
                     yield job.diagnostic(
                         "TFC176",
                         (*place, i, "ports", j, "containerPort"),

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -18,6 +18,7 @@ from tests.unit.tool import generated
 from tfconfig.checking import rules
 from tfconfig.checking.findings import findings
 from tfconfig.diagnostics import ERROR, Diagnostic
+from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.job_spec import tasks, tf_config
 from tfconfig.values import job_spec
 from tfconfig.values.load import Values, load
@@ -89,7 +90,7 @@ def test_generated_tf_config_is_what_pods_compute_from_the_rendered_config_map(s
     mine = read(values)
     job, theirs = (
         job_spec.job(mine.data, RELEASE, mine.chart.strategies),
-        helm.render(values, release=RELEASE).job_spec(),
+        cast("JobSpec", helm.render(values, release=RELEASE).job_spec()),
     )
     all_tasks = tasks(theirs)
     assert len(all_tasks) >= 4
