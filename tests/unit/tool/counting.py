@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,11 @@ import tfconfig
 _ROOT = str(Path(tfconfig.__file__).parent)
 
 
-def steps(call: Callable[[], object]) -> int:
-    """The bytecode instructions of the tool's own code in a call, loops and comprehensions included."""
+def steps(call: Callable[[], object], limit: float = math.inf) -> int:
+    """The bytecode instructions of the tool's own code in a call, loops and comprehensions included.
+
+    A call that takes more than `limit` fails at once.
+    """
     count = 0
 
     def count_in(frame: FrameType, event: str, _: Any) -> Any:
@@ -24,6 +28,7 @@ def steps(call: Callable[[], object]) -> int:
                 return None
             frame.f_trace_opcodes, frame.f_trace_lines = True, False
         count += event == "opcode"
+        assert count <= limit, f"more than {limit} steps"
         return count_in
 
     before = sys.gettrace()
