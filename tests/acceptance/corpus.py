@@ -43,7 +43,7 @@ def _cases(file: Path) -> list[Case]:
 
 def _case(part: str) -> Case:
     head, _, text = part.partition("\n")
-    title, _, extra = (one.strip() for one in head.partition("|"))
+    title, _, extra = (item.strip() for item in head.partition("|"))
     expected, release = set(), RELEASE
     for word in extra.split():
         if "@" in word:

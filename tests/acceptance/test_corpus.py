@@ -35,16 +35,16 @@ def refused_by_helm(case: Case) -> str:
         rendered = helm.render(engine.read_yaml(case.text), release=case.release)
     except (helm.RefusedError, engine.RefusedError) as error:
         return str(error)
-    for one in rendered.all("StatefulSet"):
-        kubernetes.assert_valid(one, kubernetes.NEWEST)
+    for item in rendered.all("StatefulSet"):
+        kubernetes.assert_valid(item, kubernetes.NEWEST)
     return ""
 
 
 @pytest.mark.parametrize("case", INVALID, ids=lambda case: case.title)
 def test_an_error_is_reported_with_its_rule_at_its_line_and_nothing_else(case: Case, tmp_path: Path) -> None:
-    found = found_in(case, tmp_path)
-    assert {(one.rule, one.line) for one in found} == case.expected, found
-    assert all(one.fix for one in found)
+    diagnostics = found_in(case, tmp_path)
+    assert {(item.rule, item.line) for item in diagnostics} == case.expected, diagnostics
+    assert all(item.fix for item in diagnostics)
 
 
 @pytest.mark.parametrize("case", VALID, ids=lambda case: case.title)

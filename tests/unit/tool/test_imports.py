@@ -32,12 +32,12 @@ Sources = Mapping[str, str]  # name of a module -> its text
 def sources() -> Sources:
     """Every module of the tool, and of the code in the pods under the name by which the tool imports it."""
     files = [*ROOT.rglob("*.py"), *(ROOT / POD).rglob("*.py")]
-    found = {}
+    texts = {}
     for file in files:
         if "_chart" not in file.relative_to(ROOT).parts:
             parts = ("tfconfig", *file.relative_to(ROOT).with_suffix("").parts)
-            found[".".join(parts).removesuffix(".__init__")] = file.read_text("utf-8")
-    return found
+            texts[".".join(parts).removesuffix(".__init__")] = file.read_text("utf-8")
+    return texts
 
 
 def package(module: str) -> str:

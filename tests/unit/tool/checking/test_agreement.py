@@ -45,21 +45,21 @@ def messages(diagnostics: list[Diagnostic]) -> set[str]:
 
 def assert_agreement(values: dict[str, Any]) -> None:
     mine = read(values)
-    found = [one for one in findings(mine, RELEASE) if one.severity == ERROR]
-    refusable = [one for one in found if rules.RULES[one.rule].chart]
+    diagnostics = [item for item in findings(mine, RELEASE) if item.severity == ERROR]
+    refusable = [item for item in diagnostics if rules.RULES[item.rule].chart]
     try:
         rendered = helm.render(values, release=RELEASE)
     except helm.RefusedError as error:
         assert refusable, f"Helm alone refuses this: {error}"  # noqa: PT017
-        if all(one.rule >= "TFC1" for one in refusable):  # not the schema, which Helm words in its own way
+        if all(item.rule >= "TFC1" for item in refusable):  # not the schema, which Helm words in its own way
             assert messages(refusable) == set(re.findall(r"^\s+- (.*)$", str(error), re.MULTILINE))  # noqa: PT017
         return
     assert not refusable, "the tool alone refuses this"
     theirs = rendered.job_spec()
     assert job_spec.job(mine.data, RELEASE, mine.chart.strategies, theirs["runId"]) == theirs
-    if not found:
-        for one in rendered.all("StatefulSet")[:2] + rendered.all("NetworkPolicy"):  # tests/chart has all objects
-            kubernetes.assert_valid(one, kubernetes.NEWEST)
+    if not diagnostics:
+        for item in rendered.all("StatefulSet")[:2] + rendered.all("NetworkPolicy"):  # tests/chart has all objects
+            kubernetes.assert_valid(item, kubernetes.NEWEST)
 
 
 @EXAMPLES
@@ -100,7 +100,7 @@ def test_generated_tf_config_is_what_pods_compute_from_the_rendered_config_map(s
 @pytest.mark.parametrize("name", helm.ci_values())
 def test_values_files_of_the_chart_have_no_errors(name: str) -> None:
     file = helm.CHART / "ci" / f"{name}-values.yaml"
-    assert [one for one in findings(load([str(file)]), RELEASE) if one.severity == ERROR] == []
+    assert [item for item in findings(load([str(file)]), RELEASE) if item.severity == ERROR] == []
 
 
 BAD = {
@@ -133,16 +133,16 @@ def test_bad_value_is_refused_by_helm_and_by_the_tool_with_key_and_line(case: st
     file = tmp_path / "values.yaml"
     file.write_text(lead + text, "utf-8")
     values = load([str(file)])
-    (found,) = [one for one in findings(values, RELEASE) if one.path == path]
-    assert found.line == line
-    assert says in f"{found.message}; {found.fix}"
+    (diagnostic,) = [item for item in findings(values, RELEASE) if item.path == path]
+    assert diagnostic.line == line
+    assert says in f"{diagnostic.message}; {diagnostic.fix}"
     with pytest.raises(helm.RefusedError, match=path.rpartition(".")[2]):
         helm.render(yaml.safe_load(lead + text), release=RELEASE)
 
 
 @pytest.mark.parametrize("release", ["9digits", "a" * 43, "a.b"])
 def test_bad_release_name_is_refused_by_helm_and_by_the_tool(release: str) -> None:
-    (found,) = findings(read(helm.PROGRAM), release)
-    assert found.rule == "TFC101"
+    (diagnostic,) = findings(read(helm.PROGRAM), release)
+    assert diagnostic.rule == "TFC101"
     with pytest.raises(helm.RefusedError, match="release name"):
         helm.render(helm.PROGRAM, release=release)

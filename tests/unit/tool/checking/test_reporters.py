@@ -26,7 +26,7 @@ PLACES = st.integers(0, 6)
 FILES = st.sampled_from(["v.yaml", "/w.yaml", "-", "--set x\ud800"])
 RULES = st.sampled_from(["TFC001", "TFC010", "own"])
 TEXTS = st.text(max_size=9)
-FINDINGS = st.lists(
+DIAGNOSTICS = st.lists(
     st.builds(Diagnostic, RULES, st.sampled_from([ERROR, WARNING]), TEXTS, TEXTS, FILES, *[PLACES] * 4), max_size=4
 ).map(ordered)
 
@@ -88,7 +88,7 @@ class TestSarif:
     def test_rules_are_described_and_each_result_points_at_its_own(self) -> None:
         run = read_sarif(ALL)
         described = run["tool"]["driver"]["rules"]
-        assert [described[one["ruleIndex"]]["id"] for one in run["results"]] == [one.rule for one in ALL]
+        assert [described[item["ruleIndex"]]["id"] for item in run["results"]] == [item.rule for item in ALL]
         assert described[1]["shortDescription"] == {"text": "Unknown key"}
         assert "tfconfig explain TFC010" in described[1]["help"]["text"]
 
@@ -103,15 +103,15 @@ class TestSarif:
             source = {"v.yaml": "\n" * lines_above + "  a: 1\n" * count}
             places = [Origin("v.yaml", lines_above + n, 3, lines_above + n, 4) for n in range(1, count + 1)]
             results = read_sarif([Diagnostic.at(at, "TFC010", "m", "f", "a") for at in places], source)["results"]
-            return [one["partialFingerprints"]["tfconfig/v1"] for one in results]
+            return [item["partialFingerprints"]["tfconfig/v1"] for item in results]
 
         assert prints(0) == prints(7)
         assert len(set(prints(0, 2))) == 2
 
-    @given(FINDINGS)
-    def test_what_the_standard_asks_of_a_log_holds_for_any_diagnostics(self, found: list[Diagnostic]) -> None:
-        run = read_sarif(found, {"v.yaml": "a\nb"})
-        assert len(run["results"]) == len(found)
+    @given(DIAGNOSTICS)
+    def test_what_the_standard_asks_of_a_log_holds_for_any_diagnostics(self, diagnostics: list[Diagnostic]) -> None:
+        run = read_sarif(diagnostics, {"v.yaml": "a\nb"})
+        assert len(run["results"]) == len(diagnostics)
         for result in run["results"]:
             assert result["level"] in ("error", "warning")
             for location in result["locations"]:
@@ -134,14 +134,14 @@ class TestJunit:
         assert (failure.tag, failure.get("type")) == ("failure", "TFC010")
         assert failure.get("message") == "worker.replica: unknown key; did you mean replicas?"
         assert "^^^^^^^" in (failure.text or "")
-        assert [one.tag for one in doubt] == ["system-out"]
-        assert [one.tag for one in of_set] == ["failure"]
+        assert [item.tag for item in doubt] == ["system-out"]
+        assert [item.tag for item in of_set] == ["failure"]
 
-    @given(FINDINGS, st.text(max_size=40))
-    def test_it_is_xml_whatever_the_diagnostics_say(self, found: list[Diagnostic], source: str) -> None:
-        out = junit(found, {"v.yaml": source})
+    @given(DIAGNOSTICS, st.text(max_size=40))
+    def test_it_is_xml_whatever_the_diagnostics_say(self, diagnostics: list[Diagnostic], source: str) -> None:
+        out = junit(diagnostics, {"v.yaml": source})
         root = ET.fromstring(out.encode("utf-8"))
-        assert len(root.findall(".//failure")) == sum(one.severity == ERROR for one in found)
+        assert len(root.findall(".//failure")) == sum(item.severity == ERROR for item in diagnostics)
 
 
 class TestGithub:
@@ -161,15 +161,17 @@ class TestGithub:
         assert "GitHub shows 10" not in github([WRONG] * 10, SOURCES)
         assert "GitHub shows 10" in github([WRONG] * 11, SOURCES)
 
-    @given(FINDINGS.filter(lambda found: len(found) <= 10))
-    def test_a_finding_is_one_line(self, found: list[Diagnostic]) -> None:
-        assert len(github(found, {}).splitlines()) == len(found)
+    @given(DIAGNOSTICS.filter(lambda diagnostics: len(diagnostics) <= 10))
+    def test_a_diagnostic_is_one_line(self, diagnostics: list[Diagnostic]) -> None:
+        assert len(github(diagnostics, {}).splitlines()) == len(diagnostics)
 
 
-@given(FINDINGS, st.text(max_size=40))
-def test_every_format_shows_every_diagnostic(found: list[Diagnostic], source: str) -> None:
+@given(DIAGNOSTICS, st.text(max_size=40))
+def test_every_format_shows_every_diagnostic(diagnostics: list[Diagnostic], source: str) -> None:
     sources = {"v.yaml": source}
-    assert len(json.loads(FORMATS["json"](found, sources))["diagnostics"]) == len(found)
-    assert FORMATS["text"](found, sources).count(": error ") >= sum(one.severity == ERROR for one in found)
+    assert len(json.loads(FORMATS["json"](diagnostics, sources))["diagnostics"]) == len(diagnostics)
+    assert FORMATS["text"](diagnostics, sources).count(": error ") >= sum(
+        item.severity == ERROR for item in diagnostics
+    )
     for form in FORMATS:
-        FORMATS[form](found, sources).encode("utf-8")  # nothing that a pipe cannot take
+        FORMATS[form](diagnostics, sources).encode("utf-8")  # nothing that a pipe cannot take

@@ -75,20 +75,20 @@ PROGRAM = "program: {command: [python3, train.py]}\n"
 def test_an_error_is_reported_at_its_place_with_its_fix(
     find: Find, line: str, column: int, rule: str, says: str
 ) -> None:
-    found = find(PROGRAM + line + "\n")
-    (first,) = [one for one in found if one.rule == rule]
+    diagnostics = find(PROGRAM + line + "\n")
+    (first,) = [item for item in diagnostics if item.rule == rule]
     assert (first.line, first.column) == (2, column)
     assert says in f"{first.message}; {first.fix}"
 
 
 def test_text_of_a_set_argument_is_to_be_set_with_set_string(find: Find) -> None:
-    (found,) = find(PROGRAM, SetFlags(typed=("program.args={1}",)))
-    assert (found.file, found.line, found.fix) == ("--set program.args={1}", 0, "use --set-string")
+    (diagnostic,) = find(PROGRAM, SetFlags(typed=("program.args={1}",)))
+    assert (diagnostic.file, diagnostic.line, diagnostic.fix) == ("--set program.args={1}", 0, "use --set-string")
 
 
 def test_end_of_a_text_is_the_end_as_in_go(find: Find) -> None:
-    (found,) = find(PROGRAM + 'checkpoint: {size: "10Gi\\n"}\n')
-    assert found.path == "checkpoint.size"
+    (diagnostic,) = find(PROGRAM + 'checkpoint: {size: "10Gi\\n"}\n')
+    assert diagnostic.path == "checkpoint.size"
 
 
 def patterns(part: Any) -> Iterator[str]:
@@ -131,5 +131,5 @@ def test_of_alternatives_the_one_that_was_meant_is_explained(
 ) -> None:
     file = tmp_path / "user.yaml"
     file.write_text(text, "utf-8")
-    (found,) = schema.check(load([str(file)], chart=with_alternatives))
-    assert found.message == says
+    (diagnostic,) = schema.check(load([str(file)], chart=with_alternatives))
+    assert diagnostic.message == says

@@ -64,28 +64,28 @@ def test_job_has_the_teams_values_over_the_charts_defaults(tmp_path: Path) -> No
 
 def test_an_error_is_shown_in_the_file_that_has_it_with_its_whole_path(tmp_path: Path) -> None:
     root = umbrella(tmp_path)
-    (found,) = findings(loaded(root, JOB + "  worker: {replica: 3}\n"), "digits")
-    assert (found.path, Path(found.file).name, found.line) == ("train.worker.replica", "job.yaml", 3)
-    assert found.message.startswith("train.worker.replica: unknown key")
-    (found,) = findings(loaded(root, JOB + "  strategy: MultiWorkerMirrored\n"), "digits")
-    assert (found.rule, Path(found.file).name, found.line) == ("TFC111", "job.yaml", 3)
-    (found,) = findings(loaded(umbrella(tmp_path / "b", values=TEAM.replace("4", '"4"'))), "digits")
-    assert (found.rule, Path(found.file).name, found.line) == ("TFC011", "values.yaml", 4)
+    (diagnostic,) = findings(loaded(root, JOB + "  worker: {replica: 3}\n"), "digits")
+    assert (diagnostic.path, Path(diagnostic.file).name, diagnostic.line) == ("train.worker.replica", "job.yaml", 3)
+    assert diagnostic.message.startswith("train.worker.replica: unknown key")
+    (diagnostic,) = findings(loaded(root, JOB + "  strategy: MultiWorkerMirrored\n"), "digits")
+    assert (diagnostic.rule, Path(diagnostic.file).name, diagnostic.line) == ("TFC111", "job.yaml", 3)
+    (diagnostic,) = findings(loaded(umbrella(tmp_path / "b", values=TEAM.replace("4", '"4"'))), "digits")
+    assert (diagnostic.rule, Path(diagnostic.file).name, diagnostic.line) == ("TFC011", "values.yaml", 4)
 
 
 def test_name_of_the_job_has_the_alias_in_it(tmp_path: Path) -> None:
     values = loaded(umbrella(tmp_path))
     assert findings(values, "a" * 36) == []
-    (found,) = findings(values, "a" * 37)
-    assert found.message.startswith(f'release name: "{"a" * 37}-train" has 43 characters')
+    (diagnostic,) = findings(values, "a" * 37)
+    assert diagnostic.message.startswith(f'release name: "{"a" * 37}-train" has 43 characters')
 
 
 def test_schema_of_the_umbrella_counts_too(tmp_path: Path) -> None:
     root = umbrella(tmp_path)
     schema = {"properties": {"greeting": {"enum": ["hello"]}}}
     (root / "values.schema.json").write_text(json.dumps(schema), "utf-8")
-    (found,) = findings(loaded(root, JOB + "greeting: bye\n"), "digits")
-    assert (found.rule, found.path, found.line) == ("TFC012", "greeting", 3)
+    (diagnostic,) = findings(loaded(root, JOB + "greeting: bye\n"), "digits")
+    assert (diagnostic.rule, diagnostic.path, diagnostic.line) == ("TFC012", "greeting", 3)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,14 @@ JOBS = {**helm.ci_values(), "smallest": helm.PROGRAM}
 ROLES = {**helm.PROGRAM, "chief": {"replicas": 1}, "evaluator": {"replicas": 1}}
 
 
+def content(command: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((SCHEMAS / f"{command}.schema.json").read_text("utf-8"))
+    return document
+
+
 def schema(command: str) -> jsonschema.Draft7Validator:
-    content = json.loads((SCHEMAS / f"{command}.schema.json").read_text("utf-8"))
-    jsonschema.Draft7Validator.check_schema(content)
-    return jsonschema.Draft7Validator(content)
+    jsonschema.Draft7Validator.check_schema(content(command))
+    return jsonschema.Draft7Validator(content(command))
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +62,7 @@ def test_validate_prints_what_its_schema_says(values: dict[str, Any], arguments:
 
 
 def test_every_field_of_a_diagnostic_is_in_the_schema() -> None:
-    properties = schema("validate").schema["properties"]["diagnostics"]["items"]["properties"]
+    properties = content("validate")["properties"]["diagnostics"]["items"]["properties"]
     assert [key.lower() for key in properties] == [name.replace("_", "") for name in Diagnostic.__dataclass_fields__]
 
 

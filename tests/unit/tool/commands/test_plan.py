@@ -37,12 +37,12 @@ def planned(values: dict[str, Any], folder: Path, release: str = "digits") -> di
 class TestAgainstTheChart:
     def test_objects_are_those_that_helm_makes(self, name: str, tmp_path: Path) -> None:
         values = helm.ci_values()[name]
-        extra = [key for key, one in (values.get("extraObjects") or {}).items() if one]
+        extra = [key for key, item in (values.get("extraObjects") or {}).items() if item]
         made = planned(values, tmp_path)
-        objects = Counter((one["kind"], one["name"].removesuffix("*")) for one in made["objects"])
+        objects = Counter((item["kind"], item["name"].removesuffix("*")) for item in made["objects"])
         rendered = Counter(
-            (one["kind"], one["metadata"]["name"][: -8 if one["kind"] == "Job" else None])
-            for one in helm.render(values).objects
+            (item["kind"], item["metadata"]["name"][: -8 if item["kind"] == "Job" else None])
+            for item in helm.render(values).objects
         )
         unknown = rendered - objects
         assert unknown.total() == len(extra)
@@ -63,17 +63,17 @@ class TestAgainstTheChart:
         values = helm.ci_values()[name]
         made, rendered = planned(values, tmp_path), helm.render(values)
         claims = {
-            one["persistentVolumeClaim"]["claimName"]
+            item["persistentVolumeClaim"]["claimName"]
             for role in rendered.job_spec()["replicas"]
-            for one in rendered.pod_of(role).get("volumes", [])
-            if "persistentVolumeClaim" in one
+            for item in rendered.pod_of(role).get("volumes", [])
+            if "persistentVolumeClaim" in item
         }
-        assert {one["name"] for one in made["claims"]} == claims
+        assert {item["name"] for item in made["claims"]} == claims
         lifecycle = made["permissions"]["lifecycle"]
         assert lifecycle["serviceAccount"] == rendered.lifecycle()["serviceAccountName"]
         rules = rendered.one("Role")["rules"] if rendered.all("Role") else []
-        mine = {(kind, verb) for one in lifecycle["rules"] for kind in one["resources"] for verb in one["verbs"]}
-        chart = {(kind, verb) for one in rules for kind in one["resources"] for verb in one["verbs"]}
+        mine = {(kind, verb) for item in lifecycle["rules"] for kind in item["resources"] for verb in item["verbs"]}
+        chart = {(kind, verb) for item in rules for kind in item["resources"] for verb in item["verbs"]}
         assert chart <= mine
 
 
@@ -208,8 +208,8 @@ class TestQuantity:
             assert amount.nanos >= Decimal(number) * 1024**2 * times * 10**9
 
     def test_is_written_short(self) -> None:
-        assert [str(parse(one)) for one in ("1024Mi", "1000m", "2500m", "0", "0Gi", "1e3")] == [
+        assert [str(parse(item)) for item in ("1024Mi", "1000m", "2500m", "0", "0Gi", "1e3")] == [
             "1Gi", "1", "2500m", "0", "0", "1000"
         ]  # fmt: skip
         assert Quantity() + parse("1Gi") == parse("1Gi")
-        assert [parse(one).short() for one in ("12010m", "500m", "1n", "3")] == ["12.01", "500m", "1n", "3"]
+        assert [parse(item).short() for item in ("12010m", "500m", "1n", "3")] == ["12.01", "500m", "1n", "3"]

@@ -25,7 +25,7 @@ def permissions(role: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 def test_the_account_has_the_permissions_of_the_charts_role_and_no_more() -> None:
     rendered = render({"program": {"command": ["python3", "train.py"]}}).one("Role")
-    (printed,) = [one for one in manifests("tensorflow-job", "team") if one["kind"] == "Role"]
+    (printed,) = [item for item in manifests("tensorflow-job", "team") if item["kind"] == "Role"]
     assert permissions(printed) == permissions(rendered)
 
 
@@ -33,6 +33,6 @@ def test_the_command_prints_objects_that_belong_together() -> None:
     done = CliRunner().invoke(command, ["-n", "team", "--name", "trainer"])
     assert done.exit_code == 0
     account, role, binding = yaml.safe_load_all(done.stdout)
-    assert {one["metadata"]["namespace"] for one in (account, role, binding)} == {"team"}
+    assert {item["metadata"]["namespace"] for item in (account, role, binding)} == {"team"}
     assert binding["roleRef"]["name"] == role["metadata"]["name"] == "trainer"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "trainer", "namespace": "team"}]

@@ -24,8 +24,8 @@ def values_of(text: str) -> Any:
 
 def only_diagnostic(data: bytes) -> Diagnostic:
     document = read(data, "v.yaml")
-    (found,) = document.diagnostics
-    return found
+    (diagnostic,) = document.diagnostics
+    return diagnostic
 
 
 def numbers_as_floats(value: Any) -> Any:
@@ -39,7 +39,7 @@ def numbers_as_floats(value: Any) -> Any:
 
 def assert_read_as_helm_does(text: str) -> None:
     document = read(text.encode(), "v.yaml")
-    rules = {found.rule for found in document.diagnostics}
+    rules = {diagnostic.rule for diagnostic in document.diagnostics}
     try:
         expected = engine.read_yaml(text)
     except engine.RefusedError as error:
@@ -47,7 +47,7 @@ def assert_read_as_helm_does(text: str) -> None:
         return
     if "TFC003" in rules:
         return  # of two keys with one name Go's maps keep an arbitrary one; the tool refuses them
-    if any("Helm ignores the rest" in found.message for found in document.diagnostics):
+    if any("Helm ignores the rest" in diagnostic.message for diagnostic in document.diagnostics):
         return  # Helm stops reading in silence; the tool does not
     assert "TFC001" not in rules, f"Helm reads {text!r} as {expected}; {document.diagnostics}"
     assert numbers_as_floats(plain(document.root)) == numbers_as_floats(expected), text
@@ -230,9 +230,9 @@ def test_value_of_an_alias_is_where_it_is_written_and_its_key_where_it_is_used()
 
 
 def test_second_key_of_one_name_is_reported_with_both_places() -> None:
-    found = only_diagnostic(b"worker: {replicas: 1}\nps: {}\nworker: {replicas: 2}\n")
-    assert (found.rule, found.line, found.column) == ("TFC003", 3, 1)
-    assert "line 1, column 1" in found.message
+    diagnostic = only_diagnostic(b"worker: {replicas: 1}\nps: {}\nworker: {replicas: 2}\n")
+    assert (diagnostic.rule, diagnostic.line, diagnostic.column) == ("TFC003", 3, 1)
+    assert "line 1, column 1" in diagnostic.message
 
 
 @pytest.mark.parametrize("keys", ["y: 1\n'true': 2", "1: a\n0x1: b", "a: {b: 1, b: 2}"])
@@ -241,8 +241,8 @@ def test_keys_that_become_one_are_reported(keys: str) -> None:
 
 
 def test_second_document_is_reported_because_helm_3_and_4_differ() -> None:
-    found = only_diagnostic(b"a: 1\n---\na: 2\n")
-    assert (found.rule, found.line) == ("TFC002", 2)
+    diagnostic = only_diagnostic(b"a: 1\n---\na: 2\n")
+    assert (diagnostic.rule, diagnostic.line) == ("TFC002", 2)
     assert plain(read(b"a: 1\n---\na: 2\n", "v.yaml").root) == {"a": 1}
 
 
@@ -260,9 +260,9 @@ def test_second_document_is_reported_because_helm_3_and_4_differ() -> None:
     ],
 )
 def test_file_that_helm_cannot_read_is_an_error_at_its_line(data: bytes, line: int, says: str) -> None:
-    found = only_diagnostic(data)
-    assert (found.rule, found.line) == ("TFC001", line)
-    assert says in f"{found.message}; {found.fix}"
+    diagnostic = only_diagnostic(data)
+    assert (diagnostic.rule, diagnostic.line) == ("TFC001", line)
+    assert says in f"{diagnostic.message}; {diagnostic.fix}"
 
 
 def alias_bomb(levels: int) -> bytes:
