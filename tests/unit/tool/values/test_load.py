@@ -30,7 +30,7 @@ def node(value: Any) -> Node:
     return wrap(value, Origin("somewhere"))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(TREES, TREES)
 def test_user_values_go_over_defaults_as_in_helm(user: Any, defaults: Any) -> None:
     assert plain(over_defaults(node(user), node(defaults))) == engine.over_defaults(user, defaults)
