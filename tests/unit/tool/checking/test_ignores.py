@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def ids(text: str, *arguments: str) -> list[str]:
         f"{WRONG} #tfconfig:ignore[TFC01]\n",
         f"# tfconfig: ignore[tfc011, TFC01]\n{WRONG}\n",
         f"# tfconfig: ignore[TFC011] why\n# more of why\n\n{WRONG}\n",
+        f"# tfconfig: ignore[TFC011] above a line without its end\n{WRONG}",
         f"# tfconfig: ignore[TFC011]\r\n{WRONG}\r\n",
     ],
 )
@@ -69,6 +71,8 @@ def test_comment_without_use_is_a_warning(text: str, reported: list[str]) -> Non
 def test_comment_without_effect_is_shown_at_its_place_with_the_reason(text: str, says: str) -> None:
     Path("v.yaml").write_text(text + GOOD, "utf-8")
     assert f"v.yaml:{says}" in run("validate", "v.yaml").stdout
+    (diagnostic,) = json.loads(run("validate", "v.yaml", "--format", "json").stdout)["diagnostics"]
+    assert (diagnostic["endLine"], diagnostic["endColumn"]) == (1, len(text))
 
 
 def test_comment_before_and_string_at_the_very_start_of_a_file() -> None:
