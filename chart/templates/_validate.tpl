@@ -97,7 +97,7 @@ completion.successPolicy: {{ $policy }}, but with strategy {{ .Values.strategy }
 {{- $replicas := include "tensorflow-job.replicas" . | fromJson -}}
 {{- $cluster := list -}}
 {{- $task := 0 -}}
-{{- range $role := (include "tensorflow-job.roles" . | fromJson).roles -}}
+{{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $count := int (index $replicas $role) -}}
 {{-   $digits := 0 -}}{{/* of all indexes together */}}
 {{-   range $power := list 0 10 100 1000 10000 -}}
@@ -143,7 +143,7 @@ data.{{ $volume }}.env: {{ . }} is the variable of data.{{ index $seen . }} too;
 
 {{/* GPUs are hidden from tasks without `gpus`, so that a limit given another way would be held for nothing. */}}
 {{- define "tensorflow-job.validate.gpus" -}}
-{{- range $role := (include "tensorflow-job.roles" . | fromJson).roles -}}
+{{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
 {{-   $gpus := int $settings.gpus -}}
 {{-   range $kind := list "limits" "requests" -}}
@@ -182,7 +182,7 @@ data.{{ $name }}: neither existingClaim nor volume; name a claim, or give a Kube
 {{-   end }}
 {{- end -}}
 {{- $lines := list -}}
-{{- range $role := (include "tensorflow-job.roles" . | fromJson).roles -}}
+{{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
 {{-   $arguments := dict "root" $ "role" $role "settings" $settings -}}
 {{-   $paths := dict -}}

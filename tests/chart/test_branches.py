@@ -18,8 +18,9 @@ BRANCH = re.compile(r"\{\{-?\s*(?:if|else if|else|range|with)\b[^}]*?-?\}\}")
 @functools.cache
 def branches() -> dict[str, list[re.Match[str]]]:
     """File -> the actions that open a branch."""
-    files = sorted((CHART / "templates").rglob("*.*"))
-    return {file.name: list(BRANCH.finditer(file.read_text("utf-8"))) for file in files}
+    folder = CHART / "templates"
+    files = sorted(folder.rglob("*.*"))
+    return {str(file.relative_to(folder)): list(BRANCH.finditer(file.read_text("utf-8"))) for file in files}
 
 
 def inputs() -> Iterator[Values]:

@@ -1,25 +1,4 @@
-{{/* The files of one program, name -> text as JSON. Takes (dict "root" $ "program" task|lifecycle): a folder of files/. */}}
-{{- define "tensorflow-job.code" -}}
-{{- $files := dict -}}
-{{- range $path, $text := .root.Files.Glob (printf "files/%s/*.py" .program) -}}
-{{-   $_ := set $files (base $path) (toString $text) -}}
-{{- end -}}
-{{- toJson $files -}}
-{{- end -}}
-
-{{/*
-A Job's template is immutable, so its name carries a hash of all that the lifecycle runs with: when that changes, Helm makes a
-new Job, which takes the run over, and removes the old one. So does `suspend`: resuming gives every set one pod (Kubernetes'
-default), and a lifecycle must be there to take it away again when the run has ended long ago.
-*/}}
-{{- define "tensorflow-job.lifecycleJobName" -}}
-{{- $pod := include "tensorflow-job.lifecyclePod" (dict "root" . "jobName" "") -}}
-{{- $all := list $pod (include "tensorflow-job.jobSpec" .) (include "tensorflow-job.code" (dict "root" . "program" "task"))
-      (include "tensorflow-job.code" (dict "root" . "program" "lifecycle")) (toString .Values.suspend) -}}
-{{- printf "%s-%s" (include "tensorflow-job.lifecycleName" .) (join "\n" $all | sha256sum | trunc 8) -}}
-{{- end -}}
-
-{{/* Takes (dict "root" $ "jobName" name). */}}
+{{/* Metadata and spec of the lifecycle's pod template. Takes (dict "root" $ "jobName" name). */}}
 {{- define "tensorflow-job.lifecyclePod" -}}
 {{- $lifecycle := .root.Values.lifecycle -}}
 metadata:
@@ -67,15 +46,15 @@ spec:
       command:
         - python3
         - -B
-        - /tensorflow-job/lib/tensorflow_job/lifecycle
-        - --config=/tensorflow-job/config
+        - {{ include "tensorflow-job.codePath" "lifecycle" }}
+        - --config={{ include "tensorflow-job.configPath" . }}
         - --job={{ .jobName }}
         - --run-id={{ include "tensorflow-job.runId" .root }}
         {{- if .root.Values.metrics.enabled }}
-        - --metrics=8080
+        - --metrics={{ include "tensorflow-job.port" "metrics" }}
       ports:
         - name: metrics
-          containerPort: 8080
+          containerPort: {{ include "tensorflow-job.port" "metrics" }}
         {{- end }}
       {{- with $lifecycle.resources }}
       resources:
@@ -87,15 +66,9 @@ spec:
       {{- end }}
       terminationMessagePolicy: FallbackToLogsOnError
       volumeMounts:
-        - name: task
-          mountPath: /tensorflow-job/lib/tensorflow_job/task
-          readOnly: true
-        - name: lifecycle
-          mountPath: /tensorflow-job/lib/tensorflow_job/lifecycle
-          readOnly: true
-        - name: config
-          mountPath: /tensorflow-job/config
-          readOnly: true
+        {{- include "tensorflow-job.codeMount" "task" | nindent 8 }}
+        {{- include "tensorflow-job.codeMount" "lifecycle" | nindent 8 }}
+        {{- include "tensorflow-job.configMount" . | nindent 8 }}
   volumes:
     - name: task
       configMap:
