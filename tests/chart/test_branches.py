@@ -40,7 +40,7 @@ def mark(chart: Path, name: str, waiting: set[tuple[str, int]]) -> None:
 
 
 def test_every_branch_is_rendered_at_least_once(tmp_path: Path) -> None:
-    waiting = {(name, match.start()) for name, found in branches().items() for match in found}
+    waiting = {(name, match.start()) for name, matches in branches().items() for match in matches}
     assert len(waiting) > 100
     chart = tmp_path / "chart"
     shutil.copytree(CHART, chart, ignore=shutil.ignore_patterns("ci", "__pycache__"))
@@ -64,6 +64,6 @@ def reached_branch(values: Values, chart: Path) -> tuple[str, int] | None:
     try:
         render(values, chart=chart)
     except RefusedError as refused:
-        if found := re.search(r"branch (\S+) (\d+)\.", str(refused)):
-            return found[1], int(found[2])
+        if match := re.search(r"branch (\S+) (\d+)\.", str(refused)):
+            return match[1], int(match[2])
     return None

@@ -16,13 +16,13 @@ LABELS = {"tensorflow-job/job": "digits"}
 
 def added(values: Values) -> list[tuple[str, str]]:
     """What these values add to a job, and that they change none of its own objects."""
-    without, having = (_named(render(merged(PROGRAM, one))) for one in ({}, values))
+    without, having = (_named(render(merged(PROGRAM, item))) for item in ({}, values))
     assert without.keys() - {("Job", name) for _, name in without} <= having.keys()
     return sorted(key for key in having.keys() - without.keys() if key[0] != "Job")
 
 
 def _named(rendered: Rendered) -> dict[tuple[str, str], Any]:
-    return {(found["kind"], found["metadata"]["name"]): found for found in rendered.objects}
+    return {(item["kind"], item["metadata"]["name"]): item for item in rendered.objects}
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_what_artifact_hub_shows() -> None:
     for change in yaml.safe_load(about["annotations"]["artifacthub.io/changes"]):
         assert change["kind"] in ("added", "changed", "deprecated", "removed", "fixed", "security")
         assert change["description"]
-    images = {one["name"]: one["image"] for one in yaml.safe_load(about["annotations"]["artifacthub.io/images"])}
+    images = {item["name"]: item["image"] for item in yaml.safe_load(about["annotations"]["artifacthub.io/images"])}
     rendered = render(PROGRAM)
     assert images["training"] == rendered.container_of("worker")["image"]
     assert images["lifecycle"] == rendered.lifecycle()["containers"][0]["image"]

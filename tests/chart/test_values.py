@@ -14,8 +14,8 @@ import yaml
 from hack import values_table
 
 from . import helm
-from .helm import CHART, PROGRAM, RefusedError, Rendered, Values, merged, render
-from .test_manifests import ROLES, rendered_ci
+from .helm import CHART, PROGRAM, RefusedError, Rendered, Values, merged, render, rendered_ci
+from .test_manifests import ROLES
 
 TEXT = (CHART / "values.yaml").read_text("utf-8")
 DEFAULTS: Values = yaml.safe_load(TEXT)

@@ -61,13 +61,13 @@ def test_what_the_policy_refuses_is_told_at_the_job_s_line_in_the_team_s_words(t
     job = tmp_path / "job.yaml"
     job.write_text("# tfconfig: ignore[TFC400] what the team says stands\n" + text, "utf-8")
     result = run(*CHECK, "--ignore", "TFC009", "--format", "json", job)
-    found = json.loads(result.stdout)["diagnostics"]
-    assert [(one["rule"], one["file"], one["line"], one["path"]) for one in found] == [
+    diagnostics = json.loads(result.stdout)["diagnostics"]
+    assert [(item["rule"], item["file"], item["line"], item["path"]) for item in diagnostics] == [
         ("TFC400", str(job), 5, "training.worker.gpus"),
         ("TFC400", str(job), 6, "training.podLabels.cost-centre"),
     ]
-    assert "our nodes have 8" in found[0]["message"]
-    assert "no cost centre" in found[1]["message"]
+    assert "our nodes have 8" in diagnostics[0]["message"]
+    assert "no cost centre" in diagnostics[1]["message"]
 
 
 def test_mistake_in_the_team_s_defaults_is_told_there(tmp_path: Path) -> None:
