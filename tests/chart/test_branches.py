@@ -1,4 +1,4 @@
-"""Every branch of every template is rendered by a values file of chart/ci or by one of the mistakes."""
+"""Every branch of every template is rendered: by a values file of chart/ci, or by values that a rule refuses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def inputs() -> Iterator[Values]:
 
 
 def mark(chart: Path, name: str, waiting: set[tuple[str, int]]) -> None:
-    """Makes each branch of a template that waits for its turn stop Helm and tell its place."""
+    """Makes each branch of a template that has not been reached yet stop Helm with its place."""
     text = (CHART / "templates" / name).read_text("utf-8")
     for match in reversed(branches()[name]):
         if (name, match.start()) in waiting:

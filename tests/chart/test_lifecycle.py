@@ -87,7 +87,7 @@ def test_the_lifecycle_job_can_end_as_the_training_ended(rendered: Rendered) -> 
     assert set(job["spec"]) == {"completions", "template"}
 
 
-def test_the_status_tells_the_run_and_the_controller_and_has_no_data(rendered: Rendered) -> None:
+def test_the_status_names_the_run_and_the_controller_and_has_no_data(rendered: Rendered) -> None:
     status = rendered.status()
     assert "data" not in status
     annotations = status["metadata"]["annotations"]

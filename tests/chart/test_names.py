@@ -136,6 +136,6 @@ def test_a_dependency_can_be_switched_off(tmp_path: Path) -> None:
     assert names(render(values, chart=chart, release="train"))["Service"] == ["train-digits"]
 
 
-def test_a_dependencys_mistakes_are_reported(tmp_path: Path) -> None:
+def test_errors_in_the_values_of_a_dependency_are_reported(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match=r"program\.command: missing"):
         render({"digits": {}}, chart=umbrella(tmp_path, ["digits"]))

@@ -42,7 +42,7 @@ def test_the_notes_give_the_next_commands() -> None:
         ({"cleanup": {"onSuccess": "Keep"}}, "After success the pods stay"),
     ],
 )
-def test_the_notes_tell_what_is_special(values: Values, expected: str) -> None:
+def test_the_notes_mention_what_is_special(values: Values, expected: str) -> None:
     assert expected in notes(values)
     assert expected not in notes({})
 

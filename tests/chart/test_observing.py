@@ -15,7 +15,7 @@ LABELS = {"tensorflow-job/job": "digits"}
 
 
 def added(values: Values) -> list[tuple[str, str]]:
-    """What these values add to a job, and that they change none of its own objects."""
+    """The objects that these values add to a job; it must keep all of its own."""
     without, having = (_named(render(merged(PROGRAM, item))) for item in ({}, values))
     assert without.keys() - {("Job", name) for _, name in without} <= having.keys()
     return sorted(key for key in having.keys() - without.keys() if key[0] != "Job")
@@ -55,7 +55,7 @@ def test_without_network_policies_there_are_none_for_these_either() -> None:
     assert rendered.all("NetworkPolicy") == []
 
 
-def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_rights() -> None:
+def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_permissions() -> None:
     rendered = render(merged(PROGRAM, BOARD))
     pod = rendered.one("Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -70,7 +70,7 @@ def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_rights() -> None
     assert container["image"] == "tensorflow/tensorflow:2.20.0"
 
 
-def test_the_notes_tell_the_way_to_tensorboard() -> None:
+def test_the_notes_show_how_to_reach_tensorboard() -> None:
     way = "kubectl -n team port-forward service/digits-tensorboard 6006:80"
     assert way in render(merged(PROGRAM, BOARD)).notes
     assert way not in render(PROGRAM).notes

@@ -68,7 +68,7 @@ def test_other_settings_of_a_role_replace_the_whole(setting: str, field: str, to
     assert field not in rendered.pod_of("chief")
 
 
-def test_zero_and_empty_of_a_role_are_not_taken_for_nothing_said() -> None:
+def test_zero_and_empty_values_of_a_role_override_those_at_the_top() -> None:
     values = {
         "unreachableTolerationSeconds": 60,
         "resources": {"limits": {"memory": "1Gi"}},

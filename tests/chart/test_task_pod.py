@@ -63,7 +63,7 @@ def test_pods_leave_a_lost_node_after_a_time_that_can_be_set() -> None:
     assert not render(merged(PROGRAM, {"unreachableTolerationSeconds": None})).pod_of("worker")["tolerations"]
 
 
-def test_the_cluster_autoscaler_leaves_tasks_alone_unless_told_otherwise() -> None:
+def test_the_cluster_autoscaler_moves_no_task_by_default() -> None:
     key = "cluster-autoscaler.kubernetes.io/safe-to-evict"
     template = render(PROGRAM).set_of("worker")["spec"]["template"]
     assert template["metadata"]["annotations"] == {key: "false"}

@@ -1,4 +1,4 @@
-"""Every overlay in values/ under every job in examples/: no mistake, and Helm renders it."""
+"""Every overlay in values/ under every job in examples/: no error, and Helm renders it."""
 
 from __future__ import annotations
 

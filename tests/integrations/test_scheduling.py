@@ -65,7 +65,7 @@ def test_the_group_is_of_all_tasks_and_its_scheduler_takes_it(name: str) -> None
 
 @pytest.mark.parametrize("name", ["volcano", "coscheduling"])
 @pytest.mark.parametrize("wrong", [{"minMember": "6"}, {"minmember": 6}, {"minMember": -1}])
-def test_the_schema_check_finds_what_it_looks_for(name: str, wrong: dict[str, Any]) -> None:
+def test_the_schema_check_reports_violations(name: str, wrong: dict[str, Any]) -> None:
     group = render(merged(overlay(name), JOB)).one("PodGroup")
     with pytest.raises(jsonschema.ValidationError):
         accept(name, {**group, "spec": wrong})
@@ -92,7 +92,7 @@ def test_a_group_of_the_longest_name_is_a_label() -> None:
 
 
 @pytest.mark.parametrize("label", ["$(JOB)", "$(RUN_ID)", "$(JOB)-$(RUN_ID)", "$(TASKS)"])
-def test_names_stand_for_the_job_in_labels(label: str) -> None:
+def test_placeholders_are_replaced_in_labels_and_annotations(label: str) -> None:
     rendered = render(merged(JOB, {"podLabels": {"a": label}, "podAnnotations": {"b": f"x={label}; $(OTHER)"}}))
     spec = rendered.job_spec()
     expected = label

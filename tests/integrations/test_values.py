@@ -109,6 +109,24 @@ class TestPurpose:
         assert not rendered.all("PersistentVolumeClaim")
         assert rendered.job_spec()["checkpointDir"] == "/checkpoints/digits"
 
+    def test_every_task_has_a_scratch_disk_that_it_can_write_to(self, tmp_path: Path) -> None:
+        rendered = pods(tmp_path, "ParameterServer", "scratch")
+        for role in ("chief", "worker", "ps"):
+            container = rendered.container_of(role)
+            path = next(item["value"] for item in container["env"] if item["name"] == "SCRATCH_DIR")
+            (mount,) = (item for item in container["volumeMounts"] if item["mountPath"] == path)
+            (volume,) = (item for item in rendered.pod_of(role)["volumes"] if item["name"] == mount["name"])
+            assert (mount["readOnly"], set(volume)) == (False, {"name", "ephemeral"})
+
+    def test_keys_for_object_storage_come_from_a_secret(self, tmp_path: Path) -> None:
+        for role in ("chief", "worker", "ps"):
+            env = {
+                item["name"]: item
+                for item in pods(tmp_path, "ParameterServer", "object-storage").container_of(role)["env"]
+            }
+            for name, key in (("AWS_ACCESS_KEY_ID", "access-key"), ("AWS_SECRET_ACCESS_KEY", "secret-key")):
+                assert env[name]["valueFrom"]["secretKeyRef"] == {"name": "object-storage", "key": key}
+
     def test_root_fits_the_baseline_standard(self, tmp_path: Path) -> None:
         rendered = pods(tmp_path, "ParameterServer", "root")
         assert rendered.pod_of("worker")["securityContext"]["runAsUser"] == 0
