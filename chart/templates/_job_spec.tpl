@@ -1,4 +1,4 @@
-{{/* job.json: all that training pods and the lifecycle know about the job. Its type is JobSpec in files/task/job_spec.py. */}}
+{{/* job.json: all that training pods and the lifecycle know about the job. Its type is JobSpec in files/task/contracts.py. */}}
 {{- define "tensorflow-job.jobSpec" -}}
 {{- $fullname := include "tensorflow-job.fullname" . -}}
 {{- $strategy := include "tensorflow-job.strategy" . | fromJson -}}

@@ -1,4 +1,7 @@
-{{/* Names, labels and selectors of objects. Quote whatever comes from here: a release may be called y, null or 1e3. */}}
+{{/*
+Names, labels and selectors of objects. Quote whatever comes from here: a release may be called y, null or 1e3. files/task/names.py
+has the names for the pods and the tool.
+*/}}
 
 {{/* The job's name, with which the name of every object starts. Also for the user's extraObjects. */}}
 {{- define "tensorflow-job.fullname" -}}

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tfconfig.tensorflow_job.task import names as in_pods
+
 from .helm import CHART, PROGRAM, RefusedError, Rendered, Values, merged, render
 from .kubernetes import NEWEST, assert_valid
 
@@ -37,6 +39,23 @@ def test_the_names_of_all_objects() -> None:
         "ServiceAccount": ["mnist-lifecycle"],
         "StatefulSet": ["mnist-chief", "mnist-evaluator", "mnist-ps", "mnist-worker"],
     }
+
+
+def test_pods_and_tool_know_the_objects_by_the_same_names() -> None:
+    values = merged(PROGRAM, {"program": {"files": {"train.py": ""}}, "tensorboard": {"enabled": True}})
+    rendered = render(values, release="mnist")
+    kinds = names(rendered)
+    config_maps = (in_pods.job_config_name, in_pods.lifecycle_name, in_pods.program_name, in_pods.status_name)
+    assert kinds["ConfigMap"] == [*(name("mnist") for name in config_maps), in_pods.task_code_name("mnist")]
+    assert kinds["StatefulSet"] == [in_pods.set_name("mnist", role) for role in ("chief", "ps", "worker")]
+    assert kinds["Role"] == kinds["RoleBinding"] == kinds["ServiceAccount"] == [in_pods.lifecycle_name("mnist")]
+    assert kinds["PersistentVolumeClaim"] == [in_pods.claim_name("mnist")]
+    assert kinds["Deployment"] == [in_pods.tensorboard_name("mnist")]
+    deletable = next(rule["resourceNames"] for rule in rendered.one("Role")["rules"] if rule["verbs"] == ["delete"])
+    assert deletable == [
+        in_pods.pod_name("mnist", task) for task in (("chief", 0), ("worker", 0), ("worker", 1), ("ps", 0))
+    ]
+    assert rendered.job_spec()["port"] == in_pods.PORT
 
 
 # Unquoted, YAML takes these for a boolean, nothing, a number, a date.

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tfconfig.tensorflow_job.task import names
+
 from . import helm, kubernetes
 from .helm import PROGRAM, Rendered, Values, merged, render
 
@@ -141,12 +143,10 @@ def test_the_pod_monitor() -> None:
 
 
 def test_the_lifecycle_may_ask_the_tasks_at_the_port_they_answer_at() -> None:
-    from tfconfig.tensorflow_job.task import progress
-
     rendered = render(PROGRAM)
     ports = {port["name"]: port["containerPort"] for port in rendered.container_of("chief")["ports"]}
-    assert ports["progress"] == progress.PORT
-    assert f"--progress={progress.PORT}" in rendered.container_of("chief")["command"]
+    assert ports["progress"] == names.PROGRESS_PORT
+    assert f"--progress={names.PROGRESS_PORT}" in rendered.container_of("chief")["command"]
 
 
 def test_logs_are_kept_as_the_values_say() -> None:
