@@ -36,10 +36,6 @@ $(STAMP)dev: examples/requirements.txt $(STAMP)local
 	$(PIP) --no-deps -r examples/requirements.txt
 	@touch $@
 
-$(STAMP)docs: $(STAMP)dev
-	$(PIP) --editable '.[local,dev,docs]'
-	@touch $@
-
 .PHONY: demo
 demo: $(STAMP)local
 	$(BIN)/tfconfig run -f examples/digits/values.yaml --python $(BIN)/python --checkpoint .demo/digits
@@ -74,8 +70,8 @@ coverage: $(STAMP)dev
 	$(BIN)/coverage report
 
 .PHONY: docs
-docs: $(STAMP)docs
-	$(BIN)/mkdocs build --strict
+docs: $(STAMP)dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: cluster-up cluster-down
 cluster-up cluster-down: $(STAMP)dev
