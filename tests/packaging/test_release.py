@@ -57,9 +57,9 @@ def test_nothing_is_built_from_a_tag_that_is_not_the_version(spoiled: str, tmp_p
 
 def test_the_notes_are_those_of_the_version_alone(tmp_path: Path) -> None:
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 1.1.0\n\n- new\n\n## 1.0.0 (2026-01-01)\n\n- old\n")
-    assert step(tmp_path, "What has changed", "v1.0.0").returncode == 0
+    assert step(tmp_path, "Release notes from CHANGELOG.md", "v1.0.0").returncode == 0
     assert (tmp_path / "dist" / "notes.md").read_text().split() == ["-", "old"]
-    done = step(tmp_path, "What has changed", "v1.0")
+    done = step(tmp_path, "Release notes from CHANGELOG.md", "v1.0")
     assert (done.returncode, "says nothing about v1.0" in done.stdout) == (1, True)
 
 
