@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from tfconfig.cli import COMMANDS
-from tfconfig.tensorflow_job.lifecycle.state import PHASES
+from tfconfig.tensorflow_job.task import contracts, messages
 from tfconfig.values import job_spec
 from tfconfig.values.load import load
 
@@ -149,9 +150,31 @@ def test_the_table_of_job_json_has_its_keys() -> None:
             assert all(f"`{inner}`" in text for inner in value), key
 
 
-def test_the_table_of_status_json_has_its_phases() -> None:
-    (row,) = [line for line in ARCHITECTURE.read_text("utf-8").splitlines() if line.startswith("| `phase` |")]
-    assert re.findall(r"`(\w+)`", row)[1:] == list(PHASES)
+def test_the_section_of_status_json_has_its_fields_phases_and_reasons() -> None:
+    text = ARCHITECTURE.read_text("utf-8").split("\n### status.json\n")[1].split("\n### ")[0]
+    _, public, memory = re.split(r"\| field \| value \|\n|\nThe rest is", text)
+    cells = re.findall(r"^\| (`.*?) \| (.*) \|$", public, re.MULTILINE)
+    fields = {field for cell, _ in cells for field in re.findall(r"`(\w+)`", cell)}
+    assert fields | set(re.findall(r"`(\w+)`", memory.split("\n\n")[0])) == set(
+        get_type_hints(contracts.StatusDocument)
+    )
+    explained = dict(cells)
+    assert re.findall(r"`(\w+)`", explained["`phase`"]) == list(get_args(contracts.Phase))
+    assert ["", *re.findall(r"`(\w+)`", explained["`reason`, `message`"])] == list(get_args(contracts.Reason))
+    for field, kind in (("progress", contracts.StatusProgress), ("history", contracts.StatusOutcome)):
+        assert set(re.findall(r"`(\w+)`", explained[f"`{field}`"])) == set(get_type_hints(kind))
+
+
+def test_the_table_of_termination_messages_has_them_all() -> None:
+    rows = {key for row in table(ARCHITECTURE, "Termination messages") for key in row}
+    assert rows == {text for name, text in vars(messages).items() if name.isupper()}
+
+
+@pytest.mark.parametrize("program", ["task", "lifecycle"])
+def test_the_map_has_every_module_in_the_pods(program: str) -> None:
+    rows = ARCHITECTURE.read_text("utf-8").split(f"| `files/{program}` | |\n")[1].split("\n\n")[0]
+    named = {name for row in rows.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == {file.stem for file in (ROOT / "chart" / "files" / program).glob("*.py")} - {"__init__"}
 
 
 def test_the_documents_make_a_site(tmp_path: Path) -> None:
