@@ -57,6 +57,7 @@ def code(file: Path) -> Iterator[str]:
     yield from re.findall(r"`([^`\n]+)`", prose(file))
 
 
+@cache
 def functions_of(file: str) -> set[str]:
     """The functions of a test file."""
     tree = ast.parse((ROOT / file).read_text("utf-8"))
