@@ -1,4 +1,4 @@
-"""The command line. Each command lives in its own module, which is imported only when the command is used."""
+"""The command line. The module of a command is imported only when the command is used."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import click
 
 from tfconfig import __version__
 
-# name -> (module:object of a click command, what the list of commands says about it)
+EXIT_STATUS = "Exit status: 0 no errors, 1 errors found, 2 usage error."
+# name -> its help in the list of commands; the click command is `command` in tfconfig/commands/<name>.py
 COMMANDS = {
-    "init": ("tfconfig.commands.init:command", "Write a values file to start from."),
-    "validate": ("tfconfig.commands.validate:command", "Find the mistakes in values files, without a cluster."),
-    "explain": ("tfconfig.commands.explain:command", "Tell what a rule is about, why, and what to do."),
-    "plan": ("tfconfig.commands.plan:command", "Print what the job will ask of the cluster."),
-    "run": ("tfconfig.commands.run:command", "Run the job here, as local processes."),
-    "generate": ("tfconfig.commands.generate:command", "Print the TF_CONFIG of each task."),
-    "doctor": ("tfconfig.commands.doctor:command", "Find what a cluster would refuse, before an install."),
-    "status": ("tfconfig.commands.status:command", "Tell what a job on a cluster does."),
-    "logs": ("tfconfig.commands.logs:command", "Follow what the tasks of a job print."),
-    "wait": ("tfconfig.commands.wait:command", "Wait for the end of a job, and end as it did."),
-    "schema": ("tfconfig.commands.schema:command", "Print the JSON Schema of the values, for editors."),
-    "role": ("tfconfig.commands.role:command", "Print the service account for users who cannot create Roles."),
-    "chart": ("tfconfig.values.chart:command", "Tell where the Helm chart is, or export it."),
-    "completion": ("tfconfig.commands.completion:command", "Print what completes tfconfig's words in a shell."),
+    "init": "Write a values file to start from.",
+    "validate": "Check values files, without a cluster.",
+    "explain": "Explain a rule.",
+    "plan": "Print what a job will ask of the cluster.",
+    "run": "Run a job on this machine, as local processes.",
+    "generate": "Print the TF_CONFIG of each task.",
+    "doctor": "Check a cluster before installing a job.",
+    "status": "Show the status of a job.",
+    "logs": "Print the logs of a job's tasks.",
+    "wait": "Wait for the end of a job, and exit as it did.",
+    "schema": "Print the JSON Schema of a values file.",
+    "role": "Print the service account for users who cannot create Roles.",
+    "chart": "Print the directory of the Helm chart, or export it.",
+    "completion": "Print the shell completion script.",
 }
 
 
@@ -34,16 +35,18 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        command: click.Command = importlib.import_module(f"tfconfig.commands.{cmd_name}").command
+        command.short_help = COMMANDS[cmd_name]
+        if not command.epilog and "Exit status:" not in (command.help or ""):  # some have statuses of their own
+            command.epilog = EXIT_STATUS
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tfconfig", message="%(prog)s %(version)s")
 def main() -> None:
-    """Distributed TensorFlow jobs from one values file: check it, predict it, run it."""
+    """Distributed TensorFlow jobs from one values file: check them, predict them, run them."""

@@ -1,4 +1,4 @@
-"""What a check found: the place, what is wrong there, and what to do. How that is printed is in formats.py."""
+"""Diagnostics: what is wrong in a values file, where, and what to do. checking/reporters.py prints them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Origin:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One finding: what was found, what to do about it, and where."""
+    """One error or warning: its rule, what is wrong, how to fix it, and where."""
 
-    rule: str
+    rule: str  # the id of a rule in the catalogue
     severity: str  # ERROR or WARNING
     message: str
     fix: str
@@ -47,17 +47,22 @@ class Diagnostic:
     end_column: int = 0
     path: str = ""  # the value concerned: worker.replicas, program.command[0]
 
+    @classmethod
+    def at(cls, origin: Origin, rule: str, message: str, fix: str, path: str = "", severity: str = ERROR) -> Diagnostic:
+        """A diagnostic at the place that set a value."""
+        return cls(
+            rule, severity, message, fix,
+            origin.file, origin.line, origin.column, origin.end_line, origin.end_column, path,
+        )  # fmt: skip
 
-def finding(rule: str, origin: Origin, message: str, fix: str, path: str = "", severity: str = ERROR) -> Diagnostic:
-    """A Diagnostic at an origin."""
-    return Diagnostic(
-        rule, severity, message, fix,
-        origin.file, origin.line, origin.column, origin.end_line, origin.end_column, path,
-    )  # fmt: skip
+
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Whether there is more than warnings."""
+    return any(diagnostic.severity == ERROR for diagnostic in diagnostics)
 
 
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Without repetitions, in the order of a file's lines; the same input always gives the same output."""
+    """Without duplicates, by file and line; the order of the input makes no difference."""
 
     def key(d: Diagnostic) -> tuple[object, ...]:
         return (d.file, d.line, d.column, d.rule, d.path, *astuple(d))
@@ -65,7 +70,7 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(dict.fromkeys(diagnostics), key=key)
 
 
-@lru_cache(maxsize=8)  # a large file may have thousands of findings
+@lru_cache(maxsize=8)  # a large file may have thousands of diagnostics
 def lines(source: str) -> list[str]:
     """The lines of a file's text."""
     return _LINE_BREAK.split(source)

@@ -1,4 +1,4 @@
-"""Tables, durations and labelled lines for a terminal of some width."""
+"""Text for terminals: tables, labelled lines, durations, and control characters escaped."""
 
 from __future__ import annotations
 
@@ -8,40 +8,42 @@ import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 
-GAP = 2
-LAST = 28  # columns that the last column gets at least
-SHORTEST = 8  # and any other one that has to give
-WIDEST = 160
+COLUMN_GAP = 2
+MIN_LAST_COLUMN = 28  # characters; the last column of a table has the longest text
+MIN_COLUMN = 8
+MAX_WIDTH = 160
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def size() -> tuple[int, int]:
-    """The columns to print in and the rows there are: those of the terminal, 80 by 24 where there is none."""
+    """Columns and rows to print in: those of the terminal, at most MAX_WIDTH columns; 80 by 24 without a terminal."""
     terminal = shutil.get_terminal_size()
-    return min(terminal.columns, WIDEST), terminal.lines
+    return min(terminal.columns, MAX_WIDTH), terminal.lines
 
 
 def width() -> int:
-    """The columns alone."""
+    """The number of columns to print in."""
     return size()[0]
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> list[str]:
-    """Lines of at most `columns`: the last column is wrapped, others are shortened in their middle where they must."""
+    """Lines of at most `columns` characters: the last column is wrapped, others lose their middle if necessary."""
     cells = [[visible(cell) for cell in row] for row in [head, *rows]]
     if not any(row[-1] for row in cells[1:]):
         cells = [row[:-1] for row in cells]
         last = 0
     else:
-        last = min(LAST, max(len(row[-1]) for row in cells))
+        last = min(MIN_LAST_COLUMN, max(len(row[-1]) for row in cells))
     count = len(cells[0]) - bool(last)
     widths = [max(len(row[column]) for row in cells) for column in range(count)]
-    while widths and sum(widths) + GAP * len(widths) + last > columns and max(widths) > SHORTEST:
+    while widths and sum(widths) + COLUMN_GAP * len(widths) + last > columns and max(widths) > MIN_COLUMN:
         widths[widths.index(max(widths))] -= 1
-    left = max(columns - sum(widths) - GAP * len(widths), SHORTEST)
+    left = max(columns - sum(widths) - COLUMN_GAP * len(widths), MIN_COLUMN)
     lines: list[str] = []
     for row in cells:
-        start = "".join(f"{_shortened(cell, size):<{size + GAP}}" for cell, size in zip(row, widths, strict=False))
+        start = "".join(
+            f"{_shortened(cell, size):<{size + COLUMN_GAP}}" for cell, size in zip(row, widths, strict=False)
+        )
         wrapped = textwrap.wrap(row[-1], left, break_on_hyphens=False) if last else []
         lines.append((start + (wrapped[0] if wrapped else "")).rstrip())
         lines += [" " * len(start) + line for line in wrapped[1:]]
@@ -49,20 +51,24 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> l
 
 
 def labelled(pairs: Sequence[tuple[str, str]], columns: int) -> list[str]:
-    """`label  text` lines, the texts below each other and wrapped; those without text are left out."""
+    """Lines `label  text` with the texts aligned and wrapped; pairs without text are left out."""
     shown = [(label, visible(text)) for label, text in pairs if text]
-    size = max((len(label) for label, _ in shown), default=0) + GAP
+    size = max((len(label) for label, _ in shown), default=0) + COLUMN_GAP
     lines: list[str] = []
     for label, text in shown:
-        wrapped = textwrap.wrap(text, max(columns - size, LAST), break_on_hyphens=False)
+        wrapped = textwrap.wrap(text, max(columns - size, MIN_LAST_COLUMN), break_on_hyphens=False)
         lines += [f"{label if not number else '':<{size}}{line}" for number, line in enumerate(wrapped)]
     return lines
 
 
 def visible(text: str) -> str:
-    """On one line, control characters escaped: what a program says must not be able to drive the reader's terminal."""
-    words = " ".join(text.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+    """The text on one line, with control characters escaped."""
+    return escaped(" ".join(text.split()))
+
+
+def escaped(text: str) -> str:
+    """The text with control characters escaped: what files and programs contain must not control the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _shortened(text: str, size: int) -> str:
@@ -73,7 +79,7 @@ def _shortened(text: str, size: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time span in its two largest units: `2 h 7 min`; clocks that disagree make no negative one."""
+    """Seconds in their two largest units: `2 h 7 min`. Negative ones, from clocks that disagree, count as 0."""
     left = max(int(seconds), 0)
     sizes = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
     for (unit, size), (below, smaller) in pairwise(sizes):
@@ -89,5 +95,5 @@ def parse_duration(text: str) -> float:
         return float(text)
     parts = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"{text!r} is no time span; write 90s, 10m or 1h30m")
+        raise ValueError(f"{text!r} is not a duration; write 90s, 10m or 1h30m")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -1,19 +1,19 @@
 {{/*
-What a schema cannot say: rules across fields. Each rule prints one line per mistake, "<path>: <what was found>; <what to do>",
-and all of them are reported at once. `tfconfig validate` has the same rules.
+Rules across fields, which a JSON Schema cannot express. Each rule prints a line for each error, "<path>: <message>; <fix>",
+and all of them are reported at once. `tfconfig validate` has the same rules with the same messages (tfconfig/checking/rules).
 */}}
 {{- define "tensorflow-job.validate" -}}
-{{- $mistakes := list -}}
+{{- $errors := list -}}
 {{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "gpus" "checkpoint" "mounts" "labels"
       "serviceAccount" "characters" -}}
 {{-   range $line := include (printf "tensorflow-job.validate.%s" $rule) $ | splitList "\n" -}}
 {{-     with trim $line -}}
-{{-       $mistakes = append $mistakes (printf "  - %s" .) -}}
+{{-       $errors = append $errors (printf "  - %s" .) -}}
 {{-     end -}}
 {{-   end -}}
 {{- end -}}
-{{- if $mistakes -}}
-{{-   printf "\n\nThis job cannot run as its values stand:\n%s\n" (join "\n" $mistakes) | fail -}}
+{{- if $errors -}}
+{{-   printf "\n\nThe values of this job have errors:\n%s\n" (join "\n" $errors) | fail -}}
 {{- end -}}
 {{- end -}}
 
@@ -22,10 +22,10 @@ and all of them are reported at once. `tfconfig validate` has the same rules.
 {{- $name := include "tensorflow-job.fullname" . -}}
 {{- $path := ternary "fullnameOverride" "release name" (not (empty .Values.fullnameOverride)) -}}
 {{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
-{{ $path }}: {{ quote $name }} cannot be the name of a Service, which takes lower-case letters, digits and "-", and starts with a letter; set fullnameOverride, or choose another release name
+{{ $path }}: {{ quote $name }} is not a valid Service name (lowercase letters, digits and "-", starting with a letter); set fullnameOverride, or choose another release name
 {{- end }}
 {{- if gt (len $name) 42 }}
-{{ $path }}: {{ quote $name }} has {{ len $name }} characters and the job's objects have room for 42; set fullnameOverride, or choose a shorter release name
+{{ $path }}: {{ quote $name }} has {{ len $name }} characters, but the names of the job's objects allow 42; set fullnameOverride, or choose a shorter release name
 {{- end }}
 {{- end -}}
 
@@ -33,21 +33,21 @@ and all of them are reported at once. `tfconfig validate` has the same rules.
 {{- $program := .Values.program -}}
 {{- $files := include "tensorflow-job.programFiles" . | fromJson -}}
 {{- if not $program.command }}
-program.command: missing; give the command that trains, for example program.command: [python3, train.py]
+program.command: missing; set the training command, for example program.command: [python3, train.py]
 {{- end }}
 {{- if and $files $program.existingConfigMap }}
-program.existingConfigMap: given together with program.files, and both would be mounted at /app; keep one of them
+program.existingConfigMap: set together with program.files, but both are mounted at /app; keep one of them
 {{- end }}
 {{- $bytes := 0 -}}
 {{- range $files -}}
 {{-   $bytes = add $bytes (len .) -}}
 {{- end -}}
 {{- if gt (int64 $bytes) 921600 }}
-program.files: {{ div $bytes 1024 }} KiB in all, and a release has room for 900; put the program into the image
+program.files: {{ div $bytes 1024 }} KiB in total, but a release has room for 900; put the program into the image
 {{- end }}
 {{- end -}}
 
-{{/* Who must be there for the strategy to work. */}}
+{{/* The roles that the strategy needs. */}}
 {{- define "tensorflow-job.validate.strategy" -}}
 {{- $replicas := include "tensorflow-job.replicas" . | fromJson -}}
 {{- $chief := int $replicas.chief -}}
@@ -55,22 +55,22 @@ program.files: {{ div $bytes 1024 }} KiB in all, and a release has room for 900;
 {{- $ps := int $replicas.ps -}}
 {{- $strategy := .Values.strategy -}}
 {{- if and (has $strategy (list "ParameterServer" "InGraph")) (not $chief) }}
-chief.replicas: 0, but with strategy {{ $strategy }} the chief runs the program; set chief.replicas: 1, or leave it out
+chief.replicas: 0, but with strategy {{ $strategy }} the chief runs the program; set chief.replicas: 1, or remove it
 {{- end }}
 {{- if and (eq $strategy "ParameterServer") (not $worker) }}
-worker.replicas: 0, but with strategy ParameterServer the workers do the chief's steps; set worker.replicas to at least 1
+worker.replicas: 0, but with strategy ParameterServer the workers execute the training steps; set worker.replicas to at least 1
 {{- end }}
 {{- if and (has $strategy (list "ParameterServer" "BetweenGraph")) (not $ps) }}
-ps.replicas: 0, but with strategy {{ $strategy }} the variables are on parameter servers; set ps.replicas to at least 1, or take strategy MultiWorkerMirrored
+ps.replicas: 0, but strategy {{ $strategy }} stores the variables on parameter servers; set ps.replicas to at least 1, or use strategy MultiWorkerMirrored
 {{- end }}
 {{- if and (eq $strategy "InGraph") (not $worker) (not $ps) }}
-worker.replicas: 0 and no parameter servers, but with strategy InGraph the chief's graph runs on them; set worker.replicas or ps.replicas to at least 1
+worker.replicas: 0 and no parameter servers, but with strategy InGraph they execute the chief's graph; set worker.replicas or ps.replicas to at least 1
 {{- end }}
 {{- if and (eq $strategy "MultiWorkerMirrored") $ps }}
-ps.replicas: {{ $ps }} parameter servers, but strategy MultiWorkerMirrored has no use for them; set ps.replicas: 0, or take strategy ParameterServer
+ps.replicas: {{ $ps }}, but strategy MultiWorkerMirrored does not use parameter servers; set ps.replicas: 0, or use strategy ParameterServer
 {{- end }}
 {{- if and $ps (not $worker) (not $chief) (ne $strategy "MultiWorkerMirrored") }}
-ps.replicas: {{ $ps }} parameter servers but no chief and no worker uses them; set worker.replicas or chief.replicas to at least 1, or ps.replicas to 0
+ps.replicas: {{ $ps }}, but there is no chief or worker to use the parameter servers; set worker.replicas or chief.replicas to at least 1, or ps.replicas to 0
 {{- else if and (has $strategy (list "BetweenGraph" "MultiWorkerMirrored" "Custom")) (not $worker) (not $chief) }}
 worker.replicas: 0 and no chief, so no task trains; set worker.replicas or chief.replicas to at least 1
 {{- end }}
@@ -80,13 +80,13 @@ worker.replicas: 0 and no chief, so no task trains; set worker.replicas or chief
 {{- $replicas := include "tensorflow-job.replicas" . | fromJson -}}
 {{- $policy := .Values.completion.successPolicy -}}
 {{- if and (eq (toString $policy) "Chief") (not $replicas.chief) }}
-completion.successPolicy: Chief, but there is no chief; set chief.replicas: 1, or leave the policy out
+completion.successPolicy: Chief, but there is no chief; set chief.replicas: 1, or remove the policy
 {{- end }}
 {{- if has $policy (list "Worker0" "AllWorkers") }}
 {{- if not $replicas.worker }}
-completion.successPolicy: {{ $policy }}, but there is no worker; set worker.replicas to at least 1, or leave the policy out
+completion.successPolicy: {{ $policy }}, but there is no worker; set worker.replicas to at least 1, or remove the policy
 {{- else if not (has "worker" (include "tensorflow-job.strategy" . | fromJson).program) }}
-completion.successPolicy: {{ $policy }}, but with strategy {{ .Values.strategy }} the workers only serve and never end; leave the policy out (the chief decides)
+completion.successPolicy: {{ $policy }}, but with strategy {{ .Values.strategy }} the workers are servers that never end; remove the policy, so that the chief decides
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -112,7 +112,7 @@ completion.successPolicy: {{ $policy }}, but with strategy {{ .Values.strategy }
 {{-   $bytes = add $bytes . -}}
 {{- end -}}
 {{- if gt (int64 $bytes) 131061 }}
-worker.replicas: the addresses of all tasks make a TF_CONFIG of {{ $bytes }} bytes, and Linux starts no program with more than 131061; set fewer replicas, or a shorter fullnameOverride
+worker.replicas: the addresses of all tasks make a TF_CONFIG of {{ $bytes }} bytes, but Linux allows 131061; set fewer replicas, or a shorter fullnameOverride
 {{- end }}
 {{- end -}}
 
@@ -122,7 +122,7 @@ worker.replicas: the addresses of all tasks make a TF_CONFIG of {{ $bytes }} byt
 {{-   $values := ternary $.Values (index $.Values $where | default dict) (eq $where "") -}}
 {{-   range $name, $value := $values.env -}}
 {{-     if and (has $name $made) (not (kindIs "invalid" $value)) }}
-{{ with $where }}{{ . }}.{{ end }}env.{{ $name }}: made by the chart for every task; remove it, or give the program's variable another name
+{{ with $where }}{{ . }}.{{ end }}env.{{ $name }}: set by the chart for every task; remove it, or rename the program's variable
 {{-     end }}
 {{-   end -}}
 {{- end -}}
@@ -130,18 +130,18 @@ worker.replicas: the addresses of all tasks make a TF_CONFIG of {{ $bytes }} byt
 {{- range $volume, $data := include "tensorflow-job.data" . | fromJson -}}
 {{-   with $data.env -}}
 {{-     if has . $made }}
-data.{{ $volume }}.env: {{ . }} is made by the chart for every task; choose another name
+data.{{ $volume }}.env: {{ . }} is set by the chart for every task; choose another name
 {{-     else if hasKey $.Values.env . }}
-data.{{ $volume }}.env: {{ . }} is in env too; remove one of them
+data.{{ $volume }}.env: {{ . }} is also in env; remove one of them
 {{-     else if hasKey $seen . }}
-data.{{ $volume }}.env: {{ . }} is the variable of data.{{ index $seen . }} too; choose another name
+data.{{ $volume }}.env: {{ . }} is also the variable of data.{{ index $seen . }}; choose another name
 {{-     end }}
 {{-     $_ := set $seen . $volume -}}
 {{-   end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* GPUs are hidden from tasks without `gpus`, so that a limit given another way would be held for nothing. */}}
+{{/* GPUs are hidden from tasks without `gpus`, so GPUs in `resources` would be reserved but not used. */}}
 {{- define "tensorflow-job.validate.gpus" -}}
 {{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
@@ -150,10 +150,10 @@ data.{{ $volume }}.env: {{ . }} is the variable of data.{{ index $seen . }} too;
 {{-     range $name, $amount := index ($settings.resources | default dict) $kind -}}
 {{-       if eq $name $settings.gpuResource -}}
 {{-         if ne (toString $amount) (toString $gpus) }}
-{{ $role }}.gpus: {{ $gpus }}, but its resources.{{ $kind }} have {{ $amount }} of {{ $name }}; set {{ $role }}.gpus alone
+{{ $role }}.gpus: {{ $gpus }}, but its resources.{{ $kind }} have {{ $name }}: {{ $amount }}; set only {{ $role }}.gpus
 {{-         end -}}
 {{-       else if and (not $gpus) (regexMatch "^nvidia\\.com/|/gpu$" $name) }}
-{{ $role }}.gpus: 0, but its resources.{{ $kind }} have {{ $amount }} of {{ $name }}; set gpuResource: {{ $name }} and {{ $role }}.gpus: {{ $amount }} instead
+{{ $role }}.gpus: 0, but its resources.{{ $kind }} have {{ $name }}: {{ $amount }}; set gpuResource: {{ $name }} and {{ $role }}.gpus: {{ $amount }} instead
 {{-       end }}
 {{-     end -}}
 {{-   end -}}
@@ -162,13 +162,13 @@ data.{{ $volume }}.env: {{ . }} is the variable of data.{{ index $seen . }} too;
 
 {{- define "tensorflow-job.validate.checkpoint" -}}
 {{- if and .Values.logs.persist (not .Values.checkpoint.enabled) }}
-logs.persist: true, but checkpoint.enabled is false and there is no volume to keep them on; set checkpoint.enabled: true, or logs.persist: false
+logs.persist: true, but checkpoint.enabled is false, so there is no volume for the logs; set checkpoint.enabled: true, or logs.persist: false
 {{- end }}
 {{- if and .Values.tensorboard.enabled (not .Values.checkpoint.enabled) }}
-tensorboard.enabled: true, but checkpoint.enabled is false and there is nothing to show; set checkpoint.enabled: true, or tensorboard.enabled: false
+tensorboard.enabled: true, but checkpoint.enabled is false, so there is nothing to show; set checkpoint.enabled: true, or tensorboard.enabled: false
 {{- end }}
 {{- if and .Values.tensorboard.enabled .Values.tensorboard.ingress.enabled (not .Values.tensorboard.ingress.host) }}
-tensorboard.ingress.host: missing, and without it the Ingress takes every host; give the name under which TensorBoard is to be reached
+tensorboard.ingress.host: missing, so the Ingress would match every host; set the host name of TensorBoard
 {{- end }}
 {{- end -}}
 
@@ -176,9 +176,9 @@ tensorboard.ingress.host: missing, and without it the Ingress takes every host; 
 {{- define "tensorflow-job.validate.mounts" -}}
 {{- range $name, $data := include "tensorflow-job.data" . | fromJson -}}
 {{-   if and $data.existingClaim $data.volume }}
-data.{{ $name }}: both existingClaim and volume; keep one of them
+data.{{ $name }}: has both existingClaim and volume; keep one of them
 {{-   else if not (or $data.existingClaim $data.volume) }}
-data.{{ $name }}: neither existingClaim nor volume; name a claim, or give a Kubernetes volume source such as volume: {nfs: {server: …, path: …}}
+data.{{ $name }}: has neither existingClaim nor volume; set existingClaim, or a Kubernetes volume source such as volume: {nfs: {server: …, path: …}}
 {{-   end }}
 {{- end -}}
 {{- $lines := list -}}
@@ -189,7 +189,7 @@ data.{{ $name }}: neither existingClaim nor volume; name a claim, or give a Kube
 {{-   range $mount := include "tensorflow-job.volumeMounts" $arguments | fromYamlArray -}}
 {{-     $path := trimSuffix "/" $mount.mountPath -}}
 {{-     if hasKey $paths $path -}}
-{{-       $lines = append $lines (printf "mountPath: %s is used by two volumes, %s and %s; give one of them another path" $path
+{{-       $lines = append $lines (printf "mountPath: %s is used by two volumes, %s and %s; change the path of one of them" $path
             (index $paths $path) $mount.name) -}}
 {{-     end -}}
 {{-     $_ := set $paths $path $mount.name -}}
@@ -197,26 +197,26 @@ data.{{ $name }}: neither existingClaim nor volume; name a claim, or give a Kube
 {{-   $volumes := dict -}}
 {{-   range $volume := include "tensorflow-job.volumes" $arguments | fromYamlArray -}}
 {{-     if hasKey $volumes $volume.name -}}
-{{-       $lines = append $lines (printf "extraVolumes: two volumes are called %s; give yours another name" $volume.name) -}}
+{{-       $lines = append $lines (printf "extraVolumes: two volumes are named %s; rename yours" $volume.name) -}}
 {{-     end -}}
 {{-     $_ := set $volumes $volume.name true -}}
 {{-   end -}}
 {{-   range $path, $volume := $paths -}}
 {{-     if not (hasKey $volumes $volume) -}}
-{{-       $lines = append $lines (printf "extraVolumeMounts: %s is mounted at %s but is no volume; add it to extraVolumes" $volume
+{{-       $lines = append $lines (printf "extraVolumeMounts: there is no volume %s to mount at %s; add it to extraVolumes" $volume
             $path) -}}
 {{-     end -}}
 {{-   end -}}
 {{-   range $container := concat ($settings.initContainers | default list) ($settings.extraContainers | default list) -}}
 {{-     if eq $container.name "tensorflow" -}}
-{{-       $lines = append $lines "extraContainers: \"tensorflow\" is the name of the training container; give yours another name" -}}
+{{-       $lines = append $lines "extraContainers: \"tensorflow\" is the name of the training container; rename yours" -}}
 {{-     end -}}
 {{-   end -}}
 {{- end }}
 {{ $lines | uniq | join "\n" }}
 {{- end -}}
 
-{{/* Labels by which the chart finds its pods. */}}
+{{/* Labels by which the chart selects its pods. */}}
 {{- define "tensorflow-job.validate.labels" -}}
 {{- $lines := list -}}
 {{- range $where := list "" "chief" "worker" "ps" "evaluator" "lifecycle" -}}
@@ -224,7 +224,7 @@ data.{{ $name }}: neither existingClaim nor volume; name a claim, or give a Kube
 {{-   range $name, $value := $values.podLabels -}}
 {{-     if regexMatch "^(tensorflow-job/.*|app\\.kubernetes\\.io/(name|instance|component))$" $name -}}
 {{-       $path := ternary "podLabels" (printf "%s.podLabels" $where) (eq $where "") -}}
-{{-       $lines = append $lines (printf "%s: %s is set by the chart, which finds its pods by it; remove it" $path $name) -}}
+{{-       $lines = append $lines (printf "%s: %s is set by the chart to select its pods; remove it" $path $name) -}}
 {{-     end -}}
 {{-   end -}}
 {{- end }}
@@ -233,20 +233,20 @@ data.{{ $name }}: neither existingClaim nor volume; name a claim, or give a Kube
 
 {{- define "tensorflow-job.validate.serviceAccount" -}}
 {{- if not (or .Values.serviceAccount.create .Values.serviceAccount.name) }}
-serviceAccount.name: missing, and serviceAccount.create is false; name an account with the rights of the lifecycle (`tfconfig role` prints them), or set create: true
+serviceAccount.name: missing, but serviceAccount.create is false; set the name of an account with the permissions that `tfconfig role` prints, or set create: true
 {{- end }}
 {{- end -}}
 
-{{/* Characters that YAML cannot hold as they are; toYaml answers them with nothing at all. */}}
+{{/* Characters that toYaml cannot write: it returns nothing at all. */}}
 {{- define "tensorflow-job.unprintable" -}}
 [\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{feff}\x{fffe}\x{ffff}]
 {{- end -}}
 
-{{/* The program may have such characters: its texts are written another way. */}}
+{{/* The files of the program may have such characters: they are encoded in another way. */}}
 {{- define "tensorflow-job.validate.characters" -}}
 {{- range $key, $value := omit .Values "program" "global" -}}
 {{-   if regexMatch (include "tensorflow-job.unprintable" $) (toJson $value) }}
-{{ $key }}: has a control character or a byte order mark, which YAML cannot hold; remove it
+{{ $key }}: contains a control character or a byte order mark, which Helm cannot write as YAML; remove it
 {{-   end }}
 {{- end -}}
 {{- end -}}

@@ -26,14 +26,14 @@ class Case:
     release: str = RELEASE
 
 
-def wrong() -> list[Case]:
-    """The files with mistakes."""
-    return [case for file in sorted(FOLDER.glob("wrong/*.txt")) for case in _cases(file)]
+def invalid() -> list[Case]:
+    """The files with errors."""
+    return [case for file in sorted(FOLDER.glob("invalid/*.txt")) for case in _cases(file)]
 
 
-def right() -> list[Case]:
+def valid() -> list[Case]:
     """The files without any."""
-    return list(_cases(FOLDER / "right.txt"))
+    return list(_cases(FOLDER / "valid.txt"))
 
 
 def _cases(file: Path) -> list[Case]:
@@ -43,7 +43,7 @@ def _cases(file: Path) -> list[Case]:
 
 def _case(part: str) -> Case:
     head, _, text = part.partition("\n")
-    title, _, extra = (one.strip() for one in head.partition("|"))
+    title, _, extra = (item.strip() for item in head.partition("|"))
     expected, release = set(), RELEASE
     for word in extra.split():
         if "@" in word:

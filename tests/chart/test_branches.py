@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import helm, mistakes
+from . import errors, helm
 from .helm import CHART, PROGRAM, RefusedError, Values, merged, render
 from .test_names import umbrella
 
@@ -26,8 +26,8 @@ def branches() -> dict[str, list[re.Match[str]]]:
 def inputs() -> Iterator[Values]:
     yield from helm.ci_values().values()
     yield {"program": {"command": ["cat"], "files": {"bom.txt": "\ufeff"}}}
-    for mistake in mistakes.RULES:
-        yield merged(PROGRAM, mistake.values)
+    for case in errors.RULES:
+        yield merged(PROGRAM, case.values)
 
 
 def mark(chart: Path, name: str, waiting: set[tuple[str, int]]) -> None:

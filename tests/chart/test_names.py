@@ -71,7 +71,7 @@ def test_release_names_stay_text(release: str) -> None:
 @pytest.mark.parametrize("release", ["123", "1e3", "0x1f", "2024-05-01"])
 def test_a_release_that_starts_with_a_digit_needs_a_full_name(release: str) -> None:
     with pytest.raises(
-        RefusedError, match=rf'release name: "{release}" cannot be the name of a Service.*set fullnameOverride'
+        RefusedError, match=rf'release name: "{release}" is not a valid Service name.*set fullnameOverride'
     ):
         render(PROGRAM, release=release)
     rendered = render(merged(PROGRAM, {"fullnameOverride": "mnist"}), release=release)
@@ -82,19 +82,19 @@ def test_a_release_that_starts_with_a_digit_needs_a_full_name(release: str) -> N
 
 
 def test_a_release_with_a_dot_is_refused() -> None:
-    with pytest.raises(RefusedError, match=r'release name: "a\.b" cannot be the name of a Service'):
+    with pytest.raises(RefusedError, match=r'release name: "a\.b" is not a valid Service name'):
         render(PROGRAM, release="a.b")
 
 
 @pytest.mark.parametrize("name", ["1a", "a.b", "A", "a_b", "a-", "-a", "ä"])
 def test_a_full_name_that_no_service_can_have_is_refused(name: str) -> None:
-    with pytest.raises(RefusedError, match=f'fullnameOverride: "{name}" cannot be the name of a Service'):
+    with pytest.raises(RefusedError, match=f'fullnameOverride: "{name}" is not a valid Service name'):
         render(merged(PROGRAM, {"fullnameOverride": name}))
 
 
 def test_a_name_that_is_too_long_is_refused() -> None:
     with pytest.raises(
-        RefusedError, match="has 43 characters and the job's objects have room for 42; set fullnameOverride"
+        RefusedError, match="has 43 characters, but the names of the job's objects allow 42; set fullnameOverride"
     ):
         render(PROGRAM, release="x" * (LONGEST + 1))
     assert render(merged(PROGRAM, {"fullnameOverride": "mnist"}), release="x" * 53)

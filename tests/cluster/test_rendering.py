@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.chart import mistakes
+from tests.chart import errors
 from tests.chart.helm import CHART, PROGRAM, Object, RefusedError, Rendered, ci_values, merged, render
 
 from .jobs import helm_program
@@ -30,10 +30,10 @@ def test_every_helm_renders_the_same(program: str, name: str) -> None:
 
 
 def test_every_helm_refuses_the_same(program: str) -> None:
-    for mistake in [*mistakes.RULES[::8], *mistakes.SCHEMA[::16]]:
+    for case in [*errors.RULES[::8], *errors.SCHEMA[::16]]:
         with pytest.raises(RefusedError) as refused:
-            render(merged(PROGRAM, mistake.values), engine=program)
-        assert mistake.message in str(refused.value)
+            render(merged(PROGRAM, case.values), engine=program)
+        assert case.message in str(refused.value)
 
 
 def test_the_platform_example_finds_the_chart_it_depends_on(program: str, tmp_path: Path) -> None:

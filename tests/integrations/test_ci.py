@@ -58,7 +58,7 @@ class TestPreCommit:
         commit(source)
         return source
 
-    def test_hook_installs_and_finds_the_mistake(self, hook: Path, jobs: Path, tmp_path: Path) -> None:
+    def test_hook_installs_and_finds_the_error(self, hook: Path, jobs: Path, tmp_path: Path) -> None:
         commit(jobs)
         config = {"id": "tfconfig-validate", "files": r"^jobs/.*\.yaml$", "args": ["-f", "team.yaml"]}
         rev = shell(["git", "rev-parse", "HEAD"], hook).stdout.strip()
@@ -87,8 +87,8 @@ class TestPreCommit:
 
 @pytest.fixture(scope="module")
 def action() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
-    return found
+    document: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    return document
 
 
 class TestAction:
@@ -98,10 +98,10 @@ class TestAction:
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tfconfig "$@"\n', "utf-8")
         program.chmod(0o755)
-        given = {name: inputs.get(name, one.get("default", "")) for name, one in action["inputs"].items()}
+        given = {name: inputs.get(name, item.get("default", "")) for name, item in action["inputs"].items()}
         step = action["runs"]["steps"][-1]
         environ = {
-            name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: given[found[1]], text)
+            name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda match: given[match[1]], text)
             for name, text in step["env"].items()
         }
         script = temp / "step.sh"
@@ -109,7 +109,7 @@ class TestAction:
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)]
         return shell(command, jobs, RUNNER_TEMP=str(temp), PYTHONPATH=str(ROOT), **environ)
 
-    def test_mistakes_are_annotations_of_the_pull_request(
+    def test_errors_are_annotations_of_the_pull_request(
         self, action: dict[str, Any], jobs: Path, tmp_path: Path
     ) -> None:
         done = self.run(action, jobs, tmp_path, files="jobs/**/*.yaml\n", values="team.yaml\n")
@@ -122,7 +122,7 @@ class TestAction:
         done = self.run(action, jobs, tmp_path, files="jobs/*.yaml", arguments="--release=9\n--strict\n")
         assert (done.returncode, "TFC101" in done.stdout) == (1, True)
 
-    def test_findings_go_to_a_file(self, action: dict[str, Any], jobs: Path, tmp_path: Path) -> None:
+    def test_output_goes_to_a_file(self, action: dict[str, Any], jobs: Path, tmp_path: Path) -> None:
         done = self.run(action, jobs, tmp_path, files="jobs/**/*.yaml", format="sarif", output="found.sarif")
         assert (done.returncode, done.stdout) == (1, "")
         assert json.loads((jobs / "found.sarif").read_text("utf-8"))["version"] == "2.1.0"
@@ -153,7 +153,7 @@ def snippets() -> list[Any]:
 
 class TestSnippets:
     def test_gitlab_job_runs_and_leaves_its_report(self, jobs: Path, tmp_path: Path) -> None:
-        (job,) = [one["validate"] for one in snippets() if "validate" in one]
+        (job,) = [item["validate"] for item in snippets() if "validate" in item]
         program = tmp_path / "bin" / "tfconfig"
         program.parent.mkdir()
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tfconfig "$@"\n', "utf-8")
@@ -167,29 +167,29 @@ class TestSnippets:
         assert 'failures="1"' in (jobs / job["artifacts"]["reports"]["junit"]).read_text("utf-8")
 
     def test_pre_commit_and_action_are_called_as_they_are(self, action: dict[str, Any]) -> None:
-        (config,) = [one for one in snippets() if "repos" in one]
+        (config,) = [item for item in snippets() if "repos" in item]
         (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
         assert config["repos"][0]["hooks"][0]["id"] == hook["id"]
-        (workflow,) = [one for one in snippets() if "jobs" in one]
+        (workflow,) = [item for item in snippets() if "jobs" in item]
         step = workflow["jobs"]["validate"]["steps"][-1]
         assert set(step["with"]) <= set(action["inputs"])
 
     @pytest.mark.parametrize(
-        ("schema", "found"),
+        ("schema", "kind"),
         [
             ("github-actions", "action"),
             ("github-workflows", "jobs"),
             ("gitlab-ci", "validate"),
         ],
     )
-    def test_each_has_the_form_that_its_service_takes(self, schema: str, found: str, tmp_path: Path) -> None:
+    def test_each_has_the_form_that_its_service_takes(self, schema: str, kind: str, tmp_path: Path) -> None:
         pytest.importorskip("check_jsonschema")
         file = ROOT / "action.yml"
-        if found != "action":
-            (snippet,) = [one for one in snippets() if found in one]
+        if kind != "action":
+            (snippet,) = [item for item in snippets() if kind in item]
             file = tmp_path / "snippet.yml"
             snippet["on"] = snippet.pop(True, None)  # YAML 1.1 takes `on` for a truth
-            file.write_text(yaml.safe_dump({key: one for key, one in snippet.items() if one}), "utf-8")
+            file.write_text(yaml.safe_dump({key: item for key, item in snippet.items() if item}), "utf-8")
         check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(file)]
         done = shell(check, tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.chart import helm
-from tfconfig.commands.validate import findings
+from tfconfig.checking.findings import findings
 from tfconfig.diagnostics import ERROR
 from tfconfig.values.load import load
 

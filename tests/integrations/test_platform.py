@@ -92,7 +92,7 @@ def test_other_commands_take_the_chart_too() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--chart", "no/such"), "is no Helm chart"),
+        (("--chart", "no/such"), "is not a Helm chart"),
         (("--chart", FOLDER, "--alias", "other"), "give --alias one of training"),
         (("--alias", "training"), "leave --alias out"),
         (("--policy", "no.json"), "No such file"),

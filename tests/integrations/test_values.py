@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from tests.chart import helm, kubernetes
+from tfconfig.checking.findings import findings
 from tfconfig.checking.ignores import apply
-from tfconfig.commands.schema import of_files
-from tfconfig.commands.validate import findings
 from tfconfig.values.chart import bundled
+from tfconfig.values.file_schema import file_schema
 from tfconfig.values.load import load
 
 FOLDER = helm.CHART.parent / "values"
@@ -78,7 +78,7 @@ def test_editor_finds_its_schema(name: str) -> None:
 
 def test_schema_for_editors_is_the_chart_s() -> None:
     shown = json.loads((FOLDER / "schema.json").read_text("utf-8"))
-    assert shown == of_files(bundled()), "run: tfconfig schema > values/schema.json"
+    assert shown == file_schema(bundled()), "run: tfconfig schema > values/schema.json"
 
 
 def keys(tolerations: list[dict[str, Any]]) -> set[str]:

@@ -1,7 +1,7 @@
-"""Comments that silence a finding where it is: `# tfconfig: ignore[TFC150] the GPUs are shared`.
+"""Which diagnostics are reported: comments in the values files and the options --select and --ignore.
 
-On the line of the finding, or alone on the lines above it. One that silences nothing is reported, so that none outlives
-its reason.
+A comment `# tfconfig: ignore[TFC150] the GPUs are shared` is about the diagnostics of its line, or, alone on a line, of
+the next line with content. A comment that ignores nothing is reported, so that none outlives its reason.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tfconfig.diagnostics import WARNING, Diagnostic, Origin, finding, lines
+from tfconfig.diagnostics import WARNING, Diagnostic, Origin, lines
 
 UNREADABLE, UNUSED, POLICY = "TFC001", "TFC009", "TFC400"
 _COMMENT = re.compile(r"(?<!\S)#\s*tfconfig:\s*ignore\b(?:\[(?P<ids>[^\]]*)\])?")
@@ -24,36 +24,51 @@ class _Ignore:
 
     origin: Origin
     line: int
-    id: str  # or a prefix of ids; empty: none is named
+    id: str  # or a prefix of ids; empty: the comment names none
 
 
-def apply(found: Iterable[Diagnostic], sources: Mapping[str, str]) -> list[Diagnostic]:
-    """The findings that no comment silences, and a warning for each comment without use."""
-    found = list(found)
-    unreadable = {d.file for d in found if d.rule == UNREADABLE}
-    ignores = [one for file, text in sources.items() if file not in unreadable for one in _ignores(file, text)]
+def apply(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> list[Diagnostic]:
+    """The diagnostics that no comment ignores, and a warning for each comment without effect.
+
+    `sources`: the text of each values file.
+    """
+    diagnostics = list(diagnostics)
+    unreadable = {diagnostic.file for diagnostic in diagnostics if diagnostic.rule == UNREADABLE}
+    ignores = [ignore for file, text in sources.items() if file not in unreadable for ignore in _ignores(file, text)]
     by_place: dict[tuple[str, int], list[_Ignore]] = {}
-    for one in ignores:
-        by_place.setdefault((one.origin.file, one.line), []).append(one)
+    for ignore in ignores:
+        by_place.setdefault((ignore.origin.file, ignore.line), []).append(ignore)
     used: set[_Ignore] = set()
     kept: list[Diagnostic] = []
-    for d in found:
-        here = by_place.get((d.file, d.line), []) if d.rule != POLICY else []  # a policy is the team's to relax
-        matching = [one for one in here if one.id and d.rule.startswith(one.id)]
+    for diagnostic in diagnostics:
+        here = by_place.get((diagnostic.file, diagnostic.line), [])
+        # Only its owners may relax a policy.
+        matching = [i for i in here if i.id and diagnostic.rule.startswith(i.id) and diagnostic.rule != POLICY]
         used.update(matching)
         if not matching:
-            kept.append(d)
-    return [*kept, *(_unused(one) for one in ignores if one not in used)]
+            kept.append(diagnostic)
+    return [*kept, *(_unused(ignore) for ignore in ignores if ignore not in used)]
+
+
+def chosen(diagnostics: Iterable[Diagnostic], select: Sequence[str], ignore: Sequence[str]) -> list[Diagnostic]:
+    """The diagnostics that --select and --ignore leave, by prefixes of rule ids.
+
+    That a file cannot be read is reported whatever they say.
+    """
+    return [
+        diagnostic
+        for diagnostic in diagnostics
+        if diagnostic.rule == UNREADABLE
+        or ((not select or diagnostic.rule.startswith(tuple(select))) and not diagnostic.rule.startswith(tuple(ignore)))
+    ]
 
 
 def _unused(ignore: _Ignore) -> Diagnostic:
-    if not ignore.id:
-        return finding(
-            UNUSED, ignore.origin, "this comment names no rule, so it silences nothing",
-            "write the rule's id: # tfconfig: ignore[TFC150] reason", severity=WARNING,
-        )  # fmt: skip
-    message = f"ignore[{ignore.id}] silences nothing at line {ignore.line}"
-    return finding(UNUSED, ignore.origin, message, "remove it", severity=WARNING)
+    if ignore.id:
+        message, fix = f"ignore[{ignore.id}] has no effect: line {ignore.line} has no such diagnostic", "remove it"
+    else:
+        message, fix = "this comment names no rule", "write the id of the rule: # tfconfig: ignore[TFC150] reason"
+    return Diagnostic.at(ignore.origin, UNUSED, message, fix, severity=WARNING)
 
 
 def _ignores(file: str, text: str) -> Iterator[_Ignore]:
@@ -65,13 +80,13 @@ def _ignores(file: str, text: str) -> Iterator[_Ignore]:
     for number, match in places:
         before = bisect.bisect(scalars, ((number, match.start()), (math.inf, 0))) - 1
         if before >= 0 and (number, match.start()) < scalars[before][1]:
-            continue  # part of a text: a program that travels in program.files
+            continue  # part of a string: a program in program.files
         alone = not lines(text)[number][: match.start()].strip()
-        about = below[number] if alone else number
+        target = below[number] if alone else number
         origin = Origin(file, number + 1, match.start() + 1, number + 1, match.end() + 1)
-        ids = [one.strip().upper() for one in (match["ids"] or "").split(",")]
-        for one in [name for name in ids if name] or [""]:
-            yield _Ignore(origin, about + 1, one)
+        ids = [id.strip().upper() for id in (match["ids"] or "").split(",")]
+        for id in [id for id in ids if id] or [""]:
+            yield _Ignore(origin, target + 1, id)
 
 
 def _next_with_content(texts: Sequence[str]) -> list[int]:
@@ -84,7 +99,7 @@ def _next_with_content(texts: Sequence[str]) -> list[int]:
 
 
 def _scalars(text: str) -> Iterator[tuple[tuple[float, int], tuple[float, int]]]:
-    """Where texts and numbers stand: (line, column) of start and end, from 0."""
+    """The start and end of each scalar: (line, column), from 0."""
     import yaml
 
     try:

@@ -10,7 +10,6 @@ from typing import Any
 import click
 import yaml
 
-from tfconfig.commands.options import SETS
 from tfconfig.values.set_flags import SetFlags
 
 
@@ -34,7 +33,7 @@ def template(
     """The objects that an install would make. Raises HelmError."""
     options = [f"--namespace={namespace}", f"--kube-version={kube_version}"]
     options += [f"--values={file}" for file in files]
-    options += [f"{flag}={one}" for kind, (flag, *_) in SETS.items() for one in getattr(sets, kind)]
+    options += sets.arguments()
     try:
         text = _run(["template", release, str(chart), *options])
     except FileNotFoundError:

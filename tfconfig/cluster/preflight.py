@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tfconfig.commands.plan import Amounts, pod_amounts
+from tfconfig.cluster.resources import Amounts, pod_amounts
 from tfconfig.values.quantity import Quantity, parse
 
 Object = Mapping[str, Any]

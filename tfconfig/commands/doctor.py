@@ -17,18 +17,16 @@ from tfconfig.cluster.job_view import COMPONENT, STATUS_SUFFIX
 from tfconfig.cluster.kubectl import ClusterError, ForbiddenError, Kubectl, NotFoundError, Object, documents, together
 from tfconfig.cluster.kubectl import options as cluster_options
 from tfconfig.cluster.preflight import Check, Right
+from tfconfig.cluster.rights import INSTALLER_VERBS
 from tfconfig.commands import options
-from tfconfig.commands.plan import INSTALLER_VERBS
-from tfconfig.commands.validate import have_mistakes
 from tfconfig.values.chart import Chart, bundled
-from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
 
 _T = TypeVar("_T")
 _REVIEW = "authorization.k8s.io/v1"
 
 
-@click.command("doctor", short_help="Find what a cluster would refuse, before an install.")
+@click.command("doctor")
 @options.values
 @click.option("--release", default=options.DEFAULT_RELEASE, show_default=True, metavar="NAME", help="Its future name.")
 @cluster_options
@@ -49,15 +47,11 @@ def command(
     Everything is asked with the user's own rights; what he may not look at is told as unknown. The objects and pods of
     the job are offered to the API server as a dry run, so nothing is made.
 
-    Ends with 0 when no problem was found, 1 with problems, 2 when called wrongly or when the cluster does not answer.
+    Exit status: 0 no errors, 1 errors found, 2 usage error or no answer from the cluster.
     """
-    if not (files or any(vars(sets).values())):
-        raise click.UsageError("no values given; name a values file: tfconfig doctor -f values.yaml")
     if "-" in files:
         raise click.UsageError("helm reads the values too, so standard input cannot be used; write them to a file")
-    values = load(files, sets, chart, alias)
-    if have_mistakes(values, release):
-        raise click.UsageError("the values have mistakes; correct them first")
+    values = options.load_valid(files, sets, release, chart, alias)
     wanted = yaml.safe_load((values.chart.file("Chart.yaml") or b"").decode())["kubeVersion"]
     kubectl = Kubectl(namespace, context)
     found = [

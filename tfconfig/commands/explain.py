@@ -1,36 +1,31 @@
-"""`tfconfig explain ID`: what a rule is about, why it is there, and what to do."""
+"""`tfconfig explain ID`: what a rule is about, why it exists, and how to fix its errors."""
 
 from __future__ import annotations
 
 import click
 
-from tfconfig.checking.rules import RULES, Rule
-
-
-def known(prefix: str) -> list[Rule]:
-    """The rules whose ids start so."""
-    return [one for id, one in sorted(RULES.items()) if id.startswith(prefix.upper())]
+from tfconfig.checking.rules import Rule, matching
 
 
 @click.command("explain")
 @click.argument("id", required=False, metavar="[ID]")
 def command(id: str | None) -> None:
-    """Tell what a rule is about, why, and what to do. Without ID: the list of rules; TFC1 lists those of that group."""
-    found = known(id or "")
-    if not found:
-        raise click.UsageError(f"{id}: no such rule; `tfconfig explain` lists them")
-    click.echo(_page(found[0]) if len(found) == 1 and id else _list(found))
+    """Explain a rule. Without ID, list all rules; with the start of an ID (TFC1), list the rules of that group."""
+    rules = matching(id or "")
+    if not rules:
+        raise click.UsageError(f"{id}: no such rule; `tfconfig explain` lists all rules")
+    click.echo(_page(rules[0]) if len(rules) == 1 and id else _list(rules))
 
 
 def _list(rules: list[Rule]) -> str:
-    return "\n".join(f"{one.id}  {one.severity:<7}  {one.title}" for one in rules)
+    return "\n".join(f"{rule.id}  {rule.severity:<7}  {rule.title}" for rule in rules)
 
 
-def _page(one: Rule) -> str:
-    parts = [f"{one.id} ({one.severity}): {one.title}", one.why, one.fix]
-    if one.chart:
+def _page(rule: Rule) -> str:
+    parts = [f"{rule.id} ({rule.severity}): {rule.title}", rule.why, rule.fix]
+    if rule.chart:
         parts.append("`helm install` refuses it too.")
-    for word, example in (("Wrong", one.bad), ("Right", one.good)):
+    for heading, example in (("Incorrect:", rule.bad), ("Correct:", rule.good)):
         if example:
-            parts += [f"{word}:", "\n".join(f"    {line}" for line in example.rstrip().splitlines())]
+            parts += [heading, "\n".join(f"    {line}" for line in example.rstrip().splitlines())]
     return "\n\n".join(parts)

@@ -8,11 +8,9 @@ import shlex
 import click
 
 from tfconfig.commands import options
-from tfconfig.commands.validate import have_mistakes
 from tfconfig.tensorflow_job.task.job_spec import dumps, name, tasks, tf_config
 from tfconfig.values import job_spec
 from tfconfig.values.chart import Chart
-from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
 
 
@@ -20,23 +18,21 @@ from tfconfig.values.set_flags import SetFlags
 @options.values
 @options.release
 @options.chart
-@click.option("--task", "only", metavar="TASK", help="Of this task alone: worker-1.")
+@click.option("--task", "only", metavar="TASK", help="Only the TF_CONFIG of this task: worker-1.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "env"]), default="text", show_default=True,
-    help="text: a line for each task; json: one object; env: a line for a shell.",
+    help="text: a line per task; json: one object; env: a line for a shell.",
 )  # fmt: skip
 def command(
     files: tuple[str, ...], sets: SetFlags, release: str, chart: Chart | None, alias: str, only: str | None, form: str
 ) -> None:
-    """Print the TF_CONFIG that each task will find in its environment, exactly as its pod computes it."""
-    values = load(files, sets, chart, alias)
-    if have_mistakes(values, release):
-        raise click.ClickException("the values have mistakes; correct them first")
+    """Print the TF_CONFIG of each task, exactly as its pod computes it."""
+    values = options.load_valid(files, sets, release, chart, alias)
     job = job_spec.job(values.data, values.job_release(release), values.chart.strategies)
     by_name = {name(task): task for task in tasks(job)}
     if only is not None:
         if only not in by_name:
-            raise click.UsageError(f"--task {only}: no such task; this job has {_some(list(by_name))}")
+            raise click.UsageError(f"--task {only}: no such task; this job has {_shortened(list(by_name))}")
         by_name = {only: by_name[only]}
     # Made one at a time: each of them names every task of the job.
     configs = ((key, tf_config(job, task)) for key, task in by_name.items())
@@ -45,12 +41,12 @@ def command(
             raise click.UsageError("--format env is for one task; choose it with --task")
         click.echo("".join(f"TF_CONFIG={shlex.quote(dumps(config))}" for _, config in configs))
     elif form == "json":
-        found = dict(configs)
-        click.echo(json.dumps(found if only is None else found[only], indent=2))
+        by_task = dict(configs)
+        click.echo(json.dumps(by_task if only is None else by_task[only], indent=2))
     else:
         for key, config in configs:
             click.echo(dumps(config) if only else f"{key} {dumps(config)}")
 
 
-def _some(names: list[str]) -> str:
+def _shortened(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:4])}, … {names[-1]}"

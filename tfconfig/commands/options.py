@@ -1,47 +1,48 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the start of every command that needs valid values."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from tfconfig.values.chart import Chart
-from tfconfig.values.load import UnreadableError
-from tfconfig.values.set_flags import SetError, SetFlags
+from tfconfig.diagnostics import has_errors
+from tfconfig.values.chart import Chart, UnreadableError
+from tfconfig.values.load import Values, load
+from tfconfig.values.set_flags import OPTIONS, SetError, SetFlags
 
 DEFAULT_RELEASE = "release"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-SETS = {
-    "typed": ("--set", "KEY=VALUE", "Set a value: a.b=1,c[0]=x"),
-    "string": ("--set-string", "KEY=TEXT", "Set a text"),
-    "json": ("--set-json", "KEY=JSON", "Set a JSON value"),
-    "file": ("--set-file", "KEY=FILE", "Set a text to a file's content"),
-    "literal": ("--set-literal", "KEY=TEXT", "Set a text, in which no character is special"),
+_SET_HELP = {
+    "typed": ("KEY=VALUE", "Set a value: a.b=1,c[0]=x"),
+    "string": ("KEY=TEXT", "Set a string"),
+    "json": ("KEY=JSON", "Set a JSON value"),
+    "file": ("KEY=FILE", "Set a string to the content of a file"),
+    "literal": ("KEY=TEXT", "Set a string in which no character is special"),
 }
 
 
 def values(command: _Command) -> _Command:
     """Give a command Helm's options for values, as the parameters `files` (paths) and `sets` (SetFlags).
 
-    A file that cannot be opened and a --set that Helm refuses end it as wrong usage, with exit status 2.
+    A file that cannot be opened and a --set that Helm refuses are usage errors.
     """
 
     @functools.wraps(command)
     def wrapper(**parameters: Any) -> Any:
-        sets = SetFlags(**{kind: tuple(parameters.pop(f"set_{kind}")) for kind in SETS})
+        sets = SetFlags(**{kind: tuple(parameters.pop(f"set_{kind}")) for kind in OPTIONS})
         try:
             return command(sets=sets, **parameters)
         except (SetError, UnreadableError) as e:
             raise click.UsageError(str(e)) from None
 
     decorated: Any = wrapper
-    for kind, (flag, metavar, text) in reversed(SETS.items()):
-        option = click.option(flag, f"set_{kind}", multiple=True, metavar=metavar, help=f"{text}, as Helm does.")
+    for kind, (metavar, text) in reversed(_SET_HELP.items()):
+        option = click.option(OPTIONS[kind], f"set_{kind}", multiple=True, metavar=metavar, help=f"{text}, as in Helm.")
         decorated = option(decorated)
     files = click.option(
         "-f",
@@ -49,24 +50,49 @@ def values(command: _Command) -> _Command:
         "files",
         multiple=True,
         metavar="FILE",
-        help="Values file; the last one wins. `-`: standard input.",
+        help="Values file; later ones override earlier ones. `-`: standard input.",
     )
     result: _Command = files(decorated)
     return result
 
 
+def require_values(given: bool, example: str) -> None:
+    """Raise a usage error where the command line has no values at all. `example`: a command line that has."""
+    if not given:
+        raise click.UsageError(f"no values given; name a values file: tfconfig {example}")
+
+
+def load_valid(
+    files: Sequence[str], sets: SetFlags, release: str, chart: Chart | None = None, alias: str = ""
+) -> Values:
+    """The values of a job, for a command that needs valid ones.
+
+    Without any values the call is a usage error. Errors and warnings are printed on standard error; with errors the
+    command ends with status 1.
+    """
+    from tfconfig.checking import findings, reporters  # here, because loading the rules takes time
+
+    require_values(bool(files or sets), f"{click.get_current_context().info_name} -f values.yaml")
+    loaded = load(files, sets, chart, alias)
+    diagnostics = findings.blocking(loaded, release)
+    click.echo(reporters.text(diagnostics, loaded.sources), err=True, nl=False)
+    if has_errors(diagnostics):
+        raise click.ClickException("the values have errors; fix them first")
+    return loaded
+
+
 def release(command: _Command) -> _Command:
-    """Give a command --release, as the parameter `release`, and --namespace, which nothing depends on."""
+    """Give a command --release, as the parameter `release`, and --namespace, which has no effect."""
     name = click.option(
         "--release", default=DEFAULT_RELEASE, show_default=True, metavar="NAME",
-        help="Name that the job will be installed under; the names of its tasks start with it.",
+        help="Name of the Helm release; the names of the tasks start with it.",
     )  # fmt: skip
     namespace = click.option(
         "-n",
         "--namespace",
         metavar="NAME",
         expose_value=False,
-        help="As for Helm; no address depends on it.",
+        help="Accepted as by Helm, without effect: addresses do not contain the namespace.",
     )
     result: _Command = name(namespace(command))
     return result
@@ -81,7 +107,7 @@ def chart(command: _Command) -> _Command:
     )  # fmt: skip
     alias = click.option(
         "--alias", default="", metavar="KEY",
-        help="Which job of an umbrella chart: its key in the values. With one job: that one.",
+        help="The job in an umbrella chart with several jobs: its key in the values.",
     )  # fmt: skip
     result: _Command = where(alias(command))
     return result

@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 
 from tfconfig.commands import options
-from tfconfig.commands.validate import have_mistakes
 from tfconfig.local import orphans
 from tfconfig.local.console import Console
 from tfconfig.local.prepare import CannotRunError, Options, left_out, local_job, program_folder
@@ -22,7 +21,6 @@ from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED, State
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.job_spec import JobSpec, name
 from tfconfig.tensorflow_job.task.progress import words
-from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
 
 INTERRUPTED = 130
@@ -39,7 +37,7 @@ def _data(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict
     return {key: Path(path) for key, _, path in pairs}
 
 
-@click.command("run", short_help="Run the job here, as local processes.")
+@click.command("run")
 @options.values
 @click.option("--release", metavar="NAME", help="Name of the job; default: the folder of the last values file.")
 @click.option("--checkpoint", type=_Folder, metavar="DIR", help="Checkpoint folder; default: ./checkpoints/NAME.")
@@ -59,15 +57,12 @@ def command(
 ) -> None:
     """Run the job of a values file as processes of this machine, with the lifecycle it has on a cluster.
 
-    Ends with 0 when the job succeeded, 1 when it failed, 2 when it could not begin, 130 after Ctrl-C. A second Ctrl-C
-    does not wait for anything.
+    A second Ctrl-C does not wait for anything.
+
+    Exit status: 0 the job succeeded, 1 it failed or its values have errors, 2 usage error, 130 interrupted.
     """
-    if not (files or any(vars(sets).values())):
-        raise click.UsageError("no values given; name a values file: tfconfig run -f values.yaml")
-    values = load(files, sets)
     release = release or _default_release(files)
-    if have_mistakes(values, release):
-        raise click.UsageError("the values have mistakes; correct them first")
+    values = options.load_valid(files, sets, release)
     try:
         job, launches = local_job(values, Options(release, checkpoint, data, python, port))
         console = Console(job_spec.tasks(job), logs)

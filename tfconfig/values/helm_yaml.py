@@ -1,4 +1,4 @@
-"""Reads one values file as Helm reads it, keeping the place of every key and value.
+"""Read one values file as Helm reads it, keeping the place of every key and value.
 
 Helm reads YAML with goyaml.v2 and turns it into JSON (sigs.k8s.io/yaml), which differs from PyYAML's own reading: `y`
 is a boolean, `1:30` and dates are texts, `0o10` is 8, a merge wins over keys before it, keys become texts. So PyYAML
@@ -19,13 +19,13 @@ from typing import Any
 
 import yaml
 
-from tfconfig.diagnostics import Diagnostic, Origin, dotted, finding
+from tfconfig.diagnostics import Diagnostic, Origin, dotted
 
 MAX_DEPTH = 100  # levels of nesting; a values file has about ten
-MAX_BYTES = 2 << 20  # Kubernetes takes no release of more than 1 MiB
+MAX_BYTES = 2 << 20  # Kubernetes accepts no release of more than 1 MiB
 
 _TAG = "tag:yaml.org,2002:"
-_WORDS: dict[str, tuple[str, Any]] = {
+_KEYWORDS: dict[str, tuple[str, Any]] = {
     **{w: ("bool", True) for t in ("y", "yes", "true", "on") for w in (t, t.capitalize(), t.upper())},
     **{w: ("bool", False) for t in ("n", "no", "false", "off") for w in (t, t.capitalize(), t.upper())},
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), ("null", None)),
@@ -59,8 +59,8 @@ class Document:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
-class _RefusedError(Exception):
-    """Helm refuses this document; carries the finding's message, fix and place."""
+class _InvalidDocumentError(Exception):
+    """Helm refuses this document; carries the message, fix and place of the diagnostic."""
 
     def __init__(self, message: str, fix: str, origin: Origin) -> None:
         super().__init__(message)
@@ -83,14 +83,14 @@ def number(value: float) -> int | float:
 
 
 def read(data: bytes, file: str) -> Document:
-    """Read the bytes of a values file. Never raises: what is wrong is in the Document's diagnostics."""
+    """Read the bytes of a values file. Never raises: errors are in the Document's diagnostics."""
     origin = Origin(file, 1, 1, 1, 1)
     text = _decoded(data)
     document = Document(file, text, Node({}, origin))
     try:
         if len(data) > MAX_BYTES:
-            raise _RefusedError(
-                f"a file of {len(data) >> 20} MiB, and Kubernetes takes no release of more than 1 MiB",
+            raise _InvalidDocumentError(
+                f"the file has {len(data) >> 20} MiB, and Kubernetes accepts no release of more than 1 MiB",
                 "put large programs and data into the image",
                 origin,
             )
@@ -98,17 +98,17 @@ def read(data: bytes, file: str) -> Document:
         if isinstance(root.value, dict):
             document.root = root
         elif root.value is not None:
-            found = f"expected keys and values, found {kind(root.value)}"
-            raise _RefusedError(found, "write `key: value` lines at the top of the file", root.origin)
-    except _RefusedError as e:
-        document.diagnostics.append(finding("TFC001", e.origin, e.message, e.fix))
+            message = f"expected keys and values, found {kind(root.value)}"
+            raise _InvalidDocumentError(message, "write `key: value` lines at the top of the file", root.origin)
+    except _InvalidDocumentError as e:
+        document.diagnostics.append(Diagnostic.at(e.origin, "TFC001", e.message, e.fix))
     except yaml.YAMLError as e:
-        document.diagnostics.append(finding("TFC001", *_yaml_error(e, file)))
+        document.diagnostics.append(_yaml_error(e, file))
     return document
 
 
 def kind(value: Any) -> str:
-    """What a value is, in words: a list, the text "3", the number 3."""
+    """A value as messages name it: a list, the string "3", the number 3."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
@@ -116,7 +116,7 @@ def kind(value: Any) -> str:
     if isinstance(value, (int, float)):
         return f"the number {value}"
     if isinstance(value, str):
-        return f'the text "{value if len(value) <= 60 else value[:57] + "..."}"'
+        return f'the string "{value if len(value) <= 60 else value[:57] + "..."}"'
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     return "a map" if value else "an empty map"
@@ -127,21 +127,20 @@ def _decoded(data: bytes) -> str:
     return data.decode(encoding, errors="replace")
 
 
-def _yaml_error(error: yaml.YAMLError, file: str) -> tuple[Origin, str, str]:
+def _yaml_error(error: yaml.YAMLError, file: str) -> Diagnostic:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    fix = "correct the line, or the one above it"
+    message, fix = f"not YAML: {problem}", "fix this line, or the one above it"
     if "<document start>" in problem:
-        problem, fix = "the values end before this line, and Helm ignores the rest", "correct the indentation"
-        return Origin(file, line, column, line, column + 1), problem, fix
-    if "cannot start any token" in problem:
-        fix = "indent with spaces, not tabs; put a text that starts with % @ ` or a tab in quotes"
+        message, fix = "the values end before this line, and Helm ignores the rest", "fix the indentation"
+    elif "cannot start any token" in problem:
+        fix = "indent with spaces, not tabs; quote a string that starts with % @ ` or a tab"
     elif isinstance(error, yaml.reader.ReaderError):
         fix = "save the file as UTF-8 text"
     elif "mapping values are not allowed" in problem:
-        fix = "check the indentation; put a text that contains `: ` in quotes"
-    return Origin(file, line, column, line, column + 1), f"not YAML: {problem}", fix
+        fix = "check the indentation; quote a string that contains `: `"
+    return Diagnostic.at(Origin(file, line, column, line, column + 1), "TFC001", message, fix)
 
 
 class _Raw:
@@ -176,13 +175,13 @@ class _Reader:
                     self._report_second_document(event)
                     break
                 if event.version and tuple(event.version) != (1, 1):
-                    raise _RefusedError("%YAML is not 1.1", "remove the %YAML line", self._origin(event))
+                    raise _InvalidDocumentError("%YAML is not 1.1", "remove the %YAML line", self._origin(event))
                 root = self._compose(next(events), events, 1)
         return self._decode(root) if root else Node(None, Origin(self.file, 1, 1, 1, 1))
 
     def _report_second_document(self, event: Any) -> None:
-        message = "a second document begins here: Helm 3 ignores it, Helm 4 merges it over the first"
-        fix = "keep one document in a file; give several files with -f each"
+        message = "a second document starts here: Helm 3 ignores it, Helm 4 merges it over the first"
+        fix = "keep one document per file, and pass several files with one -f each"
         self._report("TFC002", self._origin(event), message, fix)
 
     def _origin(self, start: Any, end: Any = None) -> Origin:
@@ -195,14 +194,14 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
                 fix = f"write &{event.anchor} before the value that it stands for"
-                raise _RefusedError(f"*{event.anchor} refers to nothing", fix, self._origin(event))
+                raise _InvalidDocumentError(f"the anchor of *{event.anchor} is not defined", fix, self._origin(event))
             return _Raw(event, self.anchors[event.anchor])
         raw = _Raw(event)
         if event.anchor:
             self.anchors[event.anchor] = raw
         if isinstance(event, yaml.CollectionStartEvent):
             if depth > MAX_DEPTH:
-                raise _RefusedError(
+                raise _InvalidDocumentError(
                     f"more than {MAX_DEPTH} levels of nesting", "flatten the values", self._origin(event)
                 )
             child = next(events)
@@ -217,7 +216,7 @@ class _Reader:
         if raw.alias is not None:
             if id(raw.alias) in self.open:
                 name = raw.start.anchor
-                raise _RefusedError(f"*{name} contains itself", f"remove *{name} here", self._origin(raw.start))
+                raise _InvalidDocumentError(f"*{name} contains itself", f"remove *{name} here", self._origin(raw.start))
             self.alias_depth += 1
             node = self._decode(raw.alias)
             self.alias_depth -= 1
@@ -240,7 +239,9 @@ class _Reader:
         self.aliased += self.alias_depth > 0
         allowed = 0.99 - 0.89 * min(max(self.decoded - 400_000, 0) / 3_600_000, 1)
         if self.aliased > 100 and self.decoded > 1000 and self.aliased / self.decoded > allowed:
-            raise _RefusedError("aliases repeat too much of the file", "use fewer * aliases", self._origin(raw.start))
+            raise _InvalidDocumentError(
+                "aliases expand to too much data", "use fewer * aliases", self._origin(raw.start)
+            )
 
     def _mapping(self, raw: _Raw, into: dict[str, Node]) -> None:
         written: dict[str, Origin] = {}
@@ -252,8 +253,8 @@ class _Reader:
             origin = self._origin(key.start)
             if name in written:
                 first = f"first at line {written[name].line}, column {written[name].column}"
-                message = f"the key {dotted([name])} stands twice in this map, {first}; Helm takes the last"
-                self._report("TFC003", origin, message, "keep one of the two")
+                message = f"duplicate key {dotted([name])}, {first}; Helm uses the last one"
+                self._report("TFC003", origin, message, "remove one of them")
             written[name] = origin
             node = self._finite(self._decode(value))
             # A node read through an alias keeps its own place and gets this key's.
@@ -274,12 +275,12 @@ class _Reader:
         elif target is raw and isinstance(raw.start, yaml.SequenceStartEvent):
             for child in reversed(raw.children):
                 if not isinstance((child.alias or child).start, yaml.MappingStartEvent):
-                    raise _RefusedError(
-                        "<<: takes maps only", "give it a map or a list of maps", self._origin(child.start)
+                    raise _InvalidDocumentError(
+                        "<<: accepts only maps", "use a map or a list of maps", self._origin(child.start)
                     )
                 into.update(self._decode(child).value)
         else:
-            raise _RefusedError("<<: takes maps only", "give it a map or a list of maps", self._origin(raw.start))
+            raise _InvalidDocumentError("<<: accepts only maps", "use a map or a list of maps", self._origin(raw.start))
 
     def _key(self, raw: _Raw) -> str:
         origin = self._origin(raw.start)
@@ -293,18 +294,20 @@ class _Reader:
             return str(value)
         if isinstance(value, str):
             return value
-        self._report("TFC001", origin, f"a key cannot be {kind(value)}", "write the key as text, in quotes if need be")
+        self._report(
+            "TFC001", origin, f"a key cannot be {kind(value)}", "write the key as a string, quoted if necessary"
+        )
         return ""
 
     def _report(self, rule: str, origin: Origin, message: str, fix: str) -> None:
-        """A mistake after which reading can go on."""
-        self.document.diagnostics.append(finding(rule, origin, message, fix))
+        """An error after which reading can go on."""
+        self.document.diagnostics.append(Diagnostic.at(origin, rule, message, fix))
 
     def _finite(self, node: Node) -> Node:
         """JSON, which Helm turns values into, has neither infinity nor NaN, and only 64-bit floats."""
         if isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
             if not math.isfinite(node.value):
-                self._report("TFC001", node.origin, "not a finite number", "give a number, or put the text in quotes")
+                self._report("TFC001", node.origin, "not a finite number", "use a finite number, or quote the string")
                 node.value = None
             else:
                 node.value = number(node.value)
@@ -320,25 +323,25 @@ class _Reader:
                 decoded = base64.b64decode(event.value.replace("\n", ""), validate=True)
                 return decoded.decode("utf-8", errors="replace")
             except (binascii.Error, ValueError):
-                raise _RefusedError("!!binary is not base64", "correct or remove it", self._origin(event)) from None
+                raise _InvalidDocumentError("!!binary is not base64", "fix or remove it", self._origin(event)) from None
         if tag and short not in ("str", "bool", "int", "float", "null", "timestamp"):
             return event.value
         if short in ("str", "timestamp"):
             return event.value
-        found, value = resolve(event.value)
-        if short == "float" and found == "int":
+        actual, value = resolve(event.value)
+        if short == "float" and actual == "int":
             return float(value)
-        if short and short != found:
-            raise _RefusedError(
-                f"{event.value!r} is not a !!{short}", "correct the value or remove the tag", self._origin(event)
+        if short and short != actual:
+            raise _InvalidDocumentError(
+                f"{event.value!r} is not a !!{short}", "fix the value or remove the tag", self._origin(event)
             )
         return value
 
 
 def resolve(text: str) -> tuple[str, Any]:
     """The type (bool, null, int, float, merge or str) and value of an unquoted scalar; goyaml.v2's resolve()."""
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in _KEYWORDS:
+        return _KEYWORDS[text]
     first = text[0]
     if first == ".":
         return _parse_float(text, text)

@@ -1,16 +1,21 @@
-"""The layout of a job, job.json, made from values as the chart makes it for the ConfigMap <fullname>-job."""
+"""The job spec (job.json) that the chart makes of values; its ConfigMap is <fullname>-job."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfconfig.tensorflow_job.task import job_spec
+from tfconfig.tensorflow_job.task.names import PORT, claim_name
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
+
+    SuccessPolicy = Literal["Chief", "Worker0", "AllWorkers"]
 
 ROLES = job_spec.ROLES
-
-PORT = 2222
-_DEADLINES = ("activeSeconds", "startSeconds", "unstartableSeconds", "stallSeconds")
 
 
 def fullname(data: Mapping[str, Any], release: str) -> str:
@@ -19,7 +24,7 @@ def fullname(data: Mapping[str, Any], release: str) -> str:
 
 
 def replicas(data: Mapping[str, Any], strategies: Mapping[str, Any]) -> dict[str, int]:
-    """How many tasks each role has; where the values say null, the strategy decides."""
+    """The number of tasks of each role; where it is null in the values, the strategy decides."""
     strategy = strategies[data["strategy"]]
 
     def of(role: str) -> int:
@@ -30,17 +35,18 @@ def replicas(data: Mapping[str, Any], strategies: Mapping[str, Any]) -> dict[str
 
 
 def gpus(data: Mapping[str, Any], role: str) -> int:
-    """How many GPUs each task of a role asks for."""
+    """The number of GPUs of each task of a role."""
     return (data.get(role) or {}).get("gpus") or 0
 
 
-def success_policy(data: Mapping[str, Any], counts: Mapping[str, int]) -> str:
-    """Whose success is the job's: Chief, Worker0 or AllWorkers."""
-    return data["completion"].get("successPolicy") or ("Chief" if counts["chief"] > 0 else "Worker0")
+def success_policy(data: Mapping[str, Any], counts: Mapping[str, int]) -> SuccessPolicy:
+    """The tasks whose success is the job's: Chief, Worker0 or AllWorkers."""
+    chosen: SuccessPolicy | None = data["completion"].get("successPolicy")
+    return chosen or ("Chief" if counts["chief"] > 0 else "Worker0")
 
 
 def checkpoint_directory(data: Mapping[str, Any], release: str) -> str:
-    """The job's folder on the checkpoint volume, as programs see it; empty without one."""
+    """The path of the job's folder on the checkpoint volume in the pods; empty without a volume."""
     checkpoint = data["checkpoint"]
     if not checkpoint.get("enabled"):
         return ""
@@ -48,20 +54,20 @@ def checkpoint_directory(data: Mapping[str, Any], release: str) -> str:
     return f"{mount.removesuffix('/')}/{checkpoint.get('directory') or fullname(data, release)}"
 
 
-def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], run: str = "local") -> dict[str, Any]:
-    """job.json of these values, which must be valid (raises KeyError or TypeError otherwise).
+def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], run_id: str = "local") -> JobSpec:
+    """The job spec of these values, which must be valid (raises KeyError or TypeError otherwise).
 
-    The same as the chart's, but for `run`: a cluster's run id is the chart's own.
+    It is that of the chart except for the run id, which the chart computes itself.
     """
     name = fullname(data, release)
     counts = {role: count for role, count in replicas(data, strategies).items() if count}
-    checkpoint, restart, deadlines = data["checkpoint"], data["restart"], data["deadlines"]
-    claim = checkpoint.get("existingClaim") or f"{name}-checkpoints"
+    checkpoint, restart, deadlines, logs = data["checkpoint"], data["restart"], data["deadlines"], data["logs"]
+    claim = checkpoint.get("existingClaim") or claim_name(name)
     return {
         "name": name,
         "service": name,
         "port": PORT,
-        "runId": run,
+        "runId": run_id,
         "strategy": data["strategy"],
         "replicas": counts,
         "servers": [role for role in counts if role in strategies[data["strategy"]]["server"]],
@@ -82,7 +88,12 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
             "nodeLoss": restart["nodeLoss"],
             "nodeLossGraceSeconds": restart.get("nodeLossGraceSeconds") or 0,
         },
-        "deadlines": {key: deadlines.get(key) for key in _DEADLINES},
-        "logs": {key: data["logs"][key] for key in ("maxBytes", "files")} if data["logs"].get("persist") else None,
-        "cleanup": {key: data["cleanup"][key] for key in ("onSuccess", "onFailure")},
+        "deadlines": {
+            "activeSeconds": deadlines.get("activeSeconds"),
+            "startSeconds": deadlines.get("startSeconds"),
+            "unstartableSeconds": deadlines.get("unstartableSeconds"),
+            "stallSeconds": deadlines.get("stallSeconds"),
+        },
+        "logs": {"maxBytes": logs["maxBytes"], "files": logs["files"]} if logs.get("persist") else None,
+        "cleanup": {"onSuccess": data["cleanup"]["onSuccess"], "onFailure": data["cleanup"]["onFailure"]},
     }

@@ -10,28 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from tfconfig.diagnostics import Diagnostic, Origin, dotted
-from tfconfig.values.chart import Chart, ChartError, bundled
+from tfconfig.values.chart import Chart, UnreadableError, bundled
 from tfconfig.values.helm_yaml import Node, plain, read
-from tfconfig.values.merge import over_defaults, under_defaults
-from tfconfig.values.set_flags import SetFlags, merge_maps
-
-
-class UnreadableError(Exception):
-    """A values file that cannot be opened: a wrong call, not a finding. Says why and what to do."""
+from tfconfig.values.merge import merge_maps, over_defaults, over_umbrella
+from tfconfig.values.set_flags import SetFlags
 
 
 @dataclass
 class Values:
-    """Effective values of one job."""
+    """Effective values of one job, each with the place that set it.
+
+    `alias`, `umbrella` and `umbrella_file` are for a job inside an umbrella chart: the job's key in the values of that
+    chart, those values, and the path of its values.yaml.
+    """
 
     root: Node
     files: tuple[str, ...]  # as the user named them
     chart: Chart
-    diagnostics: list[Diagnostic] = field(default_factory=list)  # what is wrong with the files themselves
+    diagnostics: list[Diagnostic] = field(default_factory=list)  # of the files themselves
     sources: dict[str, str] = field(default_factory=dict)  # file -> its text
-    alias: str = ""  # in an umbrella chart: the key of the job there
-    team: str = ""  # in an umbrella chart: its values.yaml
-    around: Values | None = None  # in an umbrella chart: all of its values
+    alias: str = ""
+    umbrella: Values | None = None
+    umbrella_file: str = ""
 
     @cached_property
     def data(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Values:
         return data
 
     def job_release(self, release: str) -> str:
-        """What the job is called after: in an umbrella chart, the release and the job's key there."""
+        """The release name as the job's chart sees it: in an umbrella chart, followed by the job's alias."""
         return f"{release}-{self.alias}" if self.alias else release
 
     def shown(self, path: Sequence[str | int]) -> str:
@@ -87,7 +87,7 @@ def _child(node: Node, part: str | int) -> Node | None:
 
 
 def _inside(node: Node) -> Origin:
-    """How a message points at a map that lacks something: by its key, not by all of its text."""
+    """Where a message points when something is missing inside: a map is shown by its key, not by all of its text."""
     return node.key_origin or node.origin if isinstance(node.value, dict) else node.origin
 
 
@@ -96,23 +96,20 @@ def load(files: Sequence[str], sets: SetFlags | None = None, chart: Chart | None
 
     With an umbrella chart the files are its values, and the job's are those under `alias`. Files that are not YAML
     count as empty and leave a diagnostic; `-` is standard input. Raises UnreadableError for a file or chart that cannot
-    be opened and SetError for a --set argument that Helm refuses.
+    be opened and SetError for a --set argument that Helm refuses. (A chart's schema is read when it is used; that may
+    raise UnreadableError too.)
     """
     outer = chart or bundled()
-    try:
-        inner, alias = outer.job(alias)
-        inner.schema, inner.strategies  # noqa: B018  (what is wrong with them is said here)
-    except ChartError as e:
-        raise UnreadableError(str(e)) from None
+    inner, alias = outer.job(alias)
     root = Node({}, Origin(files[-1], 1, 1, 1, 1) if files else Origin("the --set arguments"))
     values = Values(root, tuple(files), inner, alias=alias)
     for file in files:
         merge_maps(root, _add(values, file, _bytes(file)))
     (sets or SetFlags()).apply(root)
     if alias:
-        values.team = str(outer.root / "values.yaml")
-        under_defaults(root, _add(values, values.team, outer.file("values.yaml") or b""))
-        values.around = Values(root, values.files, outer)
+        values.umbrella_file = str(outer.root / "values.yaml")
+        over_umbrella(root, _add(values, values.umbrella_file, outer.file("values.yaml") or b""))
+        values.umbrella = Values(root, values.files, outer)
         values.root = _subtree(root, alias)
     over_defaults(values.root, inner.defaults)
     return values

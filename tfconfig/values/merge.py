@@ -1,8 +1,22 @@
-"""A user's values over a chart's defaults, as Helm merges them (pkg/chart/common/util/coalesce.go of Helm 4)."""
+"""Merges values as Helm does: files over files, the result over an umbrella chart's values and a chart's defaults.
+
+In Helm 4 these are MergeMaps of its chart loader and pkg/chart/common/util/coalesce.go.
+"""
 
 from __future__ import annotations
 
 from tfconfig.values.helm_yaml import Node
+
+
+def merge_maps(base: Node, over: Node) -> None:
+    """Put a values file over another (`base`, changed in place): maps key by key, anything else (null too) replaces."""
+    for key, node in over.value.items():
+        current = base.value.get(key)
+        if current and isinstance(current.value, dict) and isinstance(node.value, dict):
+            merge_maps(current, node)
+            current.origin, current.key_origin = node.origin, node.key_origin
+        else:
+            base.value[key] = node
 
 
 def over_defaults(user: Node, defaults: Node) -> Node:
@@ -18,34 +32,34 @@ def over_defaults(user: Node, defaults: Node) -> Node:
     return user
 
 
-def under_defaults(user: Node, team: Node, inside: bool = False) -> None:
-    """Give `user` (changed in place) what an umbrella chart's own values set and it does not.
+def over_umbrella(user: Node, umbrella: Node, inside: bool = False) -> None:
+    """Give `user` (changed in place) every value of an umbrella chart that it does not set.
 
-    Inside of what both have, nulls stay, of either: they are to delete defaults of the subchart.
+    Inside of maps that both have, nulls of either stay: they delete defaults of the subchart.
     """
-    for key, node in team.value.items():
-        mine = user.value.get(key)
-        if mine is None and (inside or node.value is not None):
+    for key, node in umbrella.value.items():
+        current = user.value.get(key)
+        if current is None and (inside or node.value is not None):
             user.value[key] = _copy(node, nulls=inside)
-        elif mine and isinstance(mine.value, dict) and isinstance(node.value, dict):
-            under_defaults(mine, node, inside=True)
+        elif current and isinstance(current.value, dict) and isinstance(node.value, dict):
+            over_umbrella(current, node, inside=True)
 
 
 def _coalesce(user: Node, defaults: Node) -> None:
     for key, default in defaults.value.items():
         if default.value is None:
             continue
-        mine = user.value.get(key)
-        if mine is None:
+        current = user.value.get(key)
+        if current is None:
             user.value[key] = _copy(default)
-        elif mine.value is None:
+        elif current.value is None:
             user.removed[key] = user.value.pop(key)
-        elif isinstance(mine.value, dict) and isinstance(default.value, dict):
-            _coalesce(mine, default)
+        elif isinstance(current.value, dict) and isinstance(default.value, dict):
+            _coalesce(current, default)
 
 
 def _copy(node: Node, nulls: bool = False) -> Node:
-    """A copy, because merging changes what it merges into; without null entries of maps, unless `nulls`."""
+    """A copy, because merging changes its target in place; without null entries of maps, unless `nulls`."""
     if not isinstance(node.value, dict):
         return node
     entries = {key: _copy(child, nulls) for key, child in node.value.items() if nulls or child.value is not None}

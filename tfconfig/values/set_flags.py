@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfconfig.diagnostics import Origin
 from tfconfig.values.helm_yaml import Node, number
+from tfconfig.values.merge import merge_maps
 
 MAX_INDEX = 65536
 MAX_LEVELS = 30
+
+# The kinds of arguments in the order in which Helm applies them, whatever their order on the command line.
+OPTIONS = {
+    "json": "--set-json",
+    "typed": "--set",
+    "string": "--set-string",
+    "file": "--set-file",
+    "literal": "--set-literal",
+}
 
 
 class SetError(ValueError):
@@ -24,28 +35,32 @@ class SetError(ValueError):
 
 @dataclass(frozen=True)
 class SetFlags:
-    """The arguments of one call, by kind. Helm applies the kinds in a fixed order, whatever their order on the line."""
+    """The arguments of one call by kind (see OPTIONS)."""
 
-    json: tuple[str, ...] = ()  # --set-json
-    typed: tuple[str, ...] = ()  # --set
-    string: tuple[str, ...] = ()  # --set-string
-    file: tuple[str, ...] = ()  # --set-file
-    literal: tuple[str, ...] = ()  # --set-literal
+    json: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
+    string: tuple[str, ...] = ()
+    file: tuple[str, ...] = ()
+    literal: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """The kind and text of each argument, in Helm's order."""
+        return ((kind, text) for kind in OPTIONS for text in getattr(self, kind))
+
+    def __bool__(self) -> bool:
+        return any(True for _ in self)
+
+    def arguments(self) -> list[str]:
+        """The same for a command line of Helm."""
+        return [f"{OPTIONS[kind]}={text}" for kind, text in self]
 
     def apply(self, root: Node) -> None:
         """Set every argument into the dict Node `root`; raises SetError."""
-        for mode, option, texts in (
-            ("json", "--set-json", self.json),
-            ("typed", "--set", self.typed),
-            ("string", "--set-string", self.string),
-            ("file", "--set-file", self.file),
-            ("literal", "--set-literal", self.literal),
-        ):
-            for text in texts:
-                try:
-                    _Parser(text, mode, Origin(f"{option} {text}")).parse(root)
-                except SetError as e:
-                    raise SetError(f"{option} {text}: {e}") from None
+        for kind, text in self:
+            try:
+                _Parser(text, kind, Origin(f"{OPTIONS[kind]} {text}")).parse(root)
+            except SetError as e:
+                raise SetError(f"{OPTIONS[kind]} {text}: {e}") from None
 
 
 def wrap(value: Any, origin: Origin) -> Node:
@@ -59,17 +74,6 @@ def wrap(value: Any, origin: Origin) -> Node:
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         value = number(value)
     return Node(value, origin)
-
-
-def merge_maps(base: Node, over: Node) -> None:
-    """Helm's MergeMaps: maps are merged key by key, anything else (null too) replaces."""
-    for key, node in over.value.items():
-        current = base.value.get(key)
-        if current and isinstance(current.value, dict) and isinstance(node.value, dict):
-            merge_maps(current, node)
-            current.origin, current.key_origin = node.origin, node.key_origin
-        else:
-            base.value[key] = node
 
 
 class _Parser:

@@ -1,4 +1,4 @@
-"""Fixtures: values written as YAML text, and what the tool finds in them."""
+"""Fixtures: the diagnostics of values that are written as YAML text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tfconfig.commands.validate import findings
+from tfconfig.checking.findings import findings
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
@@ -18,11 +18,11 @@ Find = Callable[..., list[Diagnostic]]
 
 @pytest.fixture
 def find(tmp_path: Path) -> Find:
-    """Everything that the tool finds in a values file of this text."""
+    """All diagnostics of a values file with this text."""
 
-    def found(text: str, sets: SetFlags | None = None, release: str = "digits") -> list[Diagnostic]:
+    def check(text: str, sets: SetFlags | None = None, release: str = "digits") -> list[Diagnostic]:
         file = tmp_path / "values.yaml"
         file.write_text(textwrap.dedent(text), "utf-8")
         return findings(load([str(file)], sets), release)
 
-    return found
+    return check

@@ -247,4 +247,4 @@ def _containers(value: Any) -> list[Any]:
     if not isinstance(value, (dict, list)):
         return []
     inner = value.values() if isinstance(value, dict) else value
-    return [value, *(one for child in inner for one in _containers(child))]
+    return [value, *(item for child in inner for item in _containers(child))]

@@ -1,4 +1,4 @@
-"""Findings: their order, their paths, and the lines that are shown with them."""
+"""Diagnostics: their order, their paths, and the lines that are shown with them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfconfig.checking.reporters import text
-from tfconfig.diagnostics import Diagnostic, Origin, dotted, finding, ordered
+from tfconfig.diagnostics import Diagnostic, Origin, dotted, ordered
 
 SOURCE = {"v.yaml": "a: 1\nb:\n  c: 'é'\n" + f"d: {'x' * 500}y\n"}
 
 
 def shown(line: int, column: int, end_line: int, end_column: int) -> list[str]:
-    found = finding("TFC012", Origin("v.yaml", line, column, end_line, end_column), "found", "do this")
-    return text([found], SOURCE).splitlines()[1:-1]
+    diagnostic = Diagnostic.at(Origin("v.yaml", line, column, end_line, end_column), "TFC012", "found", "do this")
+    return text([diagnostic], SOURCE).splitlines()[1:-1]
 
 
 def test_carets_stand_under_the_span() -> None:
@@ -47,14 +47,14 @@ def test_path_is_written_as_people_do(path: tuple[str | int, ...], written: str)
 
 
 LINES = st.integers(0, 6)
-FINDINGS = st.builds(
+DIAGNOSTICS = st.builds(
     Diagnostic, st.sampled_from(["TFC001", "TFC010"]), st.just("error"), st.text(max_size=5), st.text(max_size=5),
     st.sampled_from(["v.yaml", "w.yaml"]), LINES, LINES, LINES, LINES,
 )  # fmt: skip
 
 
-@given(st.lists(FINDINGS, max_size=6), st.randoms())
-def test_order_does_not_depend_on_how_findings_came(found: list[Diagnostic], random: object) -> None:
-    mixed = [*found, *found]
+@given(st.lists(DIAGNOSTICS, max_size=6), st.randoms())
+def test_order_does_not_depend_on_that_of_the_input(diagnostics: list[Diagnostic], random: object) -> None:
+    mixed = [*diagnostics, *diagnostics]
     getattr(random, "shuffle")(mixed)  # noqa: B009
-    assert ordered(mixed) == ordered(found)
+    assert ordered(mixed) == ordered(diagnostics)

@@ -48,7 +48,7 @@ def test_labels_without_text_are_left_out_and_texts_stand_below_each_other() -> 
     ("seconds", "text"),
     [(-3, "0 s"), (59.9, "59 s"), (60, "1 min"), (92, "1 min 32 s"), (7620, "2 h 7 min"), (273600, "3 d 4 h")],
 )
-def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:
+def test_durations_have_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 

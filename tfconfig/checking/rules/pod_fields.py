@@ -1,6 +1,6 @@
-"""What the Kubernetes API would refuse in the parts of a pod that the chart passes on as they are.
+"""What the Kubernetes API would refuse in the parts of a pod that the chart passes to it unchanged.
 
-fields.py has their fields. Relations between fields are here; they follow
+pod_schema.py has their fields. The relations between fields are here; they follow
 https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/validation.go
 """
 
@@ -12,22 +12,22 @@ from typing import Any
 
 from tfconfig.checking.rules.pod_schema import PLACES, schema
 from tfconfig.checking.rules.pods import volumes
-from tfconfig.checking.rules.registry import Found, Job, Path, rule
-from tfconfig.checking.schema import complaints
+from tfconfig.checking.rules.registry import JobValues, Path, rule
+from tfconfig.checking.schema import EXACTLY_ONE, MISSING, TYPE, UNKNOWN, VALUE, errors, explain
+from tfconfig.diagnostics import Diagnostic
 from tfconfig.values import job_spec
 from tfconfig.values.quantity import parse
 
-_RULES = {"unknown": "TFC201", "type": "TFC202", "value": "TFC203", "missing": "TFC204", "exactlyOne": "TFC205"}
+_RULES = {UNKNOWN: "TFC201", TYPE: "TFC202", VALUE: "TFC203", MISSING: "TFC204", EXACTLY_ONE: "TFC205"}
 
 
 @rule("TFC201", "TFC202", "TFC203", "TFC204", "TFC205")
-def _fields(job: Job) -> Iterator[Found]:
-    """The fields of everything that the user passes on."""
+def _fields(job: JobValues) -> Iterator[Diagnostic]:
     keys = {*PLACES, "env", "data", "networkPolicy", "lifecycle", *job_spec.ROLES}
     given = {key: value for key, value in job.data.items() if key in keys and value and job.values.is_set((key,))}
     if any(_has_objects(value, key) for key, value in given.items()):
-        for one in complaints(schema(), given, job.values):
-            yield Found(one.path, one.found, one.fix, key=one.key, rule=_RULES[one.kind])
+        for error in errors(schema(), given):
+            yield from explain(error, job.values, schema(), _RULES)
 
 
 def _has_objects(value: Any, key: str) -> bool:
@@ -38,43 +38,45 @@ def _has_objects(value: Any, key: str) -> bool:
 
 
 @rule("TFC206")
-def _tolerations(job: Job) -> Iterator[Found]:
-    places = [(path, one) for _, path, one in job.settings("tolerations")]
+def _tolerations(job: JobValues) -> Iterator[Diagnostic]:
+    places = [(path, tolerations) for _, path, tolerations in job.settings("tolerations")]
     places.append((("lifecycle", "tolerations"), (job.data.get("lifecycle") or {}).get("tolerations")))
     for place, tolerations in places:
-        for i, one in enumerate(tolerations or []):
+        for i, toleration in enumerate(tolerations or []):
             path: Path = (*place, i)
-            if one.get("operator") == "Exists" and one.get("value"):
-                yield Found(
-                    (*path, "value"), "a value, but operator Exists takes none", "remove it, or use operator Equal"
-                )
-            if not one.get("key") and one.get("operator") != "Exists":
-                fix = "name the taint's key, or set operator: Exists to tolerate every taint"
-                yield Found(path, "no key", fix)
-            if one.get("tolerationSeconds") is not None and one.get("effect") != "NoExecute":
+            operator = toleration.get("operator")
+            if operator == "Exists" and toleration.get("value"):
+                fix = "remove it, or use operator Equal"
+                yield job.diagnostic("TFC206", (*path, "value"), "operator Exists does not accept a value", fix)
+            if not toleration.get("key") and operator != "Exists":
+                fix = "set the key of the taint, or operator: Exists to tolerate every taint"
+                yield job.diagnostic("TFC206", path, "the key is missing", fix)
+            if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
                 fix = "set effect: NoExecute, or remove tolerationSeconds"
-                yield Found((*path, "tolerationSeconds"), "only for effect NoExecute", fix)
+                yield job.diagnostic("TFC206", (*path, "tolerationSeconds"), "only valid with effect NoExecute", fix)
 
 
 @rule("TFC207")
-def _selectors(job: Job) -> Iterator[Found]:
+def _selectors(job: JobValues) -> Iterator[Diagnostic]:
     for key in ("affinity", "topologySpreadConstraints"):
         for _, place, value in job.settings(key):
-            for path, one in _maps(value, place):
-                operator, values = one.get("operator"), one.get("values")
+            for path, requirement in _maps(value, place):
+                operator, values = requirement.get("operator"), requirement.get("values")
                 if operator in ("In", "NotIn") and not values:
-                    yield Found(path, f"operator {operator} without values", "add values: [one, two]")
-                if operator in ("Exists", "DoesNotExist") and values:
-                    yield Found(
-                        (*path, "values"), f"operator {operator} takes no values", "remove them, or use operator In"
+                    yield job.diagnostic(
+                        "TFC207", path, f"operator {operator} requires values", "add values: [one, two]"
                     )
+                if operator in ("Exists", "DoesNotExist") and values:
+                    message = f"operator {operator} does not accept values"
+                    yield job.diagnostic("TFC207", (*path, "values"), message, "remove them, or use operator In")
                 if operator in ("Gt", "Lt") and not (
-                    isinstance(values, list) and len(values) == 1 and _whole(values[0])
+                    isinstance(values, list) and len(values) == 1 and _is_integer(values[0])
                 ):
-                    yield Found(path, f"operator {operator} needs one whole number", 'write values: ["4"]')
+                    message = f"operator {operator} requires one integer"
+                    yield job.diagnostic("TFC207", path, message, 'write values: ["4"]')
 
 
-def _whole(text: Any) -> bool:
+def _is_integer(text: Any) -> bool:
     return bool(re.fullmatch(r"-?[0-9]+", str(text)))
 
 
@@ -89,7 +91,7 @@ def _maps(value: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 
 
 _STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-.+")
-_ONE = 10**9  # in the billionths that quantities are held in
+_ONE = 10**9  # quantities are held in billionths
 _SMALLEST = (1 << 20) * _ONE
 
 
@@ -98,145 +100,152 @@ def _amount(quantity: Any) -> int:
 
 
 @rule("TFC208", "TFC209")
-def _resources(job: Job) -> Iterator[Found]:
-    places: dict[Path, Any] = {path: one for _, path, one in job.settings("resources")}
+def _resources(job: JobValues) -> Iterator[Diagnostic]:
+    places: dict[Path, Any] = {path: resources for _, path, resources in job.settings("resources")}
     places["lifecycle", "resources"] = (job.data.get("lifecycle") or {}).get("resources")
     for key in ("initContainers", "extraContainers"):
         for _, place, containers in job.settings(key):
-            places.update(((*place, i, "resources"), one.get("resources")) for i, one in enumerate(containers or []))
+            places.update(
+                ((*place, i, "resources"), container.get("resources")) for i, container in enumerate(containers or [])
+            )
     for path, resources in places.items():
         limits, requests = ((resources or {}).get(part) or {} for part in ("limits", "requests"))
-        for part, amounts in (("limits", limits), ("requests", requests)):
-            for name, quantity in amounts.items():
-                place = (*path, part, name)
-                standard = _STANDARD.fullmatch(name)
-                if not standard and "/" not in name:
-                    fix = "write cpu, memory or ephemeral-storage; others have a domain, such as nvidia.com/gpu"
-                    yield Found(place, "no resource of Kubernetes", fix, key=True)
-                elif not standard and _amount(quantity) % _ONE:
-                    yield Found(place, f"{quantity}, but it comes in whole pieces", "give a whole number")
-                elif name in ("memory", "ephemeral-storage") and 0 < _amount(quantity) < _SMALLEST:
-                    yield Found(place, f"{quantity} are bytes", f"write {_bytes(quantity)}", rule="TFC209")
+        yield from _amounts(job, (*path, "limits"), limits)
+        yield from _amounts(job, (*path, "requests"), requests)
         for name, quantity in requests.items():
-            other = (*path, "limits", name)
+            place, limit = (*path, "requests", name), (*path, "limits", name)
             if name in limits and _amount(quantity) > _amount(limits[name]):
-                found = f"{quantity}, more than the limit of {limits[name]}"
-                yield Found((*path, "requests", name), found, "ask for at most the limit", (other,))
+                message = f"{quantity} is more than the limit of {limits[name]}"
+                yield job.diagnostic("TFC208", place, message, "request at most the limit", (limit,))
             elif "/" in name and "kubernetes.io/" not in name and _amount(limits.get(name, -1)) != _amount(quantity):
-                found = f"{quantity}, but the limit is {limits.get(name, 'missing')}"
-                yield Found(
-                    (*path, "requests", name), found, "ask for exactly the limit; it cannot be overcommitted", (other,)
-                )
+                message = f"{quantity}, but the limit is {limits.get(name, 'missing')}"
+                fix = "request exactly the limit, because this resource cannot be overcommitted"
+                yield job.diagnostic("TFC208", place, message, fix, (limit,))
     sizes: list[tuple[Path, Any]] = [(path, size) for _, path, size in job.settings("shmSize")]
     if job.data["checkpoint"]["enabled"] and not job.data["checkpoint"].get("existingClaim"):
         sizes.append((("checkpoint", "size"), job.data["checkpoint"]["size"]))
     for path, size in sizes:
         if size and _amount(size) < _SMALLEST:
-            yield Found(path, f"{size} are bytes", f"write {_bytes(size)}", rule="TFC209")
+            yield _without_unit(job, path, size)
 
 
-def _bytes(quantity: Any) -> str:
-    """What somebody meant who forgot the unit."""
-    return f"{str(quantity).rstrip('m')}Gi" if _amount(quantity) else "10Gi"
+def _amounts(job: JobValues, path: Path, amounts: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    """Check limits or requests by themselves."""
+    for name, quantity in amounts.items():
+        place = (*path, name)
+        standard = _STANDARD.fullmatch(name)
+        if not standard and "/" not in name:
+            fix = "use cpu, memory or ephemeral-storage, or a name with a domain such as nvidia.com/gpu"
+            yield job.diagnostic("TFC208", place, "unknown resource", fix, key=True)
+        elif not standard and _amount(quantity) % _ONE:
+            message = f"{quantity}, but this resource comes in whole units only"
+            yield job.diagnostic("TFC208", place, message, "use an integer")
+        elif name in ("memory", "ephemeral-storage") and 0 < _amount(quantity) < _SMALLEST:
+            yield _without_unit(job, place, quantity)
+
+
+def _without_unit(job: JobValues, path: Path, quantity: Any) -> Diagnostic:
+    meant = f"{str(quantity).rstrip('m')}Gi" if _amount(quantity) else "10Gi"
+    return job.diagnostic("TFC209", path, f"{quantity} means bytes", f"did you mean {meant}?")
 
 
 @rule("TFC210")
-def _contexts(job: Job) -> Iterator[Found]:
+def _security_contexts(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
-        pod = job.setting(role, "podSecurityContext") or {}
+        pod_path, pod = job.place(role, "podSecurityContext"), job.setting(role, "podSecurityContext") or {}
         contexts = [(job.place(role, "securityContext"), job.setting(role, "securityContext") or {})]
         for key in ("initContainers", "extraContainers"):
             for i, container in enumerate(job.setting(role, key) or []):
                 contexts.append(((*job.place(role, key), i, "securityContext"), container.get("securityContext") or {}))
         for path, own in contexts:
-            both = {**pod, **{key: value for key, value in own.items() if value is not None}}
-            if both.get("runAsNonRoot") and both.get("runAsUser") == 0:
-                place = (
-                    (*path, "runAsUser")
-                    if "runAsUser" in own
-                    else (*job.place(role, "podSecurityContext"), "runAsUser")
-                )
-                other = (*path, "runAsNonRoot") if "runAsNonRoot" in own else (*place[:-1], "runAsNonRoot")
-                yield Found(
-                    place, "0 is root, but runAsNonRoot is true", "set another user, or runAsNonRoot: false", (other,)
-                )
-            powers = ((own.get("capabilities") or {}).get("add")) or []
+            effective = {**pod, **{key: value for key, value in own.items() if value is not None}}
+            if effective.get("runAsNonRoot") and effective.get("runAsUser") == 0:
+                place = (*(path if "runAsUser" in own else pod_path), "runAsUser")
+                related = (*path, "runAsNonRoot") if "runAsNonRoot" in own else (*place[:-1], "runAsNonRoot")
+                fix = "set another user, or runAsNonRoot: false"
+                yield job.diagnostic("TFC210", place, "0 is root, but runAsNonRoot is true", fix, (related,))
+            added = ((own.get("capabilities") or {}).get("add")) or []
             if own.get("allowPrivilegeEscalation") is False and (
-                own.get("privileged") or {"SYS_ADMIN", "CAP_SYS_ADMIN"} & set(powers)
+                own.get("privileged") or {"SYS_ADMIN", "CAP_SYS_ADMIN"} & set(added)
             ):
-                other = (*path, "capabilities", "add") if powers else (*path, "allowPrivilegeEscalation")
-                found = "privileged, but allowPrivilegeEscalation is false"
-                fix = "remove it; a container that needs it sets allowPrivilegeEscalation: true"
-                yield Found((*path, "privileged"), found, fix, (other,))
-        for path, context in [(job.place(role, "podSecurityContext"), pod), *contexts]:
-            for place, one in _maps(context, path):
-                if "type" in one and (one["type"] == "Localhost") != bool(one.get("localhostProfile")):
-                    fix = "give both, or type: RuntimeDefault alone"
-                    yield Found(place, "type Localhost and localhostProfile belong together", fix)
+                related = (*path, "capabilities", "add") if added else (*path, "allowPrivilegeEscalation")
+                message = "privileged, but allowPrivilegeEscalation is false"
+                fix = "remove it, or set allowPrivilegeEscalation: true"
+                yield job.diagnostic("TFC210", (*path, "privileged"), message, fix, (related,))
+        for path, context in [(pod_path, pod), *contexts]:
+            for place, profile in _maps(context, path):
+                if "type" in profile and (profile["type"] == "Localhost") != bool(profile.get("localhostProfile")):
+                    message = "type Localhost and localhostProfile require each other"
+                    yield job.diagnostic("TFC210", place, message, "set both, or only type: RuntimeDefault")
 
 
-@rule("TFC211", "TFC212")
-def _containers(job: Job) -> Iterator[Found]:
+@rule("TFC211")
+def _mounts_and_ports(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
-        known = volumes(job, role) | {one["name"] for one in job.setting(role, "extraVolumes") or []}
+        known = volumes(job, role) | {volume["name"] for volume in job.setting(role, "extraVolumes") or []}
         for key in ("initContainers", "extraContainers"):
             for i, container in enumerate(job.setting(role, key) or []):
                 path: Path = (*job.place(role, key), i)
-                yield from _twice(path, container, "volumeMounts", "mountPath")
-                yield from _twice(path, container, "ports", "name")
+                yield from _duplicates(job, path, container, "volumeMounts", "mountPath")
+                yield from _duplicates(job, path, container, "ports", "name")
                 for j, mount in enumerate(container.get("volumeMounts") or []):
                     if mount["name"] not in known:
-                        found = f"there is no volume {mount['name']}"
-                        yield Found((*path, "volumeMounts", j, "name"), found, "add it to extraVolumes")
-                for j, one in enumerate(container.get("env") or []):
-                    if one.get("value") and one.get("valueFrom"):
-                        yield Found(
-                            (*path, "env", j, "valueFrom"),
-                            "value and valueFrom",
-                            "keep one of them",
-                            key=True,
-                            rule="TFC212",
-                        )
+                        message, fix = f"there is no volume {mount['name']}", "add it to extraVolumes"
+                        yield job.diagnostic("TFC211", (*path, "volumeMounts", j, "name"), message, fix)
+
+
+def _duplicates(job: JobValues, path: Path, container: Mapping[str, Any], key: str, field: str) -> Iterator[Diagnostic]:
+    """Check that no two entries of a container's list have the same value in a field."""
+    seen: set[str] = set()
+    for i, entry in enumerate(container.get(key) or []):
+        value = entry.get(field)
+        if value in seen:
+            yield job.diagnostic("TFC211", (*path, key, i, field), f"{value} is used twice", "change one of them")
+        if value:
+            seen.add(value)
+
+
+@rule("TFC212")
+def _exclusive_fields(job: JobValues) -> Iterator[Diagnostic]:
+    for key in ("initContainers", "extraContainers"):
+        for _, place, containers in job.settings(key):
+            for i, container in enumerate(containers or []):
+                for j, variable in enumerate(container.get("env") or []):
+                    if variable.get("value") and variable.get("valueFrom"):
+                        path: Path = (*place, i, "env", j, "valueFrom")
+                        yield job.diagnostic("TFC212", path, "set together with value", "keep one of them", key=True)
                 for name in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
                     if key == "initContainers" and container.get(name) and container.get("restartPolicy") != "Always":
-                        fix = "remove it; with restartPolicy: Always it is a sidecar, which may have one"
-                        yield Found((*path, name), "not for an init container", fix, key=True, rule="TFC212")
+                        message = "not allowed in an init container"
+                        fix = "remove it, or make the container a sidecar with restartPolicy: Always"
+                        yield job.diagnostic("TFC212", (*place, i, name), message, fix, key=True)
     for _, place, constraints in job.settings("topologySpreadConstraints"):
-        for i, one in enumerate(constraints or []):
-            if one.get("minDomains") and one["whenUnsatisfiable"] != "DoNotSchedule":
-                yield Found(
-                    (*place, i, "minDomains"), "only with whenUnsatisfiable DoNotSchedule", "remove it", rule="TFC212"
-                )
-            if any(
-                (one["topologyKey"], one["whenUnsatisfiable"]) == (o["topologyKey"], o["whenUnsatisfiable"])
-                for o in constraints[:i]
-            ):
-                found = f"a second constraint for {one['topologyKey']}"
-                yield Found((*place, i, "topologyKey"), found, "remove one of them", rule="TFC212")
+        seen: set[tuple[str, str]] = set()
+        for i, constraint in enumerate(constraints or []):
+            topology = constraint["topologyKey"], constraint["whenUnsatisfiable"]
+            if constraint.get("minDomains") and constraint["whenUnsatisfiable"] != "DoNotSchedule":
+                message = "only valid with whenUnsatisfiable DoNotSchedule"
+                yield job.diagnostic("TFC212", (*place, i, "minDomains"), message, "remove it")
+            if topology in seen:
+                message = f"duplicate constraint for {constraint['topologyKey']}"
+                yield job.diagnostic("TFC212", (*place, i, "topologyKey"), message, "remove one of them")
+            seen.add(topology)
     for i, peer in enumerate(job.data["networkPolicy"].get("extraPeers") or []):
         if peer.get("ipBlock") and len(peer) > 1:
-            found, fix = "ipBlock stands alone in a peer", "write two peers"
-            yield Found(("networkPolicy", "extraPeers", i), found, fix, rule="TFC212")
-
-
-def _twice(path: Path, container: Mapping[str, Any], key: str, name: str) -> Iterator[Found]:
-    seen: set[str] = set()
-    for i, one in enumerate(container.get(key) or []):
-        if one.get(name) in seen:
-            yield Found((*path, key, i, name), f"{one[name]} stands twice", "give each its own")
-        if one.get(name):
-            seen.add(one[name])
+            message = "ipBlock cannot be combined with selectors in one peer"
+            yield job.diagnostic("TFC212", ("networkPolicy", "extraPeers", i), message, "write two peers")
 
 
 @rule("TFC213")
-def _extra_objects(job: Job) -> Iterator[Found]:
-    for name, one in (job.data.get("extraObjects") or {}).items():
-        if not one or not isinstance(one, dict):
+def _extra_objects(job: JobValues) -> Iterator[Diagnostic]:
+    for name, item in (job.data.get("extraObjects") or {}).items():
+        if not item or not isinstance(item, dict):
             continue
-        missing = [key for key in ("apiVersion", "kind") if not one.get(key)]
-        if not (one.get("metadata") or {}).get("name") and one.get("kind") != "List":
+        missing = [key for key in ("apiVersion", "kind") if not item.get(key)]
+        if not (item.get("metadata") or {}).get("name") and item.get("kind") != "List":
             missing.append("metadata.name")
         if missing:
-            yield Found(
-                ("extraObjects", name), f"no {' and no '.join(missing)}", "write a whole Kubernetes object", key=True
+            message = f"{' and '.join(missing)} missing"
+            yield job.diagnostic(
+                "TFC213", ("extraObjects", name), message, "write a complete Kubernetes object", key=True
             )

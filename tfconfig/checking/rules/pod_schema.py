@@ -1,6 +1,6 @@
-"""The fields of what the chart passes on to Kubernetes as it is, from the API's OpenAPI document (1.37).
+"""The fields of pods and volumes that the chart passes to Kubernetes unchanged, from its OpenAPI document (1.37).
 
-A compact table, of which schema() makes a JSON Schema. The chart's own schema types everything else.
+A compact table, which schema() turns into a JSON Schema. The chart's own schema has everything else.
 """
 
 from __future__ import annotations
@@ -8,40 +8,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from tfconfig.checking.schema import FORMS
+from tfconfig.checking import patterns
 from tfconfig.values import job_spec
 
-LABEL, SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-_KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
-_LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
-_PORT_NAME = r"^(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$"
-_QUANTITY = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$"
-_ABSOLUTE = r"^/[^:]*$"
-_BELOW = r"^(?!/)(?!(.*/)?\.\.(/|$))"
-_FIELD = (
-    r"^(metadata\.(name|namespace|uid|labels\['.+'\]|annotations\['.+'\])|spec\.(nodeName|serviceAccountName)|"
-    r"status\.(hostIPs?|podIPs?))$"
-)
-_RESOURCE = r"^(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)$"
-_IMAGE = r"^[A-Za-z0-9][^\s:@]*(:[0-9]+(?=/)[^\s:@]*)?(:[A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?(@sha256:[a-f0-9]{64})?$"
-_CIDR = (
-    r"^([0-9]{1,3}(\.[0-9]{1,3}){3}/([0-9]|[12][0-9]|3[0-2])|[0-9a-fA-F:]+(:[0-9.]+)?/([0-9]{1,2}|1[01][0-9]|12[0-8]))$"
-)
-FORMS.update(
-    {
-        SUBDOMAIN: "the name of a Kubernetes object: lower-case letters, digits, - and .",
-        _PORT_NAME: "a port's name of at most 15 lower-case letters, digits and -",
-        _QUANTITY: "a Kubernetes quantity, such as 8Gi or 500m",
-        _ABSOLUTE: "an absolute path without a colon, such as /data",
-        _BELOW: "a path below the volume, without ..",
-        _FIELD: "metadata.name, metadata.labels['key'], spec.nodeName, status.podIP or the like",
-        _RESOURCE: "limits.cpu, requests.memory or the like",
-        _IMAGE: "an image such as registry.example.com/team/image:1.0",
-        _CIDR: "a network such as 10.0.0.0/8",
-    }
-)
-
-# Name -> JSON Schema. A field's type is one of these, a type of TYPES, or allowed words with | between them.
+# Name -> JSON Schema. The type of a field is one of these, a type of TYPES, or the allowed strings separated by |.
 _SCALARS: dict[str, dict[str, Any]] = {
     "text": {"type": "string"},
     "some": {"type": "string", "minLength": 1},
@@ -50,30 +20,30 @@ _SCALARS: dict[str, dict[str, Any]] = {
     "positive": {"type": "integer", "minimum": 1},
     "bool": {"type": "boolean"},
     "any": {"type": "object"},
-    "label": {"type": "string", "pattern": LABEL, "maxLength": 63},
-    "name": {"type": "string", "pattern": SUBDOMAIN, "maxLength": 253},
-    "key": {"type": "string", "pattern": _KEY, "maxLength": 317},
-    "value": {"type": "string", "pattern": _LABEL_VALUE, "maxLength": 63},
-    "path": {"type": "string", "pattern": _ABSOLUTE},
-    "below": {"type": "string", "pattern": _BELOW},
+    "label": {"type": "string", "pattern": patterns.LABEL, "maxLength": 63},
+    "name": {"type": "string", "pattern": patterns.SUBDOMAIN, "maxLength": 253},
+    "key": {"type": "string", "pattern": patterns.KEY, "maxLength": 317},
+    "value": {"type": "string", "pattern": patterns.LABEL_VALUE, "maxLength": 63},
+    "path": {"type": "string", "pattern": patterns.ABSOLUTE},
+    "below": {"type": "string", "pattern": patterns.BELOW},
     "port": {"type": "integer", "minimum": 1, "maximum": 65535},
-    "portName": {"type": "string", "pattern": _PORT_NAME, "maxLength": 15},
+    "portName": {"type": "string", "pattern": patterns.PORT_NAME, "maxLength": 15},
     "portOrName": {
         "type": ["integer", "string"],
         "minimum": 1,
         "maximum": 65535,
-        "pattern": _PORT_NAME,
+        "pattern": patterns.PORT_NAME,
         "maxLength": 15,
     },
     "mode": {"type": "integer", "minimum": 0, "maximum": 511},
     "weight": {"type": "integer", "minimum": 1, "maximum": 100},
-    "quantity": {"type": ["string", "number"], "pattern": _QUANTITY},
-    "field": {"type": "string", "pattern": _FIELD},
-    "resource": {"type": "string", "pattern": _RESOURCE},
-    "image": {"type": "string", "pattern": _IMAGE},
-    "cidr": {"type": "string", "pattern": _CIDR},
+    "quantity": {"type": ["string", "number"], "pattern": patterns.QUANTITY},
+    "field": {"type": "string", "pattern": patterns.FIELD},
+    "resource": {"type": "string", "pattern": patterns.RESOURCE},
+    "image": {"type": "string", "pattern": patterns.IMAGE},
+    "cidr": {"type": "string", "pattern": patterns.CIDR},
 }
-# Type: its fields, as name!:type (needed), name:type, name:type[] (a list) and name:type{} (a map).
+# Type: its fields, as name!:type (required), name:type, name:type[] (a list) and name:type{} (a map).
 # `=a,b` in front: exactly one of these fields; `=*`: exactly one of those without "!".
 TYPES = """
 EnvFromSource: =configMapRef,secretRef configMapRef:OptionalName prefix:text secretRef:OptionalName
@@ -171,7 +141,7 @@ Peer: ipBlock:IpBlock namespaceSelector:LabelSelector podSelector:LabelSelector
 IpBlock: cidr!:cidr except:cidr[]
 """
 
-# Where the values have them; under a role and under lifecycle too.
+# Their places in the values; also under each role and under lifecycle.
 PLACES = {
     "affinity": "Affinity",
     "envFrom": "EnvFromSource[]",
@@ -188,7 +158,7 @@ PLACES = {
 
 
 def types() -> dict[str, str]:
-    """Name -> fields, of each type in the table."""
+    """The table: name of a type -> its fields."""
     table = dict(line.split(": ", 1) for line in TYPES.replace("\n    ", " ").strip().splitlines())
     return {**table, "Volume": table["VolumeSource"] + " name!:label"}
 
@@ -212,7 +182,7 @@ def _type(name: str) -> dict[str, Any]:
 
 
 def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Kubernetes takes null for any field, as if it were left out; but not in a list or map, or where it is needed."""
+    """Kubernetes reads a null field as a missing one; but not in a list or map, nor where the field is required."""
     if "$ref" in schema:
         return {"type": "object", "allOf": [schema]}
     if "enum" in schema:
@@ -221,10 +191,10 @@ def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _definition(line: str) -> dict[str, Any]:
-    words = line.split()
-    fields = [word.partition(":") for word in words if ":" in word]
+    tokens = line.split()
+    fields = [token.partition(":") for token in tokens if ":" in token]
     optional = [name for name, _, _ in fields if not name.endswith("!")]
-    made: dict[str, Any] = {
+    definition: dict[str, Any] = {
         "type": ["object", "null"],
         "additionalProperties": False,
         "required": [name[:-1] for name, _, _ in fields if name.endswith("!")],
@@ -233,14 +203,14 @@ def _definition(line: str) -> dict[str, Any]:
             for name, _, type_ in fields
         },
     }
-    if words[0].startswith("="):
-        made["exactlyOne"] = optional if words[0] == "=*" else words[0][1:].split(",")
-    return made
+    if tokens[0].startswith("="):
+        definition["exactlyOne"] = optional if tokens[0] == "=*" else tokens[0][1:].split(",")
+    return definition
 
 
 @cache
 def schema() -> dict[str, Any]:
-    """A JSON Schema of the values' parts that go to Kubernetes as they are."""
+    """A JSON Schema of the parts of the values that go to Kubernetes unchanged."""
     places = {key: _type(name) for key, name in PLACES.items()}
     env = {"type": ["object", "null"], "additionalProperties": {"properties": {"valueFrom": _type("EnvVarSource")}}}
     role = {"type": ["object", "null"], "properties": {**places, "env": env}}

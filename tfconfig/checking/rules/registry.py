@@ -1,4 +1,4 @@
-"""What a rule is, and how checks become rules: their texts are in catalogue.yaml."""
+"""What a rule is, and how the functions that check rules are found. The texts of the rules are in catalogue.yaml."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tfconfig.diagnostics import ERROR
+from tfconfig.diagnostics import ERROR, Diagnostic, Origin
 from tfconfig.values import job_spec
 from tfconfig.values.load import Values
 from tfconfig.values.role_settings import MERGED, data_volumes, setting
@@ -21,37 +21,31 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Found:
-    """One mistake: `path: found; fix`. `other`: values that may have been changed instead, if the user set those."""
-
-    path: Path
-    found: str
-    fix: str
-    other: tuple[Path, ...] = ()
-    key: bool = False  # the key is the mistake rather than its value
-    label: str = ""  # how the message calls it, when not by its path
-    rule: str = ""  # of a check with several rules: which
-
-
-Check = Callable[["Job"], Iterator[Found]]
-
-
-@dataclass(frozen=True)
 class Rule:
-    """One kind of mistake."""
+    """One kind of error or warning."""
 
     id: str
     title: str
     why: str
     fix: str
-    bad: str = ""  # a values file with the mistake; its line ends with "# <--"
-    good: str = ""  # the same put right
+    bad: str = ""  # a values file that breaks the rule, in the line that ends with "# <--"
+    good: str = ""  # the same file, corrected
     severity: str = ERROR
     chart: bool = False  # `helm install` refuses it too, before the cluster sees anything
 
 
-class Job:
-    """Values as the rules look at them."""
+def _catalogue() -> dict[str, Rule]:
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = (File(__file__).parent / "catalogue.yaml").read_text(encoding="utf-8")
+    entries: dict[str, dict[str, Any]] = yaml.load(text, Loader=loader)
+    return {id: Rule(id, **entry) for id, entry in sorted(entries.items())}
+
+
+RULES = _catalogue()  # by id
+
+
+class JobValues:
+    """The values of a job with what the rules ask about them."""
 
     def __init__(self, values: Values, release: str) -> None:
         self.values = values
@@ -59,6 +53,33 @@ class Job:
         self.data: dict[str, Any] = values.data
         self.name = job_spec.fullname(self.data, values.job_release(release))
         self.strategies = values.chart.strategies
+
+    def diagnostic(
+        self,
+        rule: str,
+        path: Path,
+        message: str,
+        fix: str,
+        related: tuple[Path, ...] = (),
+        *,
+        key: bool = False,
+        label: str = "",
+    ) -> Diagnostic:
+        """A diagnostic `path: message; fix` at the place that set the value at `path`.
+
+        If the user did not set that value, the diagnostic is at the first of the `related` ones that they did set.
+        `key`: at the key rather than at its value. `label`: stands for the path in the message; with RELEASE the
+        diagnostic is about the name of the release rather than about a value.
+        """
+        severity = RULES[rule].severity
+        if label == RELEASE:
+            origin = Origin(f"--release {self.release}")
+            return Diagnostic.at(origin, rule, f"{label}: {message}", fix, severity=severity)
+        places = [place for place in (path, *related) if self.values.is_set(place)]
+        own = [place for place in places if self.values.origin(place).file != self.values.umbrella_file]
+        origin = self.values.origin(next(iter(own or places), path), key)
+        shown = self.values.shown(path)
+        return Diagnostic.at(origin, rule, f"{label or shown}: {message}", fix, shown, severity)
 
     @property
     def strategy(self) -> str:
@@ -90,14 +111,14 @@ class Job:
         return setting(self.data, role, key)
 
     def place(self, role: str, key: str, name: str = "") -> Path:
-        """Where a role's effective setting stands, or the entry `name` of one that merges key by key."""
+        """The path of a role's effective setting, or of the entry `name` of a setting that merges key by key."""
         own = self.data.get(role) or {}
         if name:
             return (role, key, name) if key not in MERGED or name in (own.get(key) or {}) else (key, name)
         return (role, key) if key in own else (key,)
 
     def settings(self, key: str) -> Iterator[tuple[str, Path, Any]]:
-        """A setting of each role that has tasks: (role, its place, the value); one that roles share comes once."""
+        """A setting of each role that has tasks: (role, path, value); a setting that roles share comes once."""
         seen: set[Path] = set()
         for role in self.roles:
             path = self.place(role, key)
@@ -106,22 +127,16 @@ class Job:
                 yield role, path, self.setting(role, key)
 
 
-CHECKS: list[tuple[tuple[str, ...], Check]] = []  # each with its rules: findings that name none are of the first
+Check = Callable[[JobValues], Iterator[Diagnostic]]
+
+CHECKS: list[tuple[tuple[str, ...], Check]] = []  # each with the ids of the rules that it checks
 
 
 def rule(*ids: str) -> Callable[[Check], Check]:
-    """Make a function the check of a rule, or of several."""
+    """Register a function as the check of a rule, or of several."""
 
     def register(check: Check) -> Check:
         CHECKS.append((ids, check))
         return check
 
     return register
-
-
-def catalogue() -> dict[str, Rule]:
-    """All rules by id."""
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = (File(__file__).parent / "catalogue.yaml").read_text(encoding="utf-8")
-    entries: dict[str, dict[str, Any]] = yaml.load(text, Loader=loader)
-    return {id: Rule(id, **entry) for id, entry in sorted(entries.items())}

@@ -1,4 +1,4 @@
-"""The tool and Helm agree on the chart: what one refuses the other refuses, in the same words; job.json is the same."""
+"""The tool and Helm agree: what one refuses the other refuses, with the same messages; job.json is the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from tests.chart import helm, kubernetes
 from tests.unit.tool import generated
 from tfconfig.checking import rules
-from tfconfig.commands.validate import findings
+from tfconfig.checking.findings import findings
 from tfconfig.diagnostics import ERROR, Diagnostic
+from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.job_spec import tasks, tf_config
 from tfconfig.values import job_spec
 from tfconfig.values.load import Values, load
@@ -38,27 +39,27 @@ def read(values: dict[str, Any]) -> Values:
         return load([str(file)])
 
 
-def words(found: list[Diagnostic]) -> set[str]:
-    return {f"{one.message}; {one.fix}" for one in found}
+def messages(diagnostics: list[Diagnostic]) -> set[str]:
+    return {f"{diagnostic.message}; {diagnostic.fix}" for diagnostic in diagnostics}
 
 
 def assert_agreement(values: dict[str, Any]) -> None:
     mine = read(values)
-    found = [one for one in findings(mine, RELEASE) if one.severity == ERROR]
-    refusable = [one for one in found if rules.RULES[one.rule].chart]
+    diagnostics = [item for item in findings(mine, RELEASE) if item.severity == ERROR]
+    refusable = [item for item in diagnostics if rules.RULES[item.rule].chart]
     try:
         rendered = helm.render(values, release=RELEASE)
     except helm.RefusedError as error:
         assert refusable, f"Helm alone refuses this: {error}"  # noqa: PT017
-        if all(one.rule >= "TFC1" for one in refusable):  # not the schema, which Helm words in its own way
-            assert words(refusable) == set(re.findall(r"^\s+- (.*)$", str(error), re.MULTILINE))  # noqa: PT017
+        if all(item.rule >= "TFC1" for item in refusable):  # not the schema, which Helm words in its own way
+            assert messages(refusable) == set(re.findall(r"^\s+- (.*)$", str(error), re.MULTILINE))  # noqa: PT017
         return
     assert not refusable, "the tool alone refuses this"
     theirs = rendered.job_spec()
     assert job_spec.job(mine.data, RELEASE, mine.chart.strategies, theirs["runId"]) == theirs
-    if not found:
-        for one in rendered.all("StatefulSet")[:2] + rendered.all("NetworkPolicy"):  # tests/chart has all objects
-            kubernetes.assert_valid(one, kubernetes.NEWEST)
+    if not diagnostics:
+        for item in rendered.all("StatefulSet")[:2] + rendered.all("NetworkPolicy"):  # tests/chart has all objects
+            kubernetes.assert_valid(item, kubernetes.NEWEST)
 
 
 @EXAMPLES
@@ -89,7 +90,7 @@ def test_generated_tf_config_is_what_pods_compute_from_the_rendered_config_map(s
     mine = read(values)
     job, theirs = (
         job_spec.job(mine.data, RELEASE, mine.chart.strategies),
-        helm.render(values, release=RELEASE).job_spec(),
+        cast("JobSpec", helm.render(values, release=RELEASE).job_spec()),
     )
     all_tasks = tasks(theirs)
     assert len(all_tasks) >= 4
@@ -97,9 +98,9 @@ def test_generated_tf_config_is_what_pods_compute_from_the_rendered_config_map(s
 
 
 @pytest.mark.parametrize("name", helm.ci_values())
-def test_values_files_of_the_chart_have_no_mistake(name: str) -> None:
+def test_values_files_of_the_chart_have_no_errors(name: str) -> None:
     file = helm.CHART / "ci" / f"{name}-values.yaml"
-    assert [one for one in findings(load([str(file)]), RELEASE) if one.severity == ERROR] == []
+    assert [item for item in findings(load([str(file)]), RELEASE) if item.severity == ERROR] == []
 
 
 BAD = {
@@ -111,7 +112,7 @@ BAD = {
         "strategy: Custom\nworker: {replicas: 0}\nps: {replicas: 2}",
         4,
         "ps.replicas",
-        "2 parameter servers",
+        "2, but there is no chief or worker",
     ),
     "no program": ("program: null", 2, "program", "null"),
     "no command": ("program: {command: []}", 2, "program.command", "python3, train.py"),
@@ -132,16 +133,16 @@ def test_bad_value_is_refused_by_helm_and_by_the_tool_with_key_and_line(case: st
     file = tmp_path / "values.yaml"
     file.write_text(lead + text, "utf-8")
     values = load([str(file)])
-    (found,) = [one for one in findings(values, RELEASE) if one.path == path]
-    assert found.line == line
-    assert says in f"{found.message}; {found.fix}"
+    (diagnostic,) = [item for item in findings(values, RELEASE) if item.path == path]
+    assert diagnostic.line == line
+    assert says in f"{diagnostic.message}; {diagnostic.fix}"
     with pytest.raises(helm.RefusedError, match=path.rpartition(".")[2]):
         helm.render(yaml.safe_load(lead + text), release=RELEASE)
 
 
 @pytest.mark.parametrize("release", ["9digits", "a" * 43, "a.b"])
 def test_bad_release_name_is_refused_by_helm_and_by_the_tool(release: str) -> None:
-    (found,) = findings(read(helm.PROGRAM), release)
-    assert found.rule == "TFC101"
+    (diagnostic,) = findings(read(helm.PROGRAM), release)
+    assert diagnostic.rule == "TFC101"
     with pytest.raises(helm.RefusedError, match="release name"):
         helm.render(helm.PROGRAM, release=release)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.tool.commands.test_commands import GOOD, run
+from tests.unit.tool.counting import steps
 
 WRONG = 'worker: {replicas: "3"}'
 PARTS = st.sampled_from(["# tfconfig: ignore[TFC011]", WRONG, "\n", "  ", "|", "'", "a:"])
@@ -81,13 +81,20 @@ def test_no_comment_crashes_it(parts: list[str]) -> None:
         assert run("validate", "v.yaml", "--format", form).exit_code in (0, 1)
 
 
-def test_many_findings_and_comments_take_bounded_time() -> None:
-    lines = [f"  a b{n}: 1  # tfconfig: ignore[TFC012, TFC999]\n# tfconfig: ignore[TFC999]\n" for n in range(3000)]
-    Path("v.yaml").write_text(GOOD + "env:\n" + "".join(lines), "utf-8")
-    began = time.process_time()
-    result = run("validate", "v.yaml", "--format", "sarif")
-    assert result.stdout.count('"ruleId": "TFC009"') == 6000
-    assert time.process_time() - began < 10  # 0.7 on a quiet machine
+def test_twice_as_many_errors_and_comments_are_twice_the_work() -> None:
+    def work(count: int) -> int:
+        lines = [f"  a b{n}: 1  # tfconfig: ignore[TFC012, TFC999]\n# tfconfig: ignore[TFC999]\n" for n in range(count)]
+        Path("v.yaml").write_text(GOOD + "env:\n" + "".join(lines), "utf-8")
+
+        def check() -> None:
+            result = run("validate", "v.yaml", "--format", "sarif")
+            assert result.stdout.count('"ruleId": "TFC009"') == 2 * count
+
+        return steps(check)
+
+    work(1)  # loads what is loaded once
+    start, once, twice = work(1), work(100), work(200)
+    assert twice - start < 2.2 * (once - start)
 
 
 def test_comment_in_an_overlay_counts_when_one_of_its_jobs_needs_it() -> None:
@@ -99,7 +106,7 @@ def test_comment_in_an_overlay_counts_when_one_of_its_jobs_needs_it() -> None:
     assert "TFC009" in run("validate", "-f", "team.yaml", "b.yaml").stdout
 
 
-def test_file_that_cannot_be_read_is_told_whatever_is_ignored() -> None:
+def test_file_that_cannot_be_read_is_reported_whatever_is_ignored() -> None:
     Path("v.yaml").write_text("a: [  # tfconfig: ignore[TFC001]\n", "utf-8")
     assert "error TFC001" in run("validate", "v.yaml", "--ignore", "TFC").stdout
 
@@ -116,19 +123,19 @@ def test_comment_has_its_use_even_when_its_rule_is_not_selected() -> None:
     assert ids(f"{WRONG}  # tfconfig: ignore[TFC011]\n", "--select", "TFC009") == []
 
 
-def test_id_that_no_rule_has_is_a_wrong_call() -> None:
+def test_id_that_no_rule_has_is_a_usage_error() -> None:
     result = run("validate", "--set", "a=b", "--select", "TFC999")
     assert result.exit_code == 2
-    assert "TFC999: no rule has such an id; `tfconfig explain` lists them" in result.stderr
+    assert "TFC999: no such rule; `tfconfig explain` lists all rules" in result.stderr
 
 
-def test_warnings_end_with_0_unless_strict() -> None:
+def test_warnings_exit_0_unless_strict() -> None:
     Path("v.yaml").write_text(GOOD + "ps: {}  # tfconfig: ignore[TFC011]\n", "utf-8")
     result = run("validate", "v.yaml")
-    assert (result.exit_code, result.stderr) == (0, "1 job checked, 1 warning found\n")
+    assert (result.exit_code, result.stderr) == (0, "1 job checked: 1 warning\n")
     assert "warning TFC009" in result.stdout
     result = run("validate", "v.yaml", "--strict")
-    assert (result.exit_code, result.stderr) == (1, "1 job checked, 1 mistake found\n")
+    assert (result.exit_code, result.stderr) == (1, "1 job checked: 1 error\n")
     assert "error TFC009" in result.stdout
 
 

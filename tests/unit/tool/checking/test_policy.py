@@ -40,26 +40,31 @@ def check(tmp_path: Path) -> Check:
 
 
 def test_message_of_a_policy_stands_at_the_users_line(check: Check) -> None:
-    (found,) = check("""
+    (diagnostic,) = check("""
         title: ML platform
         properties:
           worker:
             properties:
               replicas: {maximum: 16, errorMessage: more than 16 workers need a reservation}
         """)
-    assert (found.rule, found.severity, found.line, found.path) == ("TFC400", "error", 4, "worker.replicas")
-    assert Path(found.file).name == "values.yaml"
-    assert found.message == "worker.replicas: more than 16 workers need a reservation"
-    assert found.fix == "ML platform asks for this"
+    assert (diagnostic.rule, diagnostic.severity, diagnostic.line, diagnostic.path) == (
+        "TFC400",
+        "error",
+        4,
+        "worker.replicas",
+    )
+    assert Path(diagnostic.file).name == "values.yaml"
+    assert diagnostic.message == "worker.replicas: more than 16 workers need a reservation"
+    assert diagnostic.fix == "required by ML platform"
 
 
 def test_without_a_message_the_schema_speaks(check: Check) -> None:
-    (found,) = check("properties: {worker: {properties: {replicas: {maximum: 16}}}}")
-    assert (found.message, found.fix) == ("worker.replicas: 40 is more than 16", "give 16 or less (0.yaml)")
+    (diagnostic,) = check("properties: {worker: {properties: {replicas: {maximum: 16}}}}")
+    assert (diagnostic.message, diagnostic.fix) == ("worker.replicas: 40 is more than 16", "use 16 or less (0.yaml)")
 
 
 def test_each_keyword_can_have_a_message(check: Check) -> None:
-    found = check("""
+    diagnostics = check("""
         properties:
           podLabels:
             required: [team, owner]
@@ -67,16 +72,16 @@ def test_each_keyword_can_have_a_message(check: Check) -> None:
               owner: {minLength: 3, pattern: '^[A-Z]', errorMessage: {minLength: too short, pattern: no capital}}
             errorMessage: {required: pods carry the label team}
         """)
-    assert [one.message for one in found] == [
+    assert [item.message for item in diagnostics] == [
         "podLabels.team: pods carry the label team",
         "podLabels.owner: too short",
         "podLabels.owner: no capital",
     ]
-    assert [one.line for one in found] == [6, 7, 7]
+    assert [item.line for item in diagnostics] == [6, 7, 7]
 
 
 def test_message_around_a_reference_or_a_condition_counts(check: Check) -> None:
-    found = check("""
+    diagnostics = check("""
         definitions:
           few: {maximum: 4}
         properties:
@@ -88,7 +93,7 @@ def test_message_around_a_reference_or_a_condition_counts(check: Check) -> None:
           properties: {image: {properties: {tag: {not: {const: latest}}}}}
           errorMessage: large jobs name their image
         """)
-    assert {(one.line, one.message) for one in found} == {
+    assert {(item.line, item.message) for item in diagnostics} == {
         (5, "worker.gpus: at most 4 GPUs a task"),
         (8, "image.tag: large jobs name their image"),
     }
@@ -97,9 +102,9 @@ def test_message_around_a_reference_or_a_condition_counts(check: Check) -> None:
 def test_several_policies_count_together_and_see_the_charts_defaults(check: Check) -> None:
     first = "properties: {worker: {properties: {gpus: {maximum: 4, errorMessage: a}}}}"
     second = "properties: {checkpoint: {properties: {keep: {const: false, errorMessage: b}}}}"
-    found = check(first, second)
-    assert [one.message for one in found] == ["worker.gpus: a", "checkpoint.keep: b"]
-    assert [one.line for one in found] == [5, 1]
+    diagnostics = check(first, second)
+    assert [item.message for item in diagnostics] == ["worker.gpus: a", "checkpoint.keep: b"]
+    assert [item.line for item in diagnostics] == [5, 1]
 
 
 def test_job_that_keeps_to_the_policy_has_no_finding(check: Check) -> None:
@@ -114,17 +119,20 @@ def test_policy_may_be_json(check: Check) -> None:
     ("text", "says"),
     [
         ("a: [", "1.yaml:2:1: not YAML"),
-        ("", "1.yaml:1:1: an empty policy"),
-        ("properties:\n  a: {type: number, minimum: x}", "1.yaml:2:21: no JSON Schema of draft-07"),
-        ("properties:\n  a: {type: text}", "1.yaml:2:7: no JSON Schema of draft-07"),
+        ("", "1.yaml:1:1: the policy is empty"),
+        ("properties:\n  a: {type: number, minimum: x}", "1.yaml:2:21: not a JSON Schema of draft-07"),
+        ("properties:\n  a: {type: text}", "1.yaml:2:7: not a JSON Schema of draft-07"),
         ("$schema: https://json-schema.org/draft/2020-12/schema", "1.yaml:1:1: a policy is a JSON Schema of draft-07"),
-        ("properties:\n  a: {$ref: '#/definitions/b'}", "1.yaml:2:7: #/definitions/b is nowhere in this file"),
-        ("allOf:\n  - $ref: http://example.com/schema.json", "1.yaml:2:5: http://example.com/schema.json is nowhere"),
-        ("properties:\n  a: {pattern: '['}", "1.yaml:2:7: no JSON Schema of draft-07: '[' is not a 'regex'"),
+        ("properties:\n  a: {$ref: '#/definitions/b'}", "1.yaml:2:7: #/definitions/b is not in this file"),
+        (
+            "allOf:\n  - $ref: http://example.com/schema.json",
+            "1.yaml:2:5: http://example.com/schema.json is not in this file",
+        ),
+        ("properties:\n  a: {pattern: '['}", "1.yaml:2:7: not a JSON Schema of draft-07: '[' is not a 'regex'"),
         ("a: 1\n---\nb: 2", "1.yaml:2:1: a second document"),
     ],
 )
-def test_broken_policy_is_wrong_usage_and_names_its_place(tmp_path: Path, text: str, says: str) -> None:
+def test_broken_policy_is_a_usage_error_and_names_its_place(tmp_path: Path, text: str, says: str) -> None:
     file = tmp_path / "1.yaml"
     file.write_text(text, "utf-8")
     with pytest.raises(policy.PolicyError) as refused:
@@ -132,11 +140,11 @@ def test_broken_policy_is_wrong_usage_and_names_its_place(tmp_path: Path, text: 
     assert says in str(refused.value)
 
 
-def test_policy_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+def test_policy_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(policy.PolicyError, match="No such file"):
         policy.load(str(tmp_path / "none.yaml"))
 
 
-def test_reference_to_itself_is_wrong_usage(check: Check) -> None:
+def test_reference_to_itself_is_a_usage_error(check: Check) -> None:
     with pytest.raises(policy.PolicyError, match="leads to itself"):
         check("definitions: {a: {$ref: '#/definitions/a'}}\nallOf: [{$ref: '#/definitions/a'}]")

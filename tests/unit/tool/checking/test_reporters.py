@@ -13,20 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfconfig.checking.reporters import FORMATS, colour_wanted, github, junit, sarif, text
-from tfconfig.diagnostics import ERROR, WARNING, Diagnostic, Origin, finding, ordered
+from tfconfig.diagnostics import ERROR, WARNING, Diagnostic, Origin, ordered
 
 SOURCES = {"jobs/a b.yaml": "worker:\n  replica: 3\nx: 1\n", "good.yaml": ""}
 AT = Origin("jobs/a b.yaml", 2, 3, 2, 10)
-WRONG = finding("TFC010", AT, "worker.replica: unknown key", "did you mean replicas?", "worker.replica")
-DOUBT = finding("TFC009", Origin("jobs/a b.yaml", 3, 1, 4, 1), "100%, really: a\nb", "", severity=WARNING)
-OF_SET = finding("TFC011", Origin("--set a=b"), "a: expected a number", "give one", "a")
+WRONG = Diagnostic.at(AT, "TFC010", "worker.replica: unknown key", "did you mean replicas?", "worker.replica")
+DOUBT = Diagnostic.at(Origin("jobs/a b.yaml", 3, 1, 4, 1), "TFC009", "100%, really: a\nb", "", severity=WARNING)
+OF_SET = Diagnostic.at(Origin("--set a=b"), "TFC011", "a: expected a number", "give one", "a")
 ALL = [WRONG, DOUBT, OF_SET]
 
 PLACES = st.integers(0, 6)
 FILES = st.sampled_from(["v.yaml", "/w.yaml", "-", "--set x\ud800"])
 RULES = st.sampled_from(["TFC001", "TFC010", "own"])
 TEXTS = st.text(max_size=9)
-FINDINGS = st.lists(
+DIAGNOSTICS = st.lists(
     st.builds(Diagnostic, RULES, st.sampled_from([ERROR, WARNING]), TEXTS, TEXTS, FILES, *[PLACES] * 4), max_size=4
 ).map(ordered)
 
@@ -88,30 +88,30 @@ class TestSarif:
     def test_rules_are_described_and_each_result_points_at_its_own(self) -> None:
         run = read_sarif(ALL)
         described = run["tool"]["driver"]["rules"]
-        assert [described[one["ruleIndex"]]["id"] for one in run["results"]] == [one.rule for one in ALL]
+        assert [described[item["ruleIndex"]]["id"] for item in run["results"]] == [item.rule for item in ALL]
         assert described[1]["shortDescription"] == {"text": "Unknown key"}
         assert "tfconfig explain TFC010" in described[1]["help"]["text"]
 
     def test_file_outside_of_the_folder_has_a_whole_uri(self, tmp_path: Path) -> None:
         file = str(tmp_path / "v.yaml")
-        (result,) = read_sarif([finding("TFC010", Origin(file, 1, 1, 1, 2), "m", "f")])["results"]
+        (result,) = read_sarif([Diagnostic.at(Origin(file, 1, 1, 1, 2), "TFC010", "m", "f")])["results"]
         uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
         assert uri == (tmp_path / "v.yaml").as_uri()
 
-    def test_fingerprint_survives_lines_above_and_tells_equal_findings_apart(self) -> None:
+    def test_fingerprint_survives_lines_above_and_tells_equal_diagnostics_apart(self) -> None:
         def prints(lines_above: int, count: int = 1) -> list[str]:
             source = {"v.yaml": "\n" * lines_above + "  a: 1\n" * count}
             places = [Origin("v.yaml", lines_above + n, 3, lines_above + n, 4) for n in range(1, count + 1)]
-            results = read_sarif([finding("TFC010", at, "m", "f", "a") for at in places], source)["results"]
-            return [one["partialFingerprints"]["tfconfig/v1"] for one in results]
+            results = read_sarif([Diagnostic.at(at, "TFC010", "m", "f", "a") for at in places], source)["results"]
+            return [item["partialFingerprints"]["tfconfig/v1"] for item in results]
 
         assert prints(0) == prints(7)
         assert len(set(prints(0, 2))) == 2
 
-    @given(FINDINGS)
-    def test_what_the_standard_asks_of_a_log_holds_for_any_findings(self, found: list[Diagnostic]) -> None:
-        run = read_sarif(found, {"v.yaml": "a\nb"})
-        assert len(run["results"]) == len(found)
+    @given(DIAGNOSTICS)
+    def test_what_the_standard_asks_of_a_log_holds_for_any_diagnostics(self, diagnostics: list[Diagnostic]) -> None:
+        run = read_sarif(diagnostics, {"v.yaml": "a\nb"})
+        assert len(run["results"]) == len(diagnostics)
         for result in run["results"]:
             assert result["level"] in ("error", "warning")
             for location in result["locations"]:
@@ -134,14 +134,14 @@ class TestJunit:
         assert (failure.tag, failure.get("type")) == ("failure", "TFC010")
         assert failure.get("message") == "worker.replica: unknown key; did you mean replicas?"
         assert "^^^^^^^" in (failure.text or "")
-        assert [one.tag for one in doubt] == ["system-out"]
-        assert [one.tag for one in of_set] == ["failure"]
+        assert [item.tag for item in doubt] == ["system-out"]
+        assert [item.tag for item in of_set] == ["failure"]
 
-    @given(FINDINGS, st.text(max_size=40))
-    def test_it_is_xml_whatever_the_findings_say(self, found: list[Diagnostic], source: str) -> None:
-        out = junit(found, {"v.yaml": source})
+    @given(DIAGNOSTICS, st.text(max_size=40))
+    def test_it_is_xml_whatever_the_diagnostics_say(self, diagnostics: list[Diagnostic], source: str) -> None:
+        out = junit(diagnostics, {"v.yaml": source})
         root = ET.fromstring(out.encode("utf-8"))
-        assert len(root.findall(".//failure")) == sum(one.severity == ERROR for one in found)
+        assert len(root.findall(".//failure")) == sum(item.severity == ERROR for item in diagnostics)
 
 
 class TestGithub:
@@ -152,7 +152,7 @@ class TestGithub:
         )
 
     def test_special_characters_are_escaped_and_columns_are_for_one_line(self) -> None:
-        odd = finding("TFC010", Origin("a,b:c%.yaml", 3, 1, 4, 1), "100%, really: a\nb", "")
+        odd = Diagnostic.at(Origin("a,b:c%.yaml", 3, 1, 4, 1), "TFC010", "100%, really: a\nb", "")
         assert github([odd], {}) == (
             "::error file=a%2Cb%3Ac%25.yaml,line=3,endLine=4,title=TFC010::a,b:c%25.yaml:3:1: 100%25, really: a%0Ab\n"
         )
@@ -161,15 +161,17 @@ class TestGithub:
         assert "GitHub shows 10" not in github([WRONG] * 10, SOURCES)
         assert "GitHub shows 10" in github([WRONG] * 11, SOURCES)
 
-    @given(FINDINGS.filter(lambda found: len(found) <= 10))
-    def test_a_finding_is_one_line(self, found: list[Diagnostic]) -> None:
-        assert len(github(found, {}).splitlines()) == len(found)
+    @given(DIAGNOSTICS.filter(lambda diagnostics: len(diagnostics) <= 10))
+    def test_a_diagnostic_is_one_line(self, diagnostics: list[Diagnostic]) -> None:
+        assert len(github(diagnostics, {}).splitlines()) == len(diagnostics)
 
 
-@given(FINDINGS, st.text(max_size=40))
-def test_every_format_shows_every_finding(found: list[Diagnostic], source: str) -> None:
+@given(DIAGNOSTICS, st.text(max_size=40))
+def test_every_format_shows_every_diagnostic(diagnostics: list[Diagnostic], source: str) -> None:
     sources = {"v.yaml": source}
-    assert len(json.loads(FORMATS["json"](found, sources))["diagnostics"]) == len(found)
-    assert FORMATS["text"](found, sources).count(": error ") >= sum(one.severity == ERROR for one in found)
+    assert len(json.loads(FORMATS["json"](diagnostics, sources))["diagnostics"]) == len(diagnostics)
+    assert FORMATS["text"](diagnostics, sources).count(": error ") >= sum(
+        item.severity == ERROR for item in diagnostics
+    )
     for form in FORMATS:
-        FORMATS[form](found, sources).encode("utf-8")  # nothing that a pipe cannot take
+        FORMATS[form](diagnostics, sources).encode("utf-8")  # nothing that a pipe cannot take

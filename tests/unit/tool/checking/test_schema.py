@@ -1,4 +1,4 @@
-"""What the chart's schema refuses is told in words, with the fix, at the line that has it."""
+"""What the chart's schema refuses is reported in plain words, with the fix, at the line that has it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.tool.conftest import Find
 from tfconfig.checking import schema
+from tfconfig.checking.patterns import DESCRIPTIONS
 from tfconfig.values.chart import Chart, bundled
 from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
@@ -23,59 +24,71 @@ PROGRAM = "program: {command: [python3, train.py]}\n"
     [
         ("worker: {replica: 3}", 10, "TFC010", "worker.replica: unknown key; did you mean replicas?"),
         ("Worker: {}", 1, "TFC010", "Worker: unknown key; did you mean worker?"),
-        ("backoffLimit: 3", 1, "TFC010", "backoffLimit: unknown key; write it as restart.backoffLimit"),
+        ("backoffLimit: 3", 1, "TFC010", "backoffLimit: unknown key; did you mean restart.backoffLimit?"),
         ("cleanup: {zzz: 1}", 11, "TFC010", "zzz: unknown key; remove it; the keys here are onSuccess, onFailure"),
         ("n: 2", 1, "TFC010", "false: unknown key"),
-        ("hostNetwork: true", 1, "TFC010", "hostNetwork: unknown key; remove it: on a node's own network no network"),
+        (
+            "hostNetwork: true",
+            1,
+            "TFC010",
+            "hostNetwork: unknown key; remove it: hostNetwork is not supported, because no network policy",
+        ),
         (
             "podLabels: {a: $(JOBS)}",
             16,
             "TFC012",
-            "a label's value (letters, digits and - _ . inside), $(JOB), $(RUN_ID)",
+            "a label value (letters, digits and - _ . inside), $(JOB), $(RUN_ID)",
         ),
-        ('worker: {replicas: "3"}', 20, "TFC011", 'expected a whole number, found the text "3"; remove the quotes'),
-        ("worker: {replicas: 1.5}", 20, "TFC011", "expected a whole number, found the number 1.5; give a whole number"),
-        ("worker: {replicas: three}", 20, "TFC011", 'found the text "three"; give a whole number'),
-        ('suspend: "yes"', 10, "TFC011", 'expected true or false, found the text "yes"; remove the quotes'),
+        ('worker: {replicas: "3"}', 20, "TFC011", 'expected an integer, found the string "3"; remove the quotes'),
+        ("worker: {replicas: 1.5}", 20, "TFC011", "expected an integer, found the number 1.5; use an integer"),
+        ("worker: {replicas: three}", 20, "TFC011", 'found the string "three"; use an integer'),
+        ('suspend: "yes"', 10, "TFC011", 'expected a boolean, found the string "yes"; remove the quotes'),
         (
             "image: {tag: 2.21}",
             14,
             "TFC011",
-            "image.tag: expected text, found the number 2.21; put the value in quotes",
+            "image.tag: expected a string, found the number 2.21; quote the value",
         ),
-        ("env: {A: 1.5}", 10, "TFC011", "found the number 1.5; put the value in quotes"),
-        ("python: python3", 9, "TFC011", 'expected a list, found the text "python3"; write a list'),
-        ("worker: 3", 9, "TFC011", "worker: expected a map, found the number 3; give a map"),
+        ("env: {A: 1.5}", 10, "TFC011", "found the number 1.5; quote the value"),
+        ("python: python3", 9, "TFC011", 'expected a list, found the string "python3"; write a list'),
+        ("worker: 3", 9, "TFC011", "worker: expected a map, found the number 3; use a map"),
         ("strategy: ParametersServer", 11, "TFC012", "did you mean ParameterServer?"),
         ("restart: {policy: onFailure}", 19, "TFC012", "did you mean OnFailure?"),
-        ("restart: {policy: zzz}", 19, "TFC012", "give one of Never, OnFailure, ExitCode"),
-        ("worker: {replicas: -1}", 20, "TFC012", "worker.replicas: -1 is less than 0; give 0 to 100000"),
-        ("chief: {replicas: 2}", 19, "TFC012", "chief.replicas: 2 is more than 1; give 0 or 1"),
-        ("deadlines: {activeSeconds: 0}", 28, "TFC012", "0 is less than 1; give 1 or more"),
+        ("restart: {policy: zzz}", 19, "TFC012", "use one of Never, OnFailure, ExitCode"),
+        ("worker: {replicas: -1}", 20, "TFC012", "worker.replicas: -1 is less than 0; use 0 to 100000"),
+        ("chief: {replicas: 2}", 19, "TFC012", "chief.replicas: 2 is more than 1; use 0 or 1"),
+        ("deadlines: {activeSeconds: 0}", 28, "TFC012", "0 is less than 1; use 1 or more"),
         ("checkpoint: {size: 10GB}", 20, "TFC012", "a Kubernetes quantity, such as 8Gi or 500m"),
         ("checkpoint: {mountPath: data}", 25, "TFC012", "an absolute path"),
-        ("checkpoint: {accessModes: []}", 27, "TFC012", "give at least 1"),
-        ("restart: {retryableExitCodes: [1, 1]}", 31, "TFC012", "the same entry twice; remove one of them"),
-        ("nodeSelector: {a b: c}", 16, "TFC012", """nodeSelector.'a b': the name "a b" does not have the right form"""),
-        ("cleanup: null", 10, "TFC013", "cleanup: null, but it is needed; give a value, or leave the key out"),
+        ("checkpoint: {accessModes: []}", 27, "TFC012", "use at least 1"),
+        ("restart: {retryableExitCodes: [1, 1]}", 31, "TFC012", "duplicate entries; remove the duplicates"),
+        ("nodeSelector: {a b: c}", 16, "TFC012", """nodeSelector.'a b': the key "a b" has the wrong format"""),
+        (
+            "cleanup: null",
+            10,
+            "TFC013",
+            "cleanup: null, but required; set a value, or remove the key to use the default",
+        ),
         ("imagePullSecrets: [{}]", 20, "TFC013", "imagePullSecrets[0].name: missing; add name"),
     ],
 )
-def test_mistake_is_told_at_its_place_with_its_fix(find: Find, line: str, column: int, rule: str, says: str) -> None:
-    found = find(PROGRAM + line + "\n")
-    (first,) = [one for one in found if one.rule == rule]
+def test_an_error_is_reported_at_its_place_with_its_fix(
+    find: Find, line: str, column: int, rule: str, says: str
+) -> None:
+    diagnostics = find(PROGRAM + line + "\n")
+    (first,) = [item for item in diagnostics if item.rule == rule]
     assert (first.line, first.column) == (2, column)
     assert says in f"{first.message}; {first.fix}"
 
 
 def test_text_of_a_set_argument_is_to_be_set_with_set_string(find: Find) -> None:
-    (found,) = find(PROGRAM, SetFlags(typed=("program.args={1}",)))
-    assert (found.file, found.line, found.fix) == ("--set program.args={1}", 0, "use --set-string")
+    (diagnostic,) = find(PROGRAM, SetFlags(typed=("program.args={1}",)))
+    assert (diagnostic.file, diagnostic.line, diagnostic.fix) == ("--set program.args={1}", 0, "use --set-string")
 
 
 def test_end_of_a_text_is_the_end_as_in_go(find: Find) -> None:
-    (found,) = find(PROGRAM + 'checkpoint: {size: "10Gi\\n"}\n')
-    assert found.path == "checkpoint.size"
+    (diagnostic,) = find(PROGRAM + 'checkpoint: {size: "10Gi\\n"}\n')
+    assert diagnostic.path == "checkpoint.size"
 
 
 def patterns(part: Any) -> Iterator[str]:
@@ -88,8 +101,8 @@ def patterns(part: Any) -> Iterator[str]:
             yield from patterns(child)
 
 
-def test_every_pattern_of_the_schema_has_words() -> None:
-    assert set(patterns(bundled().schema)) - set(schema.FORMS) == set()
+def test_every_pattern_of_the_schema_has_a_description() -> None:
+    assert set(patterns(bundled().schema)) - set(DESCRIPTIONS) == set()
 
 
 @pytest.fixture
@@ -108,9 +121,9 @@ def with_alternatives(tmp_path: Path) -> Chart:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: {port: x}", 'a.port: expected a whole number, found the text "x"'),
+        ("a: {port: x}", 'a.port: expected an integer, found the string "x"'),
         ("a: {}", "a.port: missing"),
-        ("a: 3", "a: expected text or a map, found the number 3"),
+        ("a: 3", "a: expected a string or a map, found the number 3"),
     ],
 )
 def test_of_alternatives_the_one_that_was_meant_is_explained(
@@ -118,5 +131,5 @@ def test_of_alternatives_the_one_that_was_meant_is_explained(
 ) -> None:
     file = tmp_path / "user.yaml"
     file.write_text(text, "utf-8")
-    (found,) = schema.check(load([str(file)], chart=with_alternatives))
-    assert found.message == says
+    (diagnostic,) = schema.check(load([str(file)], chart=with_alternatives))
+    assert diagnostic.message == says

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from tests.chart import helm
 from tests.unit.tool.values.test_load import LEAVES
-from tfconfig.commands.validate import findings
-from tfconfig.values.chart import Chart, bundled
-from tfconfig.values.load import UnreadableError, Values, load
+from tfconfig.checking.findings import findings
+from tfconfig.values.chart import Chart, UnreadableError, bundled
+from tfconfig.values.load import Values, load
 
 TEAM = """\
 greeting: hello
@@ -59,33 +59,33 @@ def test_job_has_the_teams_values_over_the_charts_defaults(tmp_path: Path) -> No
     assert values.data["worker"] == {"replicas": 4, "gpus": 0}
     assert values.data["program"]["command"] == ["python3", "train.py"]
     assert values.job_release("digits") == "digits-train"
-    assert findings(values) == []
+    assert findings(values, "digits") == []
 
 
-def test_mistake_is_shown_in_the_file_that_made_it_with_its_whole_path(tmp_path: Path) -> None:
+def test_an_error_is_shown_in_the_file_that_has_it_with_its_whole_path(tmp_path: Path) -> None:
     root = umbrella(tmp_path)
-    (found,) = findings(loaded(root, JOB + "  worker: {replica: 3}\n"))
-    assert (found.path, Path(found.file).name, found.line) == ("train.worker.replica", "job.yaml", 3)
-    assert found.message.startswith("train.worker.replica: unknown key")
-    (found,) = findings(loaded(root, JOB + "  strategy: MultiWorkerMirrored\n"))
-    assert (found.rule, Path(found.file).name, found.line) == ("TFC111", "job.yaml", 3)
-    (found,) = findings(loaded(umbrella(tmp_path / "b", values=TEAM.replace("4", '"4"'))))
-    assert (found.rule, Path(found.file).name, found.line) == ("TFC011", "values.yaml", 4)
+    (diagnostic,) = findings(loaded(root, JOB + "  worker: {replica: 3}\n"), "digits")
+    assert (diagnostic.path, Path(diagnostic.file).name, diagnostic.line) == ("train.worker.replica", "job.yaml", 3)
+    assert diagnostic.message.startswith("train.worker.replica: unknown key")
+    (diagnostic,) = findings(loaded(root, JOB + "  strategy: MultiWorkerMirrored\n"), "digits")
+    assert (diagnostic.rule, Path(diagnostic.file).name, diagnostic.line) == ("TFC111", "job.yaml", 3)
+    (diagnostic,) = findings(loaded(umbrella(tmp_path / "b", values=TEAM.replace("4", '"4"'))), "digits")
+    assert (diagnostic.rule, Path(diagnostic.file).name, diagnostic.line) == ("TFC011", "values.yaml", 4)
 
 
 def test_name_of_the_job_has_the_alias_in_it(tmp_path: Path) -> None:
     values = loaded(umbrella(tmp_path))
     assert findings(values, "a" * 36) == []
-    (found,) = findings(values, "a" * 37)
-    assert found.message.startswith(f'release name: "{"a" * 37}-train" has 43 characters')
+    (diagnostic,) = findings(values, "a" * 37)
+    assert diagnostic.message.startswith(f'release name: "{"a" * 37}-train" has 43 characters')
 
 
 def test_schema_of_the_umbrella_counts_too(tmp_path: Path) -> None:
     root = umbrella(tmp_path)
     schema = {"properties": {"greeting": {"enum": ["hello"]}}}
     (root / "values.schema.json").write_text(json.dumps(schema), "utf-8")
-    (found,) = findings(loaded(root, JOB + "greeting: bye\n"))
-    assert (found.rule, found.path, found.line) == ("TFC012", "greeting", 3)
+    (diagnostic,) = findings(loaded(root, JOB + "greeting: bye\n"), "digits")
+    assert (diagnostic.rule, diagnostic.path, diagnostic.line) == ("TFC012", "greeting", 3)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_alias_must_name_one_job(tmp_path: Path, dependencies: list[dict[str, st
         loaded(umbrella(tmp_path, *dependencies), alias=alias)
 
 
-def test_what_is_no_chart_is_wrong_usage(tmp_path: Path) -> None:
+def test_what_is_no_chart_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match=r"give the directory that has its Chart\.yaml"):
         load([], chart=Chart(tmp_path))
     with pytest.raises(UnreadableError, match="leave --alias out"):
@@ -114,18 +114,18 @@ def test_what_is_no_chart_is_wrong_usage(tmp_path: Path) -> None:
 def test_chart_may_be_an_archive(tmp_path: Path) -> None:
     archive = helm.package(tmp_path)
     (tmp_path / "job.yaml").write_text("program: {command: [x]}", "utf-8")
-    assert findings(load([str(tmp_path / "job.yaml")], chart=Chart(archive))) == []
+    assert findings(load([str(tmp_path / "job.yaml")], chart=Chart(archive)), "digits") == []
     root = umbrella(tmp_path)
     (root / "charts").mkdir()
     archive.rename(root / "charts" / archive.name)
-    assert findings(loaded(root)) == []
+    assert findings(loaded(root), "digits") == []
     assert tarfile.is_tarfile(root / "charts" / archive.name)
 
 
-def test_helm_gives_the_job_the_same_layout(tmp_path: Path) -> None:
+def test_helm_gives_the_job_the_same_job_spec(tmp_path: Path) -> None:
     rendered = helm.render({"train": helm.PROGRAM}, chart=umbrella(tmp_path, job=helm.CHART))
-    layout = rendered.job_spec()
-    assert (layout["name"], layout["replicas"]) == ("digits-train", {"chief": 1, "worker": 4, "ps": 2})
+    spec = rendered.job_spec()
+    assert (spec["name"], spec["replicas"]) == ("digits-train", {"chief": 1, "worker": 4, "ps": 2})
 
 
 TREES = st.recursive(LEAVES, lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=6)

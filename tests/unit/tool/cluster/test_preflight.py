@@ -12,8 +12,8 @@ from tests.chart.helm import merged, render
 from tfconfig.cluster import preflight
 from tfconfig.cluster.kubectl import Object
 from tfconfig.cluster.preflight import OK, PROBLEM, UNKNOWN, WARNING, Check, Right
+from tfconfig.cluster.rights import INSTALLER_VERBS
 from tfconfig.commands.doctor import table
-from tfconfig.commands.plan import INSTALLER_VERBS
 from tfconfig.values.quantity import parse
 
 GPU = "nvidia.com/gpu"

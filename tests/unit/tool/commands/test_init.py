@@ -14,10 +14,10 @@ from click.testing import CliRunner
 
 from tests.chart import helm
 from tests.unit.tool.commands.test_commands import run
+from tfconfig.checking.rules import RULES
 from tfconfig.cli import main
-from tfconfig.commands.explain import known
-from tfconfig.commands.init import starter
 from tfconfig.values.chart import bundled
+from tfconfig.values.starter import starter
 
 STRATEGIES = list(bundled().strategies)
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 class TestInit:
-    def test_file_has_no_mistake_and_is_a_job(self, strategy: str) -> None:
+    def test_file_has_no_errors_and_is_a_job(self, strategy: str) -> None:
         assert run("init", strategy.lower()).exit_code == 0
         result = run("validate", "values.yaml", "--strict")
         assert (result.exit_code, result.stdout) == (0, "")
@@ -64,7 +64,7 @@ class TestInitWrites:
         assert run("init", "Custom", "-o", "-").stdout == starter("Custom")
         assert run("init", "Custom", "-o", "no/such/folder.yaml").exit_code == 2
 
-    def test_strategy_that_is_none_is_a_wrong_call(self) -> None:
+    def test_strategy_that_is_none_is_a_usage_error(self) -> None:
         assert run("init", "Horovod").exit_code == 2
 
 
@@ -91,22 +91,23 @@ class TestSchema:
 
 
 class TestExplain:
-    @pytest.mark.parametrize("rule", [one.id for one in known("")])
+    @pytest.mark.parametrize("rule", RULES)
     def test_page_says_what_why_and_what_to_do(self, rule: str) -> None:
         shown = run("explain", rule.lower()).stdout
-        (one,) = known(rule)
-        assert shown.startswith(f"{rule} ({one.severity}): {one.title}\n\n{one.why}\n\n{one.fix}\n")
-        assert ("\nWrong:\n\n    " in shown) == bool(one.bad)
+        expected = RULES[rule]
+        start = f"{rule} ({expected.severity}): {expected.title}\n\n{expected.why}\n\n{expected.fix}\n"
+        assert shown.startswith(start)
+        assert ("\nIncorrect:\n\n    " in shown) == bool(expected.bad)
 
     def test_list_has_every_rule_and_a_beginning_its_group(self) -> None:
         everything = run("explain").stdout.splitlines()
-        assert len(everything) == len(known("")) > 20
+        assert len(everything) == len(RULES) > 20
         assert run("explain", "tfc17").stdout.splitlines() == [line for line in everything if line.startswith("TFC17")]
 
-    def test_id_that_no_rule_has_is_a_wrong_call(self) -> None:
+    def test_id_that_no_rule_has_is_a_usage_error(self) -> None:
         result = run("explain", "TFC999")
         assert result.exit_code == 2
-        assert "`tfconfig explain` lists them" in result.stderr
+        assert "`tfconfig explain` lists all rules" in result.stderr
 
 
 class TestCompletion:

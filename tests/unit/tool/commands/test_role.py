@@ -1,4 +1,4 @@
-"""The prepared account has the rights of the chart's own Role, on all names."""
+"""The prepared account has the permissions of the chart's own Role, on all names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import yaml
 from click.testing import CliRunner
 
 from tests.chart.helm import render
-from tfconfig.commands.role import command, manifests
+from tfconfig.cluster.rights import manifests
+from tfconfig.commands.role import command
 
 
-def rights(role: dict[str, Any]) -> set[tuple[str, str, str]]:
+def permissions(role: dict[str, Any]) -> set[tuple[str, str, str]]:
     """(group, resource, verb) of every rule, whatever names it is limited to."""
     return {
         (group, resource, verb)
@@ -22,16 +23,16 @@ def rights(role: dict[str, Any]) -> set[tuple[str, str, str]]:
     }
 
 
-def test_the_account_has_the_rights_of_the_charts_role_and_no_more() -> None:
+def test_the_account_has_the_permissions_of_the_charts_role_and_no_more() -> None:
     rendered = render({"program": {"command": ["python3", "train.py"]}}).one("Role")
-    (printed,) = [one for one in manifests("tensorflow-job", "team") if one["kind"] == "Role"]
-    assert rights(printed) == rights(rendered)
+    (printed,) = [item for item in manifests("tensorflow-job", "team") if item["kind"] == "Role"]
+    assert permissions(printed) == permissions(rendered)
 
 
 def test_the_command_prints_objects_that_belong_together() -> None:
     done = CliRunner().invoke(command, ["-n", "team", "--name", "trainer"])
     assert done.exit_code == 0
     account, role, binding = yaml.safe_load_all(done.stdout)
-    assert {one["metadata"]["namespace"] for one in (account, role, binding)} == {"team"}
+    assert {item["metadata"]["namespace"] for item in (account, role, binding)} == {"team"}
     assert binding["roleRef"]["name"] == role["metadata"]["name"] == "trainer"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "trainer", "namespace": "team"}]

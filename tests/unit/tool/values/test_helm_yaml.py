@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.tool import engine
+from tests.unit.tool.counting import steps
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.helm_yaml import MAX_BYTES, plain, read, resolve
 
@@ -21,10 +22,10 @@ def values_of(text: str) -> Any:
     return plain(document.root)
 
 
-def only_finding(data: bytes) -> Diagnostic:
+def only_diagnostic(data: bytes) -> Diagnostic:
     document = read(data, "v.yaml")
-    (found,) = document.diagnostics
-    return found
+    (diagnostic,) = document.diagnostics
+    return diagnostic
 
 
 def numbers_as_floats(value: Any) -> Any:
@@ -38,7 +39,7 @@ def numbers_as_floats(value: Any) -> Any:
 
 def assert_read_as_helm_does(text: str) -> None:
     document = read(text.encode(), "v.yaml")
-    rules = {found.rule for found in document.diagnostics}
+    rules = {diagnostic.rule for diagnostic in document.diagnostics}
     try:
         expected = engine.read_yaml(text)
     except engine.RefusedError as error:
@@ -46,7 +47,7 @@ def assert_read_as_helm_does(text: str) -> None:
         return
     if "TFC003" in rules:
         return  # of two keys with one name Go's maps keep an arbitrary one; the tool refuses them
-    if any("Helm ignores the rest" in found.message for found in document.diagnostics):
+    if any("Helm ignores the rest" in diagnostic.message for diagnostic in document.diagnostics):
         return  # Helm stops reading in silence; the tool does not
     assert "TFC001" not in rules, f"Helm reads {text!r} as {expected}; {document.diagnostics}"
     assert numbers_as_floats(plain(document.root)) == numbers_as_floats(expected), text
@@ -229,19 +230,19 @@ def test_value_of_an_alias_is_where_it_is_written_and_its_key_where_it_is_used()
 
 
 def test_second_key_of_one_name_is_reported_with_both_places() -> None:
-    found = only_finding(b"worker: {replicas: 1}\nps: {}\nworker: {replicas: 2}\n")
-    assert (found.rule, found.line, found.column) == ("TFC003", 3, 1)
-    assert "line 1, column 1" in found.message
+    diagnostic = only_diagnostic(b"worker: {replicas: 1}\nps: {}\nworker: {replicas: 2}\n")
+    assert (diagnostic.rule, diagnostic.line, diagnostic.column) == ("TFC003", 3, 1)
+    assert "line 1, column 1" in diagnostic.message
 
 
 @pytest.mark.parametrize("keys", ["y: 1\n'true': 2", "1: a\n0x1: b", "a: {b: 1, b: 2}"])
 def test_keys_that_become_one_are_reported(keys: str) -> None:
-    assert only_finding(keys.encode()).rule == "TFC003"
+    assert only_diagnostic(keys.encode()).rule == "TFC003"
 
 
 def test_second_document_is_reported_because_helm_3_and_4_differ() -> None:
-    found = only_finding(b"a: 1\n---\na: 2\n")
-    assert (found.rule, found.line) == ("TFC002", 2)
+    diagnostic = only_diagnostic(b"a: 1\n---\na: 2\n")
+    assert (diagnostic.rule, diagnostic.line) == ("TFC002", 2)
     assert plain(read(b"a: 1\n---\na: 2\n", "v.yaml").root) == {"a": 1}
 
 
@@ -251,17 +252,17 @@ def test_second_document_is_reported_because_helm_3_and_4_differ() -> None:
         (b"a: 1\nb: [\n", 3, "not YAML"),
         (b"a:\n\tb: 1\n", 2, "spaces, not tabs"),
         (b"a: 1\nb: \xff\n", 1, "save the file as UTF-8"),
-        (b"a: 1\nb: *x\n", 2, "refers to nothing"),
+        (b"a: 1\nb: *x\n", 2, "the anchor of *x is not defined"),
         (b"a: 1\nb: &b [*b]\n", 2, "contains itself"),
         (b"a: 1\nb: .inf\n", 2, "not a finite number"),
         (b"- a\n", 1, "expected keys and values"),
         (b"a: b: c\n", 1, "indentation"),
     ],
 )
-def test_file_that_helm_cannot_read_is_a_finding_at_its_line(data: bytes, line: int, says: str) -> None:
-    found = only_finding(data)
-    assert (found.rule, found.line) == ("TFC001", line)
-    assert says in f"{found.message}; {found.fix}"
+def test_file_that_helm_cannot_read_is_an_error_at_its_line(data: bytes, line: int, says: str) -> None:
+    diagnostic = only_diagnostic(data)
+    assert (diagnostic.rule, diagnostic.line) == ("TFC001", line)
+    assert says in f"{diagnostic.message}; {diagnostic.fix}"
 
 
 def alias_bomb(levels: int) -> bytes:
@@ -282,9 +283,9 @@ def alias_bomb(levels: int) -> bytes:
     ],
     ids=["aliases", "lists", "maps", "indentation", "no text", "size"],
 )
-@pytest.mark.timeout(10)
-def test_hostile_file_is_one_finding_and_soon(data: bytes) -> None:
-    assert only_finding(data).rule == "TFC001"
+def test_hostile_file_is_one_error_and_little_work(data: bytes) -> None:
+    steps(lambda: read(data, "v.yaml"), limit=2_000_000)  # the aliases take half of it, the others next to nothing
+    assert only_diagnostic(data).rule == "TFC001"
 
 
 @settings(max_examples=500, deadline=None)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.unit.tool import engine
 from tfconfig.diagnostics import Origin
-from tfconfig.values.chart import Chart
+from tfconfig.values.chart import Chart, UnreadableError
 from tfconfig.values.helm_yaml import Node, plain
-from tfconfig.values.load import UnreadableError, Values, load
-from tfconfig.values.merge import over_defaults
-from tfconfig.values.set_flags import SetFlags, merge_maps, wrap
+from tfconfig.values.load import Values, load
+from tfconfig.values.merge import merge_maps, over_defaults
+from tfconfig.values.set_flags import SetFlags, wrap
 
 LEAVES: st.SearchStrategy[Any] = st.sampled_from([None, None, 0, 1, "x", [], [1], {}])
 TREES = st.dictionaries(
@@ -30,7 +30,7 @@ def node(value: Any) -> Node:
     return wrap(value, Origin("somewhere"))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(TREES, TREES)
 def test_user_values_go_over_defaults_as_in_helm(user: Any, defaults: Any) -> None:
     assert plain(over_defaults(node(user), node(defaults))) == engine.over_defaults(user, defaults)
@@ -127,7 +127,7 @@ def test_files_of_a_merge_keep_apart_what_an_alias_shares(chart: Chart) -> None:
         ("a\0b", "null byte"),
     ],
 )
-def test_file_that_cannot_be_opened_is_wrong_usage(file: str, says: str) -> None:
+def test_file_that_cannot_be_opened_is_a_usage_error(file: str, says: str) -> None:
     with pytest.raises(UnreadableError, match=says):
         load([file])
 

@@ -25,8 +25,8 @@ SHARED = {"optional", "kind", "name", "claims"}
 def definitions(version: str) -> dict[str, Any]:
     folder = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / f"v{version}-local"
     document = json.loads((folder / "_definitions.json").read_text("utf-8"))
-    found: dict[str, Any] = document.get("$defs") or document["definitions"]
-    return found
+    by_name: dict[str, Any] = document.get("$defs") or document["definitions"]
+    return by_name
 
 
 def inner(schema: dict[str, Any]) -> str:

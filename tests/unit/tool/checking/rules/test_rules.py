@@ -22,7 +22,7 @@ from tfconfig.values.set_flags import SetFlags
 PROGRAM = "program: {command: [python3, train.py]}\n"
 MARK = "# <--"
 
-# A mistake of size is no example to read; TFC009 is about comments and TFC400 about policies: each has its own test.
+# An error of size is no example to read; TFC009 is about comments and TFC400 about policies: each has its own test.
 WITHOUT_EXAMPLE = {"TFC009", "TFC104", "TFC142", "TFC400"}
 EXAMPLES = [rule for rule in rules.RULES.values() if rule.id not in WITHOUT_EXAMPLE]
 
@@ -36,8 +36,8 @@ def test_rule_finds_its_bad_example_at_the_marked_line_and_nothing_in_the_good_o
     find: Find, rule: rules.Rule
 ) -> None:
     (line,) = [number for number, text in enumerate(rule.bad.splitlines(), 1) if text.endswith(MARK)]
-    found = find(whole(rule.bad))
-    assert [(one.rule, one.line, one.severity) for one in found] == [(rule.id, line, rule.severity)]
+    diagnostics = find(whole(rule.bad))
+    assert [(item.rule, item.line, item.severity) for item in diagnostics] == [(rule.id, line, rule.severity)]
     assert find(whole(rule.good)) == []
 
 
@@ -69,14 +69,14 @@ def test_every_check_is_of_a_rule() -> None:
     ids=["files", "variable", "argument"],
 )
 def test_text_that_is_too_long_is_found_and_one_byte_less_is_not(find: Find, text: str, rule: str) -> None:
-    assert [one.rule for one in find(whole(text + "\n"))] == [rule]
+    assert [item.rule for item in find(whole(text + "\n"))] == [rule]
     assert find(whole(text.replace("xx", "x", 1) + "\n")) == []
 
 
 @pytest.mark.parametrize("release", ["9digits", "a.b", "A", "a" * 43, "a-"])
 def test_release_name_that_does_not_fit_is_found_at_the_option(find: Find, release: str) -> None:
-    found = find(PROGRAM, release=release)
-    assert [(one.rule, one.file, one.line) for one in found] == [("TFC101", f"--release {release}", 0)]
+    diagnostics = find(PROGRAM, release=release)
+    assert [(item.rule, item.file, item.line) for item in diagnostics] == [("TFC101", f"--release {release}", 0)]
 
 
 @pytest.mark.parametrize("release", ["9digits", "a.b", "a" * 53])
@@ -86,36 +86,36 @@ def test_another_name_for_the_job_helps_where_helm_takes_the_release(find: Find,
 
 @pytest.mark.parametrize("release", ["A", "a-", "a" * 54])
 def test_release_name_that_helm_refuses_is_found_whatever_the_job_is_called(find: Find, release: str) -> None:
-    (found,) = find(PROGRAM + "fullnameOverride: digits\n", release=release)
-    assert (found.rule, found.file) == ("TFC101", f"--release {release}")
+    (diagnostic,) = find(PROGRAM + "fullnameOverride: digits\n", release=release)
+    assert (diagnostic.rule, diagnostic.file) == ("TFC101", f"--release {release}")
 
 
-def test_mistake_is_shown_where_the_user_caused_it(find: Find) -> None:
-    (found,) = find(PROGRAM + "strategy: MultiWorkerMirrored\nworker: {replicas: 0}\n")
-    assert (found.rule, found.line) == ("TFC112", 3)
-    (found,) = find("strategy: Custom\n" + PROGRAM, SetFlags(typed=("worker.replicas=0",)))
-    assert found.file == "--set worker.replicas=0"
+def test_an_error_is_shown_where_the_user_caused_it(find: Find) -> None:
+    (diagnostic,) = find(PROGRAM + "strategy: MultiWorkerMirrored\nworker: {replicas: 0}\n")
+    assert (diagnostic.rule, diagnostic.line) == ("TFC112", 3)
+    (diagnostic,) = find("strategy: Custom\n" + PROGRAM, SetFlags(typed=("worker.replicas=0",)))
+    assert diagnostic.file == "--set worker.replicas=0"
 
 
-def test_all_mistakes_are_found_in_one_run(find: Find) -> None:
-    found = find("env: {TF_CONFIG: x}\nworker: {replicas: -1, gpu: 1}\nrestart: {policy: never}\n")
-    assert [one.rule for one in found] == ["TFC102", "TFC140", "TFC012", "TFC010", "TFC012"]
+def test_all_errors_are_found_in_one_run(find: Find) -> None:
+    diagnostics = find("env: {TF_CONFIG: x}\nworker: {replicas: -1, gpu: 1}\nrestart: {policy: never}\n")
+    assert [item.rule for item in diagnostics] == ["TFC102", "TFC140", "TFC012", "TFC010", "TFC012"]
 
 
 def test_setting_that_roles_share_is_reported_once(find: Find) -> None:
-    assert [one.path for one in find(PROGRAM + "env: {API_TOKEN: x}\n")] == ["env.API_TOKEN"]
+    assert [item.path for item in find(PROGRAM + "env: {API_TOKEN: x}\n")] == ["env.API_TOKEN"]
 
 
-def test_mistake_that_the_schema_told_already_is_not_told_again(find: Find) -> None:
-    assert [one.rule for one in find(PROGRAM + "tolerations: 3\n")] == ["TFC011"]
-    assert [one.rule for one in find(PROGRAM + "initContainers: [{name: a}]\n")] == ["TFC013"]
+def test_an_error_of_the_schema_is_not_reported_again(find: Find) -> None:
+    assert [item.rule for item in find(PROGRAM + "tolerations: 3\n")] == ["TFC011"]
+    assert [item.rule for item in find(PROGRAM + "initContainers: [{name: a}]\n")] == ["TFC013"]
 
 
 ROLES = st.fixed_dictionaries({"chief": st.integers(0, 1), "worker": st.integers(0, 1500), "ps": st.integers(0, 300)})
 
 
 @given(ROLES, st.from_regex(r"[a-z][a-z0-9]{0,41}", fullmatch=True))
-def test_size_of_tf_config_is_told_without_making_it(replicas: dict[str, int], name: str) -> None:
+def test_size_of_tf_config_is_known_without_making_it(replicas: dict[str, int], name: str) -> None:
     data: dict[str, Any] = {**bundled_data(), **{role: {"replicas": count} for role, count in replicas.items()}}
     job = job_spec.job(data, name, bundled().strategies)
     all_tasks = tasks(job)

@@ -1,50 +1,49 @@
-"""Helm itself refuses bad values, naming the key, what it found and what to do."""
+"""Helm itself refuses bad values, naming the key, the problem and the fix."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
+from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.task import job_spec
 
-from . import mistakes
+from . import errors
+from .errors import Case
 from .helm import PROGRAM, RefusedError, merged, render
-from .mistakes import Mistake
 
 
-def said(mistake: Mistake) -> str:
+def refusal(case: Case) -> str:
     with pytest.raises(RefusedError) as refused:
-        render(merged(PROGRAM, mistake.values))
+        render(merged(PROGRAM, case.values))
     return str(refused.value)
 
 
-@pytest.mark.parametrize("mistake", mistakes.RULES, ids=lambda mistake: mistake.message[:60])
-def test_a_mistake_across_fields_is_reported(mistake: Mistake) -> None:
-    assert f"\n  - {mistake.message}" in said(mistake)
+@pytest.mark.parametrize("case", errors.RULES, ids=lambda case: case.message[:60])
+def test_an_error_across_fields_is_reported(case: Case) -> None:
+    assert f"\n  - {case.message}" in refusal(case)
 
 
-@pytest.mark.parametrize("mistake", mistakes.SCHEMA, ids=lambda mistake: mistake.message[:60])
-def test_a_wrong_value_is_reported(mistake: Mistake) -> None:
-    assert mistake.message in said(mistake)
+@pytest.mark.parametrize("case", errors.SCHEMA, ids=lambda case: case.message[:60])
+def test_an_error_of_the_schema_is_reported(case: Case) -> None:
+    assert case.message in refusal(case)
 
 
-def test_all_mistakes_are_reported_at_once_one_a_line() -> None:
+def test_all_errors_are_reported_at_once_one_a_line() -> None:
     several = [
-        Mistake({"program": {"command": []}}, "program.command: missing"),
-        Mistake({"env": {"TF_CONFIG": "x"}}, "env.TF_CONFIG: made by"),
+        Case({"program": {"command": []}}, "program.command: missing"),
+        Case({"env": {"TF_CONFIG": "x"}}, "env.TF_CONFIG: set by"),
     ]
-    several.append(Mistake({"serviceAccount": {"create": False}}, "serviceAccount.name: missing"))
-    message = said(Mistake(merged(*(mistake.values for mistake in several)), ""))
+    several.append(Case({"serviceAccount": {"create": False}}, "serviceAccount.name: missing"))
+    message = refusal(Case(merged(*(case.values for case in several)), ""))
     lines = [line for line in message.splitlines() if line.startswith("  - ")]
     assert len(lines) == len(several)
-    for line, mistake in zip(lines, several, strict=True):
-        assert line.startswith(f"  - {mistake.message}")
+    for line, case in zip(lines, several, strict=True):
+        assert line.startswith(f"  - {case.message}")
 
 
 def test_every_message_says_what_to_do() -> None:
-    for mistake in mistakes.RULES:
-        lines = [line for line in said(mistake).splitlines() if line.startswith("  - ")]
+    for case in errors.RULES:
+        lines = [line for line in refusal(case).splitlines() if line.startswith("  - ")]
         assert lines
         for line in lines:
             assert "; " in line, line
@@ -58,12 +57,7 @@ def test_the_limit_of_tf_config_is_exact(role: str, name: str, evaluators: int) 
     counts = {"chief": 1, "worker": 1, "ps": 1, "evaluator": evaluators}
 
     def longest(count: int) -> int:
-        job: dict[str, Any] = {
-            "name": name,
-            "service": name,
-            "port": 2222,
-            "replicas": {key: n for key, n in (counts | {role: count}).items() if n},
-        }
+        job = changed(a_job(name=name), replicas={key: n for key, n in (counts | {role: count}).items() if n})
         last = {task.role: task for task in job_spec.tasks(job)}.values()
         return max(len(job_spec.dumps(job_spec.tf_config(job, task))) for task in last)
 
@@ -75,5 +69,5 @@ def test_the_limit_of_tf_config_is_exact(role: str, name: str, evaluators: int) 
     replicas = {key: {"replicas": count} for key, count in counts.items()}
     values = merged(PROGRAM, {"fullnameOverride": name, **replicas})
     assert render(merged(values, {role: {"replicas": low}}))
-    message = said(Mistake(merged(values, {role: {"replicas": high}}), ""))
+    message = refusal(Case(merged(values, {role: {"replicas": high}}), ""))
     assert f"make a TF_CONFIG of {longest(high)} bytes" in message

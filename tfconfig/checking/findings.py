@@ -1,0 +1,31 @@
+"""All diagnostics of a job's values, for `tfconfig validate` and for the commands that need valid values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tfconfig.checking import ignores, policy, rules, schema
+from tfconfig.diagnostics import ERROR, Diagnostic, ordered
+from tfconfig.values.load import Values
+
+
+def findings(values: Values, release: str, policies: Sequence[policy.Policy] = ()) -> list[Diagnostic]:
+    """Check values by the chart's schema, the rules and the policies, besides the errors in the files themselves.
+
+    Comments that ignore a rule are not applied. Raises PolicyError and UnreadableError.
+    """
+    if any(diagnostic.rule == ignores.UNREADABLE for diagnostic in values.diagnostics):
+        return ordered(values.diagnostics)  # what an unreadable file lacks is no error of its own
+    refused = schema.check(values)
+    across = rules.check(values, release, refused)
+    return ordered([*values.diagnostics, *refused, *across, *policy.check(values, policies)])
+
+
+def blocking(values: Values, release: str) -> list[Diagnostic]:
+    """The diagnostics to show before a command that needs valid values goes on, which it must not do with errors.
+
+    A comment may silence a warning here. An error stays, because what follows would fail on it.
+    """
+    diagnostics = findings(values, release)
+    kept = set(ignores.apply(diagnostics, values.sources))
+    return [diagnostic for diagnostic in diagnostics if diagnostic.severity == ERROR or diagnostic in kept]
