@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from tfconfig.cluster.job_view import Documents
+from tfconfig.cluster.job_objects import JobObjects
 from tfconfig.cluster.kubectl import Object
 from tfconfig.tensorflow_job.lifecycle import status
 from tfconfig.tensorflow_job.lifecycle.state import Pod, State
@@ -23,7 +23,7 @@ def time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def layout(**replicas: int) -> dict[str, Any]:
+def job_spec(**replicas: int) -> dict[str, Any]:
     """job.json, as far as views and status.json need it."""
     return {
         "name": "digits",
@@ -86,9 +86,9 @@ def documents(
     run_id: str = RUN,
     job: Mapping[str, Any] | None = None,
     jobs: list[Object] | None = None,
-) -> Documents:
+) -> JobObjects:
     """All of a job; `more` is laid over status.json, which is absent without a state."""
-    job, seen = job or layout(), {}
+    job, seen = job or job_spec(), {}
     for one in pods or []:
         name = one["metadata"]["name"].removeprefix("digits-")
         role, _, index = name.rpartition("-")
@@ -110,4 +110,4 @@ def documents(
     }
     controller = {"metadata": {"name": CONTROLLER}, "status": {}}
     every = [*(pods or []), lifecycle_pod()]
-    return Documents({"metadata": metadata, "data": data}, job, every, [controller] if jobs is None else jobs)
+    return JobObjects({"metadata": metadata, "data": data}, job, every, [controller] if jobs is None else jobs)

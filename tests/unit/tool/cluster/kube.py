@@ -48,7 +48,7 @@ class Kube(Cluster):
     """One job of two workers, freshly installed. Containers print what `say` gives them."""
 
     def __init__(self) -> None:
-        spec = {**documents.layout(worker=2), "namespace": NAMESPACE}
+        spec = {**documents.job_spec(worker=2), "namespace": NAMESPACE}
         super().__init__(spec, CONTROLLER)
         self.bookmark_seconds = 1.0
         self.logs: dict[tuple[str, int], list[str]] = {}  # uid and number of a container -> lines with their times
@@ -130,7 +130,7 @@ class Api(Handler):
             self._send(200, json.dumps({"gitVersion": "v1.33.1"}))
         elif "/namespaces/" in url.path and f"/namespaces/{NAMESPACE}" not in url.path:
             plural, *name = url.path.partition("/namespaces/")[2].split("/")[1:] or ["namespaces", "it"]
-            answer = {"message": f'{plural} "{name[0]}" not found'} if name else {"items": []}
+            answer: Document = {"message": f'{plural} "{name[0]}" not found'} if name else {"items": []}
             self._send(404 if name else 200, json.dumps(answer))
         elif url.path == f"/api/v1/namespaces/{NAMESPACE}":
             self._send(200, "{}")

@@ -84,8 +84,7 @@ def test_a_job_that_is_not_there(kube: Kube, command: str) -> None:
     result = CliRunner().invoke(main, [command, "digit"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
-        f"Error: there is no job digit in namespace {NAMESPACE}; it is not installed yet, or was uninstalled. "
-        "There is digits\n"
+        f"Error: no job digit in namespace {NAMESPACE}: not installed yet, or uninstalled. The namespace has digits\n"
     )
 
 
@@ -93,20 +92,20 @@ def test_a_namespace_without_jobs(kube: Kube) -> None:
     kube.uninstall()
     result = status()
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == f"there is no job in namespace {NAMESPACE}\n"
-    assert f"there is no job digits in namespace {NAMESPACE}, and no other one" in status("digits").stderr
+    assert result.stderr == f"no jobs in namespace {NAMESPACE}\n"
+    assert f"no job digits in namespace {NAMESPACE}, nor any other" in status("digits").stderr
 
 
 def test_a_namespace_that_is_not_there(kube: Kube) -> None:
     assert kube
     assert status("digits", "-n", "no-such-team").stderr == (
-        "Error: there is no namespace no-such-team; give the one of the job with --namespace\n"
+        "Error: namespace no-such-team does not exist; name the namespace of the job with --namespace\n"
     )
 
 
 def test_watched_every_change_is_a_line_until_everything_is_freed(kube: Kube, start: Start) -> None:
     watch = start("status", "digits", "--watch")
-    watch.until(lambda: "digits: Pending (LifecycleStarts)" in watch.out)
+    watch.until(lambda: "digits: Pending (LifecycleStarting)" in watch.out)
     kube.write(RUNS)
     watch.until(lambda: "digits: Running: all 2 tasks run or are done\n" in watch.out)
     kube.write(LOST)
@@ -137,7 +136,7 @@ def test_watched_on_a_terminal_the_view_is_redrawn_with_what_is_out_of_date(kube
         kube.remove("pods", "digits-worker-0")
         until("worker-0  NoPod")
         with kube.outage():
-            until("not up to date: the cluster does not answer")
+            until("out of date: the cluster does not answer")
         kube.write(replace(WON, freed=True))
         until("everything is freed")
     os.close(leader)

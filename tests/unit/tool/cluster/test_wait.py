@@ -15,14 +15,14 @@ Start = Callable[..., Program]
 WON_LINE = "digits: Succeeded after 60 s (Completed): worker-0 exited 0\n"
 LOST_LINE = (
     "digits: Failed after 60 s (TaskFailed): worker-0 exited 3; restart.policy Never does not restart it\n"
-    "decided by worker-0, exit 3: the program failed; its log tells why\n"
+    "decided by worker-0, exit 3: the program failed; see its log\n"
     "last lines of worker-0:\n  Traceback\n  ValueError: bad shape\n"
 )
 
 
 def test_it_waits_for_the_end_and_exits_0_after_success(kube: Kube, start: Start) -> None:
     wait = start("wait", "digits")
-    wait.until(lambda: "digits: Pending (LifecycleStarts)" in wait.err)
+    wait.until(lambda: "digits: Pending (LifecycleStarting)" in wait.err)
     kube.write(RUNS)
     wait.until(lambda: "digits: Running: all 2 tasks run or are done\n" in wait.err)
     assert wait.out == ""
@@ -50,7 +50,7 @@ def test_a_job_that_has_ended_before_is_not_waited_for(kube: Kube, start: Start)
 def test_the_end_of_the_run_before_is_not_the_end_of_this_one(kube: Kube, start: Start) -> None:
     kube.write(replace(WON, run_id="before"))
     wait = start("wait", "digits")
-    wait.until(lambda: f"digits: Pending (NewRun): run {RUN} is wanted" in wait.err)
+    wait.until(lambda: f"digits: Pending (NewRun): the lifecycle has not started run {RUN} yet" in wait.err)
     kube.say("lifecycle", *LOG.splitlines())
     kube.write(LOST, message="as this run ended")
     assert wait.ends() == 1
@@ -62,8 +62,8 @@ def test_it_exits_3_when_it_timed_out(kube: Kube, start: Start) -> None:
     wait = start("wait", "digits", "--timeout", "1s")
     assert (wait.ends(), wait.out) == (3, "")
     lines = wait.err.splitlines()
-    assert lines[0].endswith("suspended; nothing is held; waiting until somebody resumes it")
-    assert lines[-1].endswith("not ended within 1 s")
+    assert lines[0].endswith("suspended; nothing is held; waiting until it is resumed")
+    assert lines[-1].endswith("timed out after 1 s")
 
 
 def test_it_exits_2_when_the_job_is_uninstalled(kube: Kube, start: Start) -> None:
@@ -72,7 +72,7 @@ def test_it_exits_2_when_the_job_is_uninstalled(kube: Kube, start: Start) -> Non
     wait.until(lambda: "Running" in wait.err)
     kube.uninstall()
     assert wait.ends() == 2
-    assert wait.err.splitlines()[-1] == "Error: job digits is not there any more: it was uninstalled"
+    assert wait.err.splitlines()[-1] == "Error: job digits does not exist any more: it was uninstalled"
 
 
 def test_it_outlives_a_cluster_that_does_not_answer_and_says_so_meanwhile(kube: Kube, start: Start) -> None:

@@ -143,4 +143,4 @@ def test_followed_an_uninstalled_job_ends_it_with_2(running: Kube, start: Start)
     follow.until(lambda: "line 2 of worker-1" in follow.out)
     running.uninstall()
     assert follow.ends() == 2
-    assert follow.err.splitlines()[-1] == "Error: job digits is not there any more: it was uninstalled"
+    assert follow.err.splitlines()[-1] == "Error: job digits does not exist any more: it was uninstalled"

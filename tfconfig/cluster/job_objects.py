@@ -1,0 +1,84 @@
+"""The objects of a job in a cluster: its status ConfigMap, its job spec, its pods and its lifecycle Job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tfconfig.cluster.kubectl import Object
+from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.task.job_spec import JobSpec, Task
+
+COMPONENT_LABEL = "app.kubernetes.io/component"
+RELEASE_LABEL = "app.kubernetes.io/instance"
+TRAINING, LIFECYCLE = "training", "lifecycle"
+STATUS_SUFFIX = "-status"
+
+
+@dataclass(frozen=True)
+class JobObjects:
+    """A job as it was read from the cluster. In a list of jobs there is the status ConfigMap alone."""
+
+    status: Object
+    job_spec: JobSpec
+    pods: Sequence[Object] = ()
+    lifecycle_jobs: Sequence[Object] | None = None
+
+    @property
+    def job(self) -> str:
+        """Its name."""
+        return job_name(self.status)
+
+    @property
+    def lifecycle_job(self) -> str:
+        """The name of the Kubernetes Job that may act, of several while Helm replaces it."""
+        return str(self.status["metadata"]["annotations"].get(observe.CONTROLLER, ""))
+
+
+def is_status(configmap: Object) -> bool:
+    """Whether a ConfigMap is the status of a job."""
+    metadata = configmap["metadata"]
+    return metadata["name"].endswith(STATUS_SUFFIX) and observe.RUN in (metadata.get("annotations") or {})
+
+
+def job_name(status: Object) -> str:
+    """The job that a status ConfigMap belongs to."""
+    name: str = status["metadata"]["name"]
+    return name.removesuffix(STATUS_SUFFIX)
+
+
+def parse_status(status: Object) -> dict[str, Any]:
+    """status.json; empty before the lifecycle has written it. Raises ValueError where it is not JSON."""
+    document: dict[str, Any] = json.loads((status.get("data") or {}).get(observe.STATUS_KEY) or "{}")
+    return document
+
+
+def parse_job_spec(configmap: Object) -> JobSpec:
+    """job.json of the ConfigMap `<job>-job`; empty where it has none."""
+    spec: JobSpec = json.loads((configmap.get("data") or {}).get("job.json") or "{}")
+    return spec
+
+
+def component(pods: Iterable[Object], name: str) -> list[Object]:
+    """The pods of a component, TRAINING or LIFECYCLE, oldest first."""
+    own = [pod for pod in pods if pod["metadata"].get("labels", {}).get(COMPONENT_LABEL) == name]
+    return sorted(own, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+
+
+def training_pods(job: str, pods: Iterable[Object]) -> dict[Task, Object]:
+    """The pod of each task that has one."""
+    by_task: dict[Task, Object] = {}
+    for pod in component(pods, TRAINING):
+        metadata: Mapping[str, Any] = pod["metadata"]
+        task = observe.task_of(job, metadata["name"], metadata["labels"].get(observe.ROLE_LABEL, ""))
+        if task:
+            by_task[task] = pod
+    return by_task
+
+
+def training_status(pod: Object) -> Object:
+    """The status of a training pod's main container; empty before there is one."""
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    return next((status for status in statuses if status["name"] == observe.CONTAINER), {})
