@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import Any
 
 from tfconfig.cluster import exit_codes
 from tfconfig.cluster.job_view import JobView, TaskView
 from tfconfig.tensorflow_job.lifecycle.state import Exit
+from tfconfig.tensorflow_job.lifecycle.timestamps import format_time
 
 VERSION = 1  # another one when a field changes its meaning or is removed
 
@@ -41,7 +41,7 @@ def _job(job: JobView) -> dict[str, Any]:
         "backoffLimit": job.backoff_limit,
         "restarts": job.restarts,
         "freed": job.freed,
-        "progress": dict(job.progress),
+        "progress": job.progress and dict(job.progress),
         "roles": {role: dict(counts) for role, counts in job.counts.items()},
         "history": [dict(run) for run in job.history],
     }
@@ -71,7 +71,4 @@ def _exit(last: Exit) -> dict[str, Any]:
 
 
 def _time(seconds: float | None) -> str | None:
-    """RFC 3339 in UTC, as everywhere in Kubernetes."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if seconds is None else format_time(seconds)

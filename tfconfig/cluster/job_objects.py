@@ -5,24 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tfconfig.cluster.kubectl import Object
-from tfconfig.tensorflow_job.lifecycle import observe
-from tfconfig.tensorflow_job.task.job_spec import JobSpec, Task
+from tfconfig.tensorflow_job.lifecycle.informer import CONTROLLER_ANNOTATION, RUN_ANNOTATION, STATUS_KEY
+from tfconfig.tensorflow_job.lifecycle.pod_status import CONTAINER, ROLE_LABEL, task_of
+from tfconfig.tensorflow_job.task.job_spec import Task
+from tfconfig.tensorflow_job.task.names import status_name
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec, StatusDocument
 
 COMPONENT_LABEL = "app.kubernetes.io/component"
 RELEASE_LABEL = "app.kubernetes.io/instance"
 TRAINING, LIFECYCLE = "training", "lifecycle"
-STATUS_SUFFIX = "-status"
+STATUS_SUFFIX = status_name("")
 
 
 @dataclass(frozen=True)
 class JobObjects:
-    """A job as it was read from the cluster. In a list of jobs there is the status ConfigMap alone."""
+    """A job as it was read from the cluster; in a list of jobs, its status ConfigMap alone."""
 
     status: Object
-    job_spec: JobSpec
+    job_spec: JobSpec | None = None
     pods: Sequence[Object] = ()
     lifecycle_jobs: Sequence[Object] | None = None
 
@@ -34,13 +39,13 @@ class JobObjects:
     @property
     def lifecycle_job(self) -> str:
         """The name of the Kubernetes Job that may act, of several while Helm replaces it."""
-        return str(self.status["metadata"]["annotations"].get(observe.CONTROLLER, ""))
+        return str(self.status["metadata"]["annotations"].get(CONTROLLER_ANNOTATION, ""))
 
 
 def is_status(configmap: Object) -> bool:
     """Whether a ConfigMap is the status of a job."""
     metadata = configmap["metadata"]
-    return metadata["name"].endswith(STATUS_SUFFIX) and observe.RUN in (metadata.get("annotations") or {})
+    return metadata["name"].endswith(STATUS_SUFFIX) and RUN_ANNOTATION in (metadata.get("annotations") or {})
 
 
 def job_name(status: Object) -> str:
@@ -49,16 +54,15 @@ def job_name(status: Object) -> str:
     return name.removesuffix(STATUS_SUFFIX)
 
 
-def parse_status(status: Object) -> dict[str, Any]:
-    """status.json; empty before the lifecycle has written it. Raises ValueError where it is not JSON."""
-    document: dict[str, Any] = json.loads((status.get("data") or {}).get(observe.STATUS_KEY) or "{}")
-    return document
+def parse_status(status: Object) -> StatusDocument | None:
+    """status.json; None before the lifecycle has written it. Raises ValueError where it is not JSON."""
+    text = (status.get("data") or {}).get(STATUS_KEY)
+    return cast("StatusDocument", json.loads(text)) if text else None
 
 
 def parse_job_spec(configmap: Object) -> JobSpec:
-    """job.json of the ConfigMap `<job>-job`; empty where it has none."""
-    spec: JobSpec = json.loads((configmap.get("data") or {}).get("job.json") or "{}")
-    return spec
+    """job.json of the ConfigMap `<job>-job`."""
+    return cast("JobSpec", json.loads(configmap["data"]["job.json"]))
 
 
 def component(pods: Iterable[Object], name: str) -> list[Object]:
@@ -72,7 +76,7 @@ def training_pods(job: str, pods: Iterable[Object]) -> dict[Task, Object]:
     by_task: dict[Task, Object] = {}
     for pod in component(pods, TRAINING):
         metadata: Mapping[str, Any] = pod["metadata"]
-        task = observe.task_of(job, metadata["name"], metadata["labels"].get(observe.ROLE_LABEL, ""))
+        task = task_of(job, metadata["name"], metadata["labels"].get(ROLE_LABEL, ""))
         if task:
             by_task[task] = pod
     return by_task
@@ -81,4 +85,4 @@ def training_pods(job: str, pods: Iterable[Object]) -> dict[Task, Object]:
 def training_status(pod: Object) -> Object:
     """The status of a training pod's main container; empty before there is one."""
     statuses = pod.get("status", {}).get("containerStatuses") or ()
-    return next((status for status in statuses if status["name"] == observe.CONTAINER), {})
+    return next((status for status in statuses if status["name"] == CONTAINER), {})

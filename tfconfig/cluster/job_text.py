@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tfconfig import terminal
-from tfconfig.cluster.exit_codes import exit_text, meaning
+from tfconfig.cluster.exit_codes import describe
 from tfconfig.cluster.job_view import JobView, TaskView
-from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.lifecycle.state import Exit, Progress
+from tfconfig.tensorflow_job.lifecycle.text import duration, progress_text
+from tfconfig.tensorflow_job.lifecycle.timestamps import parse_time
+from tfconfig.tensorflow_job.task.job_spec import Task
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import StatusProgress
 
 MAX_SINGLE_LINES = 3  # tasks of a role with the same state and message get a line each up to here, then one together
 MAX_TASK_LINES = 20  # lines for single tasks of a role
@@ -62,12 +68,10 @@ def deciding_exit(view: JobView) -> str:
         return view.deciding_task
     task = next((task for task in view.tasks if task.name == view.deciding_task), None)
     if task and task.last_exit and task.last_exit.code == view.exit_code:
-        return f"{view.deciding_task}, {exit_text(task.last_exit)}"
+        return f"{view.deciding_task}, {describe(task.last_exit)}"
     # The pod is gone; the message has Kubernetes' reason.
     out_of_memory = f"{view.deciding_task} exited {view.exit_code} (OOMKilled)" in view.message
-    reason = "OOMKilled" if out_of_memory else ""
-    suffix = f" ({reason})" if reason else ""
-    return f"{view.deciding_task}, exit {view.exit_code}{suffix}: {meaning(view.exit_code, reason)}"
+    return f"{view.deciding_task}, {describe(Exit(view.exit_code, 'OOMKilled' if out_of_memory else ''))}"
 
 
 def last_lines(log: str) -> tuple[str, list[str]]:
@@ -82,28 +86,24 @@ def last_lines(log: str) -> tuple[str, list[str]]:
 def kept_logs(view: JobView) -> str:
     """Where the complete logs are kept (logs.persist); empty where they are not."""
     spec = view.job_spec
-    if not spec.get("logs"):
+    if not spec or not spec["logs"]:
         return ""
     folder = f"{spec['checkpointDir']}/logs/{view.run_id}"
     return f"complete logs: {folder}/TASK.log on claim {spec['checkpointClaim']}, for any pod that mounts it"
 
 
-def progress(status: Mapping[str, Any], now: float, active: bool = True) -> str:
-    """`step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 32 s left`; empty without a step."""
-    step, total, loss, rate = (status.get(key) for key in ("step", "total", "loss", "rate"))
-    if step is None:
+def progress(reported: StatusProgress | None, now: float, active: bool = True) -> str:
+    """`step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 32 s left`; the speed only while it is known."""
+    if not reported:
         return ""
-    parts = [f"step {step}" + (f" of {total} ({_percent(status)})" if total else "")]
-    if loss is not None:
-        parts.append(f"loss {loss:.4g}")
-    age = now - (observe.seconds(status.get("time")) or now)
-    if active and rate:
-        parts.append(f"{rate:.3g} steps/s")
-        if total and total > step and age < STALE_SECONDS:
-            parts.append(f"{terminal.duration((total - step) / rate - age)} left")
-    if active and age >= STALE_SECONDS:
-        parts.append(f"reported {terminal.duration(age)} ago")
-    return ", ".join(parts)
+    age = now - parse_time(reported["time"])
+    stale = active and age >= STALE_SECONDS
+    rate = reported["rate"] if active and not stale else None
+    role, _, index = reported["task"].rpartition("-")
+    text = progress_text(
+        Progress(Task(role, int(index)), reported["step"], reported["total"], reported["loss"], rate or None)
+    )
+    return f"{text}, reported {duration(age)} ago" if stale else text
 
 
 def _header(view: JobView, now: float) -> list[tuple[str, str]]:
@@ -127,9 +127,9 @@ def _time(view: JobView, now: float) -> str:
     if view.started is None:
         return ""
     if view.ended is None:
-        return f", for {terminal.duration(now - view.started)}"
-    took = terminal.duration(view.ended - view.started)
-    return f", took {took}, ended {terminal.duration(now - view.ended)} ago"
+        return f", for {duration(now - view.started)}"
+    took = duration(view.ended - view.started)
+    return f", took {took}, ended {duration(now - view.ended)} ago"
 
 
 def _pods_left(view: JobView) -> str:
@@ -163,7 +163,7 @@ def _group_row(role: str, tasks: Sequence[TaskView], state: str, detail: str) ->
 
 
 def _detail(task: TaskView) -> str:
-    last = f"last {exit_text(task.last_exit)}" if task.last_exit else ""
+    last = describe(task.last_exit) if task.last_exit else ""
     return "; ".join(filter(None, (task.message, last)))
 
 
@@ -179,15 +179,15 @@ def _tasks(view: JobView) -> str:
     return str(total or "") if view.over or not total else f"{ready}/{total}"
 
 
-def _percent(status: Mapping[str, Any]) -> str:
-    step, total = status.get("step"), status.get("total")
-    if step is None:
+def _percent(reported: StatusProgress | None) -> str:
+    if not reported:
         return ""
-    return f"{100 * step / total:.0f} %" if total else f"step {step}"
+    step, total = reported["step"], reported["total"]
+    return f"{100 * min(step, total) // total} %" if total else f"step {step}"
 
 
 def _age(view: JobView, now: float) -> str:
-    return terminal.duration((view.ended or now) - view.started) if view.started else ""
+    return duration((view.ended or now) - view.started) if view.started else ""
 
 
 def _short(view: JobView) -> str:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tfconfig.cluster import exit_codes
 from tfconfig.cluster.job_objects import RELEASE_LABEL, TRAINING, JobObjects, component, parse_status
 from tfconfig.cluster.kubectl import Object
 from tfconfig.cluster.lifecycle_health import lifecycle_message
-from tfconfig.tensorflow_job.lifecycle import observe
-from tfconfig.tensorflow_job.lifecycle.decide import SILENT_SECONDS
+from tfconfig.tensorflow_job.lifecycle.freeing import SILENT_SECONDS
+from tfconfig.tensorflow_job.lifecycle.informer import RUN_ANNOTATION
+from tfconfig.tensorflow_job.lifecycle.pod_status import CONTAINER, pod
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, SUCCEEDED, SUSPENDED, Exit, Pod
+from tfconfig.tensorflow_job.lifecycle.timestamps import parse_time
 from tfconfig.tensorflow_job.task import job_spec
-from tfconfig.tensorflow_job.task.job_spec import JobSpec, Task, parse_ranges
+from tfconfig.tensorflow_job.task.job_spec import Task
+from tfconfig.tensorflow_job.task.ranges import parse_ranges
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec, Phase, StatusDocument, StatusProgress
 
 TERMINAL = (SUCCEEDED, FAILED)
-NO_POD = "NoPod"
+TaskState = Literal[
+    "Running", "Waiting", "Ended", "Terminating", "Lost", "OldRun", "NoPod", "Succeeded", "Failed", "Freed", "Suspended"
+]
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class TaskView:
 
     role: str
     index: int
-    state: str
+    state: TaskState
     message: str = ""  # why it does not run, in Kubernetes' words
     node: str = ""
     restarts: int = 0
@@ -56,7 +64,7 @@ class JobView:
     release: str
     namespace: str
     run_id: str
-    phase: str
+    phase: Phase
     reason: str
     message: str
     lifecycle_message: str  # why the lifecycle does not run; empty while it does
@@ -68,11 +76,11 @@ class JobView:
     backoff_limit: int | None
     restarts: int
     freed: bool
-    progress: Mapping[str, Any]
+    progress: StatusProgress | None
     counts: Mapping[str, Mapping[str, int]]  # role -> replicas, running, succeeded
     tasks: Sequence[TaskView]
     history: Sequence[Mapping[str, Any]]
-    job_spec: JobSpec
+    job_spec: JobSpec | None
 
     @property
     def over(self) -> bool:
@@ -83,33 +91,27 @@ class JobView:
 def view(objects: JobObjects, now: float) -> JobView:
     """The job at the time `now`. A status of another run than the one that is wanted now does not count."""
     metadata = objects.status["metadata"]
-    run_id = metadata["annotations"][observe.RUN]
-    status = parse_status(objects.status)
-    if not status:
-        status = {"reason": "LifecycleStarting", "message": "the lifecycle has not written a status yet"}
-    elif status["runId"] != run_id:
-        before = f"before: run {status['runId']}, {status['phase']}"
-        status = {"reason": "NewRun", "message": f"the lifecycle has not started run {run_id} yet ({before})"}
-    phase = status.get("phase", PENDING)
-    replicas = objects.job_spec.get("replicas", {})
+    run_id = metadata["annotations"][RUN_ANNOTATION]
+    phase, reason, message, status = _current(parse_status(objects.status), run_id)
+    replicas = objects.job_spec["replicas"] if objects.job_spec else {}
     return JobView(
         name=objects.job,
         release=metadata.get("labels", {}).get(RELEASE_LABEL, objects.job),
         namespace=metadata["namespace"],
         run_id=run_id,
         phase=phase,
-        reason=status.get("reason", ""),
-        message=status.get("message", ""),
+        reason=reason,
+        message=message,
         lifecycle_message="" if phase in TERMINAL or objects.lifecycle_jobs is None else lifecycle_message(objects),
-        started=observe.seconds(status.get("startTime")),
-        ended=observe.seconds(status.get("completionTime")),
+        started=parse_time(status.get("startTime")),
+        ended=parse_time(status.get("completionTime")),
         deciding_task=status.get("decidingTask", ""),
         exit_code=status.get("exitCode"),
         failures=status.get("failures", 0),
         backoff_limit=status.get("backoffLimit"),
         restarts=status.get("restarts", 0),
-        freed=bool(status.get("freed")),
-        progress=status.get("progress") or {},
+        freed=status.get("freed", False),
+        progress=status.get("progress"),
         counts=status.get("roles") or {role: {"replicas": count} for role, count in replicas.items()},
         tasks=_tasks(objects, status, phase, run_id, now),
         history=status.get("history", []),
@@ -117,9 +119,19 @@ def view(objects: JobObjects, now: float) -> JobView:
     )
 
 
-def _tasks(objects: JobObjects, status: Mapping[str, Any], phase: str, run_id: str, now: float) -> list[TaskView]:
+def _current(status: StatusDocument | None, run_id: str) -> tuple[Phase, str, str, Mapping[str, Any]]:
+    """Phase, reason and message of the run that is wanted, and the status, empty if it is not that run's."""
+    if status is None:
+        return PENDING, "LifecycleStarting", "the lifecycle has not written a status yet", {}
+    if status["runId"] != run_id:
+        before = f"before: run {status['runId']}, {status['phase']}"
+        return PENDING, "NewRun", f"the lifecycle has not started run {run_id} yet ({before})", {}
+    return status["phase"], status.get("reason", ""), status.get("message", ""), status
+
+
+def _tasks(objects: JobObjects, status: Mapping[str, Any], phase: Phase, run_id: str, now: float) -> list[TaskView]:
     documents = component(objects.pods, TRAINING)
-    pods = {pod.task: pod for document in documents if (pod := observe.pod(objects.job, document, now))}
+    pods = {found.task: found for document in documents if (found := pod(objects.job, document, now))}
     last_lines = {document["metadata"]["uid"]: _last_lines(document) for document in documents}
     succeeded = {
         Task(role, index) for role, text in status.get("succeeded", {}).items() for index in parse_ranges(text)
@@ -127,8 +139,7 @@ def _tasks(objects: JobObjects, status: Mapping[str, Any], phase: str, run_id: s
     views = []
     for task in job_spec.tasks(objects.job_spec) if objects.job_spec else sorted(pods):
         if task in pods:
-            pod = pods[task]
-            views.append(_with_pod(pod, run_id, task in succeeded, last_lines[pod.uid], now))
+            views.append(_with_pod(pods[task], run_id, task in succeeded, last_lines[pods[task].uid], now))
         else:
             failed = phase == FAILED and job_spec.name(task) == status.get("decidingTask")
             views.append(_without_pod(task, phase, task in succeeded, failed))
@@ -136,10 +147,10 @@ def _tasks(objects: JobObjects, status: Mapping[str, Any], phase: str, run_id: s
 
 
 def _last_lines(pod: Object) -> dict[int, str]:
-    """Exit status -> the last line of a program that exited with it. (observe.pod keeps the message's beginning.)"""
+    """Exit status -> the last line of a program that exited with it. (pod_status.pod keeps the message's beginning.)"""
     lines = {}
     for status in pod.get("status", {}).get("containerStatuses") or ():
-        if status["name"] == observe.CONTAINER:
+        if status["name"] == CONTAINER:
             for state in (status.get("lastState") or {}, status.get("state") or {}):
                 ended = state.get("terminated")
                 if ended and ended["exitCode"]:
@@ -147,13 +158,16 @@ def _last_lines(pod: Object) -> dict[int, str]:
     return lines
 
 
-def _without_pod(task: Task, phase: str, succeeded: bool, failed: bool) -> TaskView:
+def _without_pod(task: Task, phase: Phase, succeeded: bool, failed: bool) -> TaskView:
     if succeeded:
         return TaskView(*task, SUCCEEDED)
     if failed:
         return TaskView(*task, FAILED)
-    state = {SUCCEEDED: "Freed", FAILED: "Freed", SUSPENDED: SUSPENDED}.get(phase, NO_POD)
-    return TaskView(*task, state, "no pod yet" if state == NO_POD else "")
+    if phase in TERMINAL:
+        return TaskView(*task, "Freed")
+    if phase == SUSPENDED:
+        return TaskView(*task, SUSPENDED)
+    return TaskView(*task, "NoPod", "no pod yet")
 
 
 def _with_pod(pod: Pod, run_id: str, succeeded: bool, last_lines: Mapping[int, str], now: float) -> TaskView:
@@ -166,7 +180,7 @@ def _with_pod(pod: Pod, run_id: str, succeeded: bool, last_lines: Mapping[int, s
     return TaskView(*pod.task, state, message, pod.node, restarts, last, last_lines.get(last.code, "") if last else "")
 
 
-def _pod_state(pod: Pod, run_id: str, now: float) -> tuple[str, str]:
+def _pod_state(pod: Pod, run_id: str, now: float) -> tuple[TaskState, str]:
     """State and message of a task by its pod."""
     if pod.deleted is not None:
         if pod.node and now > pod.deleted + SILENT_SECONDS:
@@ -176,7 +190,7 @@ def _pod_state(pod: Pod, run_id: str, now: float) -> tuple[str, str]:
         return "OldRun", f"belongs to run {pod.run_id}"
     if pod.status == "Running":
         return "Running", ""
-    state = "Ended" if pod.status == "Terminated" else "Waiting"
+    state: TaskState = "Ended" if pod.status == "Terminated" else "Waiting"
     if pod.backoff:
         return state, f"restarts after a back-off of {pod.backoff:.0f} s"
     return state, ": ".join(filter(None, (pod.disrupted or pod.reason, pod.message))) or "its pod is starting"

@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tfconfig.cluster import jobs
 from tfconfig.cluster.errors import ClusterError, NotFoundError
-from tfconfig.cluster.job_objects import STATUS_SUFFIX, JobObjects
+from tfconfig.cluster.job_objects import JobObjects
 from tfconfig.cluster.job_view import JobView, view
 from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.cluster.reflector import Reflector, Store, Wakeup
-from tfconfig.tensorflow_job.lifecycle import observe
-from tfconfig.tensorflow_job.task.job_spec import JobSpec
+from tfconfig.tensorflow_job.lifecycle.informer import RUN_ANNOTATION
+from tfconfig.tensorflow_job.lifecycle.pod_status import JOB_LABEL
+from tfconfig.tensorflow_job.task.names import status_name
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 
 @dataclass
@@ -33,10 +38,10 @@ class JobWatch:
 
     def objects(self) -> JobObjects:
         """The objects now. Raises NotFoundError once the job was uninstalled."""
-        status = self.status.objects.get(self.job + STATUS_SUFFIX)
+        status = self.status.objects.get(status_name(self.job))
         if status is None:
             raise NotFoundError(f"job {self.job} does not exist any more: it was uninstalled")
-        run_id = status["metadata"]["annotations"].get(observe.RUN, "")
+        run_id = status["metadata"]["annotations"].get(RUN_ANNOTATION, "")
         pods, lifecycle_jobs = list(self.pods.objects.values()), list(self.lifecycle_jobs.objects.values())
         return JobObjects(status, self._spec(run_id), pods, lifecycle_jobs)
 
@@ -63,9 +68,9 @@ class JobWatch:
 def watch(kubectl: Kubectl, job: str, pod_selector: str = "") -> Iterator[JobWatch]:
     """Watch a job; `pod_selector` limits its pods by one more label selector."""
     wakeup = Wakeup()
-    selector = f"{observe.JOB_LABEL}={job}"
+    selector = f"{JOB_LABEL}={job}"
     queries = {
-        "configmaps": {"fieldSelector": f"metadata.name={job}{STATUS_SUFFIX}"},
+        "configmaps": {"fieldSelector": f"metadata.name={status_name(job)}"},
         "pods": {"labelSelector": f"{selector},{pod_selector}" if pod_selector else selector},
         "jobs": {"labelSelector": selector},
     }

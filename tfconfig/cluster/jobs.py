@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from tfconfig.cluster.errors import ClusterError, ForbiddenError, NotFoundError
 from tfconfig.cluster.job_objects import (
     LIFECYCLE,
     RELEASE_LABEL,
-    STATUS_SUFFIX,
     JobObjects,
     component,
     is_status,
@@ -17,8 +17,11 @@ from tfconfig.cluster.job_objects import (
     parse_job_spec,
 )
 from tfconfig.cluster.kubectl import Kubectl, Object
-from tfconfig.tensorflow_job.lifecycle import observe
-from tfconfig.tensorflow_job.task.job_spec import JobSpec
+from tfconfig.tensorflow_job.lifecycle.pod_status import JOB_LABEL
+from tfconfig.tensorflow_job.task.names import job_config_name, status_name
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 _STATUSES = "app.kubernetes.io/name=tensorflow-job,app.kubernetes.io/component=lifecycle"
 
@@ -38,7 +41,7 @@ def find(kubectl: Kubectl, release: str) -> list[str]:
     Raises NotFoundError, which names similar jobs.
     """
     try:
-        if is_status(kubectl.get(kubectl.path("configmaps", release + STATUS_SUFFIX))):
+        if is_status(kubectl.get(kubectl.path("configmaps", status_name(release)))):
             return [release]
     except NotFoundError:
         pass
@@ -76,9 +79,9 @@ def _not_found(kubectl: Kubectl, release: str) -> str:
 
 def snapshot(kubectl: Kubectl, job: str) -> JobObjects:
     """All objects of a job as they are now. Raises NotFoundError where it does not exist."""
-    selector = f"{observe.JOB_LABEL}={job}"
+    selector = f"{JOB_LABEL}={job}"
     with ThreadPoolExecutor(4) as pool:  # a login plugin may take a second for each request
-        status = pool.submit(kubectl.get, kubectl.path("configmaps", job + STATUS_SUFFIX))
+        status = pool.submit(kubectl.get, kubectl.path("configmaps", status_name(job)))
         spec = pool.submit(job_spec, kubectl, job)
         pods = pool.submit(kubectl.items, "pods", labelSelector=selector)
         lifecycle_jobs = pool.submit(kubectl.items, "jobs", labelSelector=selector)
@@ -87,7 +90,7 @@ def snapshot(kubectl: Kubectl, job: str) -> JobObjects:
 
 def job_spec(kubectl: Kubectl, job: str) -> JobSpec:
     """job.json."""
-    return parse_job_spec(kubectl.get(kubectl.path("configmaps", f"{job}-job")))
+    return parse_job_spec(kubectl.get(kubectl.path("configmaps", job_config_name(job))))
 
 
 def lifecycle_log(kubectl: Kubectl, objects: JobObjects) -> str:

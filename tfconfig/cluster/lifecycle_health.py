@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tfconfig.cluster.exit_codes import exit_text
+from tfconfig.cluster.exit_codes import describe
 from tfconfig.cluster.job_objects import LIFECYCLE, JobObjects, component
 from tfconfig.cluster.kubectl import Object
-from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.lifecycle.pod_status import UNINFORMATIVE
 from tfconfig.tensorflow_job.lifecycle.state import Exit
 
 
@@ -58,9 +58,9 @@ def _pod_message(pod: Object) -> str:
     if scheduled.get("status") == "False":
         return f"its pod is waiting: {scheduled.get('reason', '')}: {scheduled.get('message', '')}"
     waiting = state.get("waiting", {})
-    if waiting.get("reason", "") not in observe.NOT_TOLD:
+    if waiting.get("reason", "") not in UNINFORMATIVE:
         return f"its pod is waiting: {waiting['reason']}: {waiting.get('message', '')}"
     if "terminated" in state:
         ended = state["terminated"]
-        return f"its pod ended: {exit_text(Exit(ended['exitCode'], ended.get('reason', '')))}"
+        return f"its pod ended: {describe(Exit(ended['exitCode'], ended.get('reason', '')))}"
     return "its pod is starting"

@@ -133,5 +133,7 @@ def follow(job: JobWatch, tasks: Iterable[Task], query: Mapping[str, str], print
 
 
 def _keeps_pods(view: JobView) -> bool:
+    if not view.job_spec:
+        return False
     cleanup = view.job_spec["cleanup"]
-    return bool(cleanup["onSuccess" if view.phase == SUCCEEDED else "onFailure"] == "Keep")
+    return (cleanup["onSuccess"] if view.phase == SUCCEEDED else cleanup["onFailure"]) == "Keep"

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tfconfig.cluster.errors import ClusterError, ForbiddenError
 from tfconfig.cluster.kubectl import Kubectl, Object
 from tfconfig.cluster.log_lines import LinePrinter, merged
-from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.lifecycle.pod_status import CONTAINER
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.job_spec import Task
 
@@ -29,7 +29,7 @@ def select_tasks(tasks: Sequence[Task], names: Iterable[str]) -> list[Task]:
 
 def log_query(since: float | None, tail: int | None) -> dict[str, str]:
     """The query of a log request; `since` in seconds, `tail` in lines."""
-    query = {"container": observe.CONTAINER, "timestamps": "true"}
+    query = {"container": CONTAINER, "timestamps": "true"}
     if since is not None:
         query["sinceSeconds"] = str(max(int(since), 1))
     if tail is not None:

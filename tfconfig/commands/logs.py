@@ -56,7 +56,7 @@ def command(
     objects = jobs.snapshot(kubectl, job)
     shown = view(objects, time.time())
     try:
-        tasks = select_tasks(job_spec.tasks(objects.job_spec), names)
+        tasks = select_tasks(job_spec.tasks(objects.job_spec) if objects.job_spec else [], names)
     except ValueError as error:
         raise click.UsageError(f"--task {error}") from None
     if len(tasks) > MAX_TASKS:

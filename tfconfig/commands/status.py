@@ -64,7 +64,7 @@ def _show_job(kubectl: Kubectl, job: str, form: str) -> None:
 
 def _show_list(kubectl: Kubectl, release: str, all_namespaces: bool, form: str) -> None:
     now = time.time()
-    views = [view(JobObjects(status, {}), now) for status in jobs.statuses(kubectl, release, all_namespaces)]
+    views = [view(JobObjects(status), now) for status in jobs.statuses(kubectl, release, all_namespaces)]
     if form != "table":
         _dump(job_list_document(views), form)
     elif views:

@@ -12,7 +12,7 @@ from tfconfig.cluster.job_wait import failure_lines, wait_until_over
 from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.commands import cluster_options
 from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED
-from tfconfig.terminal import duration
+from tfconfig.tensorflow_job.lifecycle.text import duration
 
 FAILED, TIMED_OUT = 1, 3
 

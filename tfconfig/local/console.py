@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 from tfconfig.tensorflow_job.lifecycle.state import Progress
+from tfconfig.tensorflow_job.lifecycle.text import progress_text
 from tfconfig.tensorflow_job.task.job_spec import Task, name
-from tfconfig.tensorflow_job.task.progress import words
 
 TAIL_LINES = 20
 # A program may print without ever ending a line; what is kept of one has to end somewhere.
@@ -61,7 +61,7 @@ class Console:
             self._draw(bar(progress, shutil.get_terminal_size().columns - 1))
         elif time.monotonic() >= self._next_line:
             self._shown, self._next_line = progress, time.monotonic() + PROGRESS_SECONDS
-            self.say(words(vars(progress)))
+            self.say(progress_text(progress))
 
     def end(self) -> None:
         """Remove the bar: what follows is no longer about a running job."""
@@ -107,4 +107,4 @@ def bar(progress: Progress, width: int) -> str:
     total = progress.total
     full = BAR_CELLS * min(progress.step, total) // total if total else 0
     cells = "█" * full + "░" * (BAR_CELLS - full) + " " if total else ""
-    return (cells + words(vars(progress)))[:width]
+    return (cells + progress_text(progress))[:width]

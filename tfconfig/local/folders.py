@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfconfig.local.errors import CannotRunError
-from tfconfig.tensorflow_job.task.job_spec import JobSpec
 from tfconfig.values import role_settings
 from tfconfig.values.load import Values
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 
 def checkpoint_folder(job: JobSpec, given: Path | None) -> Path | None:
@@ -49,9 +51,9 @@ def data_folders(data: Mapping[str, Any], given: Mapping[str, Path]) -> dict[str
     return folders
 
 
-def with_local_paths(job: JobSpec, folders: Mapping[str, str]) -> dict[str, list[str]]:
-    """The program's command and args, mount paths at the beginning of an argument replaced by local folders."""
-    return {key: [_replaced(argument, folders) for argument in arguments] for key, arguments in job["program"].items()}
+def with_local_paths(arguments: Iterable[str], folders: Mapping[str, str]) -> list[str]:
+    """A command line, mount paths at the beginning of an argument replaced by local folders."""
+    return [_replaced(argument, folders) for argument in arguments]
 
 
 def _replaced(argument: str, folders: Mapping[str, str]) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfconfig.local.folders import checkpoint_folder, data_folders, with_local_paths
 from tfconfig.local.launch import Launch, launch
 from tfconfig.local.ports import addresses
-from tfconfig.tensorflow_job.task.job_spec import JobSpec
 from tfconfig.values import job_spec, role_settings
 from tfconfig.values.load import Values
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec, Program
 
 
 def local_job(
@@ -35,7 +37,10 @@ def local_job(
     local_paths = {volumes[key]["mountPath"]: folder for key, folder in folders.items()}
     if checkpoints:
         local_paths[values.data["checkpoint"]["mountPath"]] = str(checkpoints)
-    program = with_local_paths(job, local_paths)
+    program: Program = {
+        "command": with_local_paths(job["program"]["command"], local_paths),
+        "args": with_local_paths(job["program"]["args"], local_paths),
+    }
     return {**job, "program": program, "checkpointDir": str(checkpoints or ""), "addresses": table}, launches
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import random
 import socket
+from typing import TYPE_CHECKING
 
 from tfconfig.local.errors import CannotRunError
-from tfconfig.tensorflow_job.task.job_spec import ROLES, JobSpec, Task, name, tasks
+from tfconfig.tensorflow_job.task.job_spec import ROLES, Task, name, tasks
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 HOST = "127.0.0.1"
 LOCAL_PORTS = range(10_000, 32_768)

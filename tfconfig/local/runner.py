@@ -13,17 +13,31 @@ import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfconfig.local import orphans
 from tfconfig.local.console import Console
 from tfconfig.local.launch import Launch
 from tfconfig.local.pod import LocalPod
 from tfconfig.local.process_output import ProcessOutput
-from tfconfig.tensorflow_job.lifecycle import observe, status
-from tfconfig.tensorflow_job.lifecycle.decide import decide, reporter
-from tfconfig.tensorflow_job.lifecycle.state import Delete, Event, Finish, Observation, Reading, Scale, Set, State
+from tfconfig.tensorflow_job.lifecycle import progress_client, status
+from tfconfig.tensorflow_job.lifecycle.decide import decide
+from tfconfig.tensorflow_job.lifecycle.state import (
+    Delete,
+    Event,
+    Finish,
+    Observation,
+    ProgressSample,
+    Scale,
+    Set,
+    State,
+)
+from tfconfig.tensorflow_job.lifecycle.training import reporter
 from tfconfig.tensorflow_job.task import progress
-from tfconfig.tensorflow_job.task.job_spec import JobSpec, Task, name
+from tfconfig.tensorflow_job.task.job_spec import Task, name
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 # The kubelet's delays: the first restart at once, then 10 s, doubled each time up to 5 minutes
 # (kubernetes/pkg/kubelet/kubelet.go, backOffPeriod and MaxContainerBackOff).
@@ -82,15 +96,15 @@ class LocalRunner:
         pods = {task: pod.observed(self._job["runId"]) for task, pod in self._pods.items()}
         current = {role: sum(task.role == role for task in pods) for role in self._desired}
         sets = {role: Set(desired, current[role]) for role, desired in self._desired.items()}
-        return Observation(now=time.time(), pods=pods, sets=sets, reading=self._progress(reporter(self._job, state)))
+        return Observation(now=time.time(), pods=pods, sets=sets, sample=self._sample(reporter(self._job, state)))
 
-    def _progress(self, task: Task | None) -> Reading | None:
+    def _sample(self, task: Task | None) -> ProgressSample | None:
         """What the program of a task reports of its progress; here its file is at hand."""
         pod = self._pods.get(task) if task else None
         if pod is None or pod.process is None:
             return None
         now, report = time.time(), progress.read(str(pod.progress_file))
-        return observe.reading(pod.observed(self._job["runId"]), report, now) if report else None
+        return progress_client.sample(pod.observed(self._job["runId"]), report, now) if report else None
 
     def _act(self, action: Scale | Delete | Event) -> None:
         if isinstance(action, Event):

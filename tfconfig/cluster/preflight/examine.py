@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tfconfig.cluster.errors import ClusterError, ForbiddenError, NotFoundError
-from tfconfig.cluster.job_objects import COMPONENT_LABEL, STATUS_SUFFIX
+from tfconfig.cluster.job_objects import COMPONENT_LABEL
 from tfconfig.cluster.kubectl import Kubectl, Object, parse_objects
 from tfconfig.cluster.preflight import admission, gpus, permissions, quota, references, storage
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check
+from tfconfig.tensorflow_job.task.names import set_name, status_name
 
 PARALLEL_REQUESTS = 8
 
@@ -90,7 +91,7 @@ class Examination:
         return Check("namespace", ERROR, f"namespace {name} does not exist", fix)
 
     def _installed(self) -> list[Check]:
-        if not self._get(self._kubectl.path("configmaps", self._job + STATUS_SUFFIX)):
+        if not self._get(self._kubectl.path("configmaps", status_name(self._job))):
             return []
         message = f"{self._job} is installed: this would be an upgrade; what it uses now counts as used below"
         return [Check("release", WARNING, message, f"see tfconfig status {self._job}")]
@@ -149,7 +150,7 @@ class Examination:
             text = (item.get("data") or {}).get("job.json") if item["kind"] == "ConfigMap" else None
             if text:
                 spec = json.loads(text)
-                counts.update({f"{spec['name']}-{role}": count for role, count in spec["replicas"].items()})
+                counts.update({set_name(spec["name"], role): count for role, count in spec["replicas"].items()})
         return counts
 
 

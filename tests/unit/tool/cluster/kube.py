@@ -20,7 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.unit.lifecycle.fake import NAMESPACE, Cluster, Document, Handler, RefusedError, Server
+from tests.unit.lifecycle.fake import NAMESPACE, Cluster, Document, RefusedError
+from tests.unit.lifecycle.fake_server import Handler, Server
 from tests.unit.tool.cluster import documents, kubectl_shim
 from tests.unit.tool.cluster.documents import CONTROLLER, RUN
 from tfconfig.tensorflow_job.lifecycle import status
@@ -35,11 +36,11 @@ PATIENCE = 120.0  # seconds after which a condition is given up: a busy machine 
 RUNS = State(run_id=RUN, phase=RUNNING, message="all 2 tasks run or are done", started=documents.NOW)
 WON = replace(
     RUNS, phase=SUCCEEDED, reason="Completed", message="worker-0 exited 0", finished=documents.NOW + 60,
-    decider=Task("worker", 0), exit_code=0,
+    deciding_task=Task("worker", 0), exit_code=0,
 )  # fmt: skip
 LOST = replace(
     RUNS, phase=FAILED, reason="TaskFailed", message="worker-0 exited 3; restart.policy Never does not restart it",
-    finished=documents.NOW + 60, decider=Task("worker", 0), exit_code=3, failures=1,
+    finished=documents.NOW + 60, deciding_task=Task("worker", 0), exit_code=3, failures=1,
 )  # fmt: skip
 LOG = "Failed (TaskFailed): worker-0 exited 3\nlast lines of worker-0:\n  Traceback\n  ValueError: bad shape\n"
 
@@ -48,8 +49,9 @@ class Kube(Cluster):
     """One job of two workers, freshly installed. Containers print what `say` gives them."""
 
     def __init__(self) -> None:
-        spec = {**documents.job_spec(worker=2), "namespace": NAMESPACE}
-        super().__init__(spec, CONTROLLER)
+        spec = documents.job_spec(worker=2)
+        super().__init__(dict(spec), CONTROLLER)
+        self.spec = spec
         self.bookmark_seconds = 1.0
         self.logs: dict[tuple[str, int], list[str]] = {}  # uid and number of a container -> lines with their times
         self.feed: Callable[[list[str], list[Document]], tuple[int, str, str]] = lambda _words, _items: (0, "", "")
@@ -60,7 +62,7 @@ class Kube(Cluster):
 
     def write(self, state: State, **more: Any) -> None:
         """The lifecycle writes its status; `more` is laid over status.json."""
-        document = {**json.loads(status.dump(self.job, state, {}).partition("\n")[0]), **more}
+        document = {**json.loads(status.dump(self.spec, state, {}).partition("\n")[0]), **more}
         self.change("configmaps", f"{JOB}-status", {"data": {"status.json": json.dumps(document)}})
 
     def install(self, job: str, release: str = "") -> None:
@@ -68,7 +70,7 @@ class Kube(Cluster):
         notes = {"tensorflow-job/run-id": RUN, "tensorflow-job/controller": "x"}
         labels = {**LABELS, **_instance(release or job)}
         self.create("configmaps", f"{job}-status", {}, annotations=notes, labels=labels)
-        self.create("configmaps", f"{job}-job", {"data": {"job.json": json.dumps({**self.job, "name": job})}})
+        self.create("configmaps", f"{job}-job", {"data": {"job.json": json.dumps({**self.spec, "name": job})}})
 
     def pod(self, document: Document) -> str:
         """A pod as documents.py makes it, in place of the one that was there before; returns its uid."""

@@ -6,28 +6,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfconfig.cluster.exit_codes import exit_text, last_line, meaning
+from tfconfig.cluster.exit_codes import describe, last_line, meaning
 from tfconfig.tensorflow_job.lifecycle.state import Exit
 
 
 @pytest.mark.parametrize(
     ("exit_", "text"),
     [
-        (Exit(137, "OOMKilled"), "exit 137 (OOMKilled): out of memory; raise resources.limits.memory"),
-        (Exit(137, "Error"), "exit 137: killed (SIGKILL): out of memory, evicted, or still running after"),
-        (Exit(143, "Error"), "exit 143: terminated (SIGTERM)"),
-        (Exit(42, "Error"), "exit 42: requested a restart (TensorFlow's preemption exit)"),
-        (Exit(127, "Error"), "exit 127: command not found in the image"),
-        (Exit(128, "StartError"), "exit 128 (StartError): the container cannot be started"),
-        (Exit(139, "Error"), "exit 139: segmentation fault"),
-        (Exit(138, "Error"), "exit 138: killed by SIGUSR1"),
-        (Exit(0, "Error", "stopped: SIGTERM"), "exit 0: terminated (SIGTERM)"),
-        (Exit(1, "Error", "served: 12 s"), "exit 1: a server that had been ready ended"),
-        (Exit(3, "Error"), "exit 3: the program failed; see its log"),
+        (Exit(137, "OOMKilled"), "exited 137 (OOMKilled): out of memory; raise resources.limits.memory"),
+        (Exit(137, "Error"), "exited 137 (SIGKILL): killed: out of memory, evicted, or still running after"),
+        (Exit(143, "Error"), "exited 143 (SIGTERM): asked to end by SIGTERM"),
+        (Exit(42, "Error"), "exited 42: requested a restart (TensorFlow's preemption exit)"),
+        (Exit(127, "Error"), "exited 127: command not found in the image"),
+        (Exit(128, "StartError"), "exited 128 (StartError): the container cannot be started"),
+        (Exit(139, "Error"), "exited 139 (SIGSEGV): segmentation fault"),
+        (Exit(138, "Error"), "exited 138 (SIGUSR1): killed by signal 10"),
+        (Exit(0, "Error", "stopped: SIGTERM"), "exited 0: asked to end by SIGTERM"),
+        (Exit(1, "Error", "served: 12 s"), "exited 1: a server that had been ready ended"),
+        (Exit(3, "Error"), "exited 3: the program failed; see its log"),
     ],
 )
 def test_an_exit_is_described_with_its_meaning(exit_: Exit, text: str) -> None:
-    assert exit_text(exit_).startswith(text)
+    assert describe(exit_).startswith(text)
 
 
 @given(st.integers(0, 255), st.sampled_from(["", "Error", "OOMKilled", "ContainerCannotRun"]), st.text())

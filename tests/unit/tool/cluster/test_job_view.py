@@ -18,10 +18,11 @@ from tfconfig.cluster.job_text import last_lines, outcome
 from tfconfig.cluster.job_view import view
 from tfconfig.cluster.lifecycle_health import lifecycle_failed
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, RUNNING, SUCCEEDED, SUSPENDED, State
+from tfconfig.tensorflow_job.task.contracts import StatusProgress
 from tfconfig.tensorflow_job.task.job_spec import Task
 
 RUNS = State(
-    run_id="0123456789", phase=RUNNING, message="all 4 tasks run or are done", started=NOW - 723, running=NOW - 700
+    run_id="0123456789", phase=RUNNING, message="all 4 tasks run or are done", started=NOW - 723, all_ran=NOW - 700
 )
 GPUS = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu"
 TASKS = ["chief-0", "worker-0", "worker-1", "ps-0"]
@@ -66,7 +67,7 @@ def test_tasks_that_are_not_as_usual_say_why() -> None:
         "",
         "TASK      STATE    NODE   RESTARTS  MESSAGE",
         "chief-0   Lost     node1  0         node node1 does not answer",
-        "worker-0  Running  node1  2         last exit 1: the program failed; see its log. Last line:",
+        "worker-0  Running  node1  2         exited 1: the program failed; see its log. Last line:",
         "                                    ValueError: bad shape (3, 4)",
         "worker-1  Waiting         0         Unschedulable: 0/3 nodes are available: 3 Insufficient",
         "                                    nvidia.com/gpu",
@@ -85,7 +86,7 @@ def test_a_thousand_tasks_take_a_few_lines() -> None:
         "chief-0       Running  node1    0",
         "worker (989)  Running  9 nodes  0",
         f"worker (10)   Waiting           0         Unschedulable: {GPUS}",
-        "worker-7      Running  node1    1         last exit 137 (OOMKilled): " + OUT_OF_MEMORY,
+        "worker-7      Running  node1    1         exited 137 (OOMKilled): " + OUT_OF_MEMORY,
         "ps-0          Running  node1    0",
         "ps-1          Running  node1    0",
     ]
@@ -131,29 +132,40 @@ def test_every_view_fits_the_terminal(columns: int, data: st.DataObject) -> None
 def test_progress_of_a_real_status_is_shown_with_the_time_that_is_left() -> None:
     told = {"step": 1200, "total": 5000, "loss": 0.31214, "rate": 41.24, "task": "chief-0", "time": time(NOW - 2)}
     found = documents(RUNS, [pod(task) for task in TASKS], {"progress": told})
-    assert "progress  step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 30 s left" in text(found)
+    assert "progress  step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 32 s left" in text(found)
     assert job_document(view(found, NOW))["progress"] == told
 
 
+def reported(
+    step: int,
+    total: int | None = None,
+    loss: float | None = None,
+    rate: float | None = None,
+    seconds_ago: float = 0,
+) -> StatusProgress:
+    """The progress in status.json."""
+    when = time(NOW - seconds_ago)
+    return {"step": step, "total": total, "loss": loss, "rate": rate, "task": "chief-0", "time": when}
+
+
 @pytest.mark.parametrize(
-    ("told", "text"),
+    ("status", "text"),
     [
-        ({"step": 1200, "total": None, "loss": None, "rate": None}, "step 1200"),
-        ({"step": 0, "total": 10, "loss": 2.0, "rate": 0.0}, "step 0 of 10 (0 %), loss 2"),
-        (
-            {"step": 5, "total": 10, "rate": 0.5, "time": time(NOW - 300)},
-            "step 5 of 10 (50 %), 0.5 steps/s, reported 5 min ago",
-        ),
-        ({"loss": 1.0}, ""),
+        (reported(1200), "step 1200"),
+        (reported(0, total=10, loss=2.0, rate=0.0), "step 0 of 10 (0 %), loss 2"),
+        (reported(5, total=10, rate=0.5), "step 5 of 10 (50 %), 0.5 steps/s, 10 s left"),
+        (reported(5, total=10, rate=0.5, seconds_ago=300), "step 5 of 10 (50 %), reported 5 min ago"),
+        (None, ""),
     ],
 )
-def test_progress_shows_what_there_is(told: dict[str, object], text: str) -> None:
-    assert job_text.progress(told, NOW) == text
+def test_progress_shows_what_there_is(status: StatusProgress | None, text: str) -> None:
+    assert job_text.progress(status, NOW) == text
 
 
 def test_after_the_end_the_outcome_is_shown_without_any_pod() -> None:
     state = replace(
-        RUNS, phase=FAILED, reason="BackoffLimitExceeded", finished=NOW - 60, decider=Task("worker", 1), exit_code=137,
+        RUNS, phase=FAILED, reason="BackoffLimitExceeded", finished=NOW - 60, deciding_task=Task("worker", 1),
+        exit_code=137,
         message="worker-1 exited 137 (OOMKilled), killed by signal 9; 7 failures, restart.backoffLimit is 6",
         failures=7, restarts=8, freed=True,
     )  # fmt: skip
@@ -165,7 +177,7 @@ def test_after_the_end_the_outcome_is_shown_without_any_pod() -> None:
         "            restart.backoffLimit is 6",
         "run         0123456789, took 11 min 3 s, ended 1 min ago",
         "failures    7 of 6 allowed, 8 restarts",
-        "decided by  worker-1, exit 137 (OOMKilled): out of memory; raise",
+        "decided by  worker-1, exited 137 (OOMKilled): out of memory; raise",
         "            resources.limits.memory",
         "pods        none left, everything is freed",
     ]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.job_specs import changed
 from tests.unit.tool.cluster.documents import NOW, documents, job_spec
 from tfconfig.checking.reporters import colour_wanted
 from tfconfig.cluster.job_text import kept_logs
@@ -49,13 +50,12 @@ def test_times_of_nodes_in_other_zones_compare_as_texts() -> None:
 
 
 def test_where_complete_logs_are_kept_is_shown() -> None:
-    kept = {"checkpointDir": "/checkpoints/digits", "checkpointClaim": "digits-checkpoints", "logs": {"maxBytes": 10}}
-    assert kept_logs(view(documents(State(), job={**job_spec(), **kept}), NOW)) == (
+    kept = changed(job_spec(), logs={"maxBytes": 10, "files": 2})
+    assert kept_logs(view(documents(State(), job=kept), NOW)) == (
         "complete logs: /checkpoints/digits/logs/0123456789/TASK.log on claim digits-checkpoints, "
         "for any pod that mounts it"
     )
-    assert kept_logs(view(documents(State(), job={**job_spec(), **kept, "logs": None}), NOW)) == ""
-    assert kept_logs(view(documents(State()), NOW)) == ""  # of an older chart
+    assert kept_logs(view(documents(State()), NOW)) == ""
 
 
 def test_a_line_without_a_time_stays_whole() -> None:

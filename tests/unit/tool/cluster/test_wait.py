@@ -15,7 +15,7 @@ Start = Callable[..., Program]
 WON_LINE = "digits: Succeeded after 60 s (Completed): worker-0 exited 0\n"
 LOST_LINE = (
     "digits: Failed after 60 s (TaskFailed): worker-0 exited 3; restart.policy Never does not restart it\n"
-    "decided by worker-0, exit 3: the program failed; see its log\n"
+    "decided by worker-0, exited 3: the program failed; see its log\n"
     "last lines of worker-0:\n  Traceback\n  ValueError: bad shape\n"
 )
 
