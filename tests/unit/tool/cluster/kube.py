@@ -125,7 +125,9 @@ class Api(Handler):
         kube = self.server.cluster
         assert isinstance(kube, Kube)
         url = urlsplit(self.path)
-        if url.path == "/kubectl":
+        if kube.down:
+            self.close_connection = True
+        elif url.path == "/kubectl":
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self._send(200, json.dumps(kube.feed(body["words"], body["items"])))
         elif url.path == "/version":
@@ -135,7 +137,8 @@ class Api(Handler):
             answer: Document = {"message": f'{plural} "{name[0]}" not found'} if name else {"items": []}
             self._send(404 if name else 200, json.dumps(answer))
         elif url.path == f"/api/v1/namespaces/{NAMESPACE}":
-            self._send(200, "{}")
+            forbidden = kube.refuse("GET", "namespaces", NAMESPACE)
+            self._send(forbidden or 200, json.dumps({"kind": "Namespace", "message": "refused by the test"}))
         elif url.path.endswith("/log"):
             self._log(kube, url.path.split("/")[-2], {key: values[0] for key, values in parse_qs(url.query).items()})
         else:
@@ -149,9 +152,6 @@ class Api(Handler):
 
     def _log(self, kube: Kube, name: str, query: Mapping[str, str]) -> None:
         """The log of the container that runs, or of the one before; followed until the container is no more."""
-        if kube.down:
-            self.close_connection = True
-            return
         if kube.refuse("GET", "pods/log", name):
             self._send(403, json.dumps({"message": "refused by the test"}))
             return
