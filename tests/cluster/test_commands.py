@@ -128,7 +128,7 @@ def test_a_job_that_runs(job: Callable[[str], Job], tool: Tool) -> None:
     ]
     for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
         told: dict[str, Any] = read(tool("status", "running", "-o", form)[0])
-        assert (told["phase"], told["runId"], told["lifecycle"]) == ("Running", run, "")
+        assert (told["phase"], told["runId"], told["lifecycleMessage"]) == ("Running", run, "")
         nodes = {task: pod["spec"]["nodeName"] for task, pod in job("running").pods.items()}
         assert {one["task"]: one["node"] for one in told["tasks"]} == nodes
 
@@ -170,7 +170,7 @@ def test_on_a_terminal_the_view_is_redrawn_and_fits(job: Callable[[str], Job], t
         os.close(leader)
         assert process.returncode == 0
         lines = drawn.decode().replace("\r", "").rpartition("\033[H\033[J")[2].splitlines()
-        assert "decided by  worker-0, exit 3: the program failed; its log tells why" in lines
+        assert "decided by  worker-0, exited 3: the program failed; see its log" in lines
         assert "pods        none left, everything is freed" in lines
         assert max(map(len, lines)) <= columns
 
@@ -203,7 +203,7 @@ def test_wait_ends_with_1_after_a_failure_and_tells_the_last_lines(job: Callable
         r"failing: Failed after \d+ s \(TaskFailed\): worker-0 exited 3; restart.policy Never does not restart it",
         first,
     )
-    assert second == "decided by worker-0, exit 3: the program failed; its log tells why"
+    assert second == "decided by worker-0, exited 3: the program failed; see its log"
     # Those that the lifecycle has found: test_endings.py tells whether they are the right ones.
     assert rest == ["last lines of worker-0:", *(f"  {line}" for line in job("failing").tail().splitlines())]
 
@@ -214,8 +214,8 @@ def test_wait_ends_with_3_when_its_time_is_over(job: Callable[[str], Job], tool:
     output, said = tool("wait", "suspended", "--timeout", "2s", code=3)
     assert 2 <= time.monotonic() - began < 20
     assert output == ""
-    assert "suspended: Suspended (Suspended): suspended; nothing is held; waiting until somebody resumes it" in said
-    assert said.splitlines()[-1].endswith("not ended within 2 s")
+    assert "suspended: Suspended (Suspended): suspended; nothing is held; waiting until it is resumed" in said
+    assert said.splitlines()[-1].endswith("timed out after 2 s")
 
 
 def test_wait_and_logs_end_with_2_when_the_job_is_uninstalled(job: Callable[[str], Job], tool: Tool) -> None:
@@ -227,7 +227,7 @@ def test_wait_and_logs_end_with_2_when_the_job_is_uninstalled(job: Callable[[str
     removed.uninstall()
     for process in (wait, logs):
         _, said = ended(process, 2)
-        assert said.splitlines()[-1] == "Error: job removed is not there any more: it was uninstalled"
+        assert said.splitlines()[-1] == "Error: job removed does not exist any more: it was uninstalled"
 
 
 @pytest.mark.parametrize("command", ["status", "wait", "logs"])
@@ -235,8 +235,8 @@ def test_a_job_that_is_not_there(job: Callable[[str], Job], tool: Tool, command:
     job("running").wait_running()
     _, said = tool(command, "runing", code=2)
     assert said == (
-        f"Error: there is no job runing in namespace {tool.namespace}; it is not installed yet, or was uninstalled. "
-        "There is running\n"
+        f"Error: no job runing in namespace {tool.namespace}: not installed yet, or uninstalled. "
+        "The namespace has running\n"
     )
 
 
@@ -265,7 +265,7 @@ def test_logs_follow_through_restarts_and_new_pods_until_the_end_and_wait_ends_w
     while len([line for line in seen if "line 3 of" in line]) < 5:
         seen.append(follow.stdout.readline())
     told, _ = tool("status", "running")
-    assert re.search(r"^worker-1 +Running +\S+ +1 +last exit 3: the program failed; its log", told, re.MULTILINE)
+    assert re.search(r"^worker-1 +Running +\S+ +1 +exited 3: the program failed; see its log", told, re.MULTILINE)
     previous, _ = tool("logs", "running", "--previous", "--task", "worker-1", "--tail", "2")
     assert [line.split(" | ")[1].split()[0] for line in previous.splitlines()] == ["falls", "ended"]
     one, _ = tool("logs", "running", "--task", "worker-0", "--task", "ps")
@@ -343,13 +343,15 @@ def test_the_rights_to_look_are_enough_and_each_one_that_is_missing_is_named(
         mine, own = looker(*words, code=code), tool(*words, code=code)
         assert len(mine[0].splitlines()) == len(own[0].splitlines())
         _, said = nobody(*words, code=2)
-        error = rf"Error: you have no right to (get|list) configmaps in namespace {tool.namespace}; ask who .*\n"
+        error = rf"Error: no permission to (get|list) configmaps in namespace {tool.namespace}; ask the .*\n"
         assert re.fullmatch(error, said)
     _, said = looker("status", "-A", code=2)
-    assert said.startswith("Error: you have no right to list configmaps in the whole cluster; ask")
+    assert said.startswith("Error: no permission to list configmaps in the whole cluster; ask")
     output, _ = looker("doctor", "-f", str(ROOT / "examples/digits/values.yaml"), code=1)
-    assert re.search(r"^rights to install +problem +you may not create, patch, update, delete", output, re.MULTILINE)
-    assert re.search(r"^rights to look +ok ", output, re.MULTILINE)
+    assert re.search(
+        r"^permissions to install +error +no permission to create, patch, update, delete", output, re.MULTILINE
+    )
+    assert re.search(r"^permissions to view +ok ", output, re.MULTILINE)
     assert re.search(r"^quota +unknown ", output, re.MULTILINE)
     assert max(map(len, output.splitlines())) <= 80
 
@@ -376,12 +378,12 @@ def test_without_a_cluster_each_command_says_so_in_a_sentence(
     )
     _, said = silent(*words, "--context", "other", code=2)
     assert "other" in said
-    assert said.endswith("`kubectl config get-contexts` lists the contexts there are\n")
+    assert said.endswith("; list the contexts: kubectl config get-contexts\n")
 
 
 def test_a_namespace_that_is_not_there(cluster: Target) -> None:
     _, said = Tool(cluster, "no-such-team")("status", "job", code=2)
-    assert said == "Error: there is no namespace no-such-team; give the one of the job with --namespace\n"
+    assert said == "Error: namespace no-such-team does not exist; name the namespace of the job with --namespace\n"
 
 
 # --- doctor -------------------------------------------------------------------------------------------------------
@@ -406,15 +408,15 @@ def doctor(jobs: Jobs, tmp_path: Path) -> Doctor:
 
 
 def of(found: list[dict[str, str]], check: str) -> list[str]:
-    """What the checks of this name found."""
-    return [one["found"] for one in found if one["check"] == check]
+    """The messages of the checks of this name."""
+    return [one["message"] for one in found if one["check"] == check]
 
 
 def test_doctor_finds_nothing_where_the_job_would_run_and_leaves_nothing_behind(jobs: Jobs, doctor: Doctor) -> None:
     found = doctor(0)
     assert {one["result"] for one in found} == {"ok"}
     assert of(found, "claim job-checkpoints")[0].startswith("storage class ")
-    assert of(found, "pods") == ["chief, worker, ps, lifecycle: would be taken"]
+    assert of(found, "pods") == ["chief, worker, ps, lifecycle: accepted"]
     for plural in ("pods", "statefulsets", "jobs", "persistentvolumeclaims", "roles"):
         assert jobs.namespace.list(plural) == []
 
@@ -431,14 +433,14 @@ def test_doctor_finds_what_the_cluster_would_refuse(doctor: Doctor) -> None:
         imagePullSecrets=[{"name": "no-such-secret"}],
         data={"images": {"mountPath": "/data", "existingClaim": "no-such-claim"}},
     )
-    assert of(found, "claim job-checkpoints") == ["there is no storage class no-such-class"]
+    assert of(found, "claim job-checkpoints") == ["storage class no-such-class does not exist"]
     assert of(found, "example.com/tpu") == ["4 needed; no node has any"]
     for name in ("Secret no-such-secret", "PersistentVolumeClaim no-such-claim"):
         assert of(found, name) == ["is not in the namespace; the pods would wait for it"]
     # The namespaces of these tests are `restricted`.
     refused, *others = of(found, "pods")
     assert 'violates PodSecurity "restricted:latest": ' in refused
-    assert others[-1] == "lifecycle: would be taken"
+    assert others[-1] == "lifecycle: accepted"
 
 
 def test_doctor_counts_the_whole_job_against_the_quota(jobs: Jobs, doctor: Doctor) -> None:
@@ -452,11 +454,11 @@ def test_doctor_counts_the_whole_job_against_the_quota(jobs: Jobs, doctor: Docto
     applied = jobs.target.run("kubectl", "apply", "-n", jobs.namespace.name, "-f", "-", text=json.dumps(quota))
     assert applied.returncode == 0, applied.stderr
     found = doctor(1)
-    assert of(found, "pods") == ["chief, worker, ps, lifecycle: would be taken"]
+    assert of(found, "pods") == ["chief, worker, ps, lifecycle: accepted"]
     assert of(found, "quota") == ["small: pods needed 5, used 0, limit 4"]
 
 
 def test_doctor_without_the_namespace(cluster: Target) -> None:
     values = str(ROOT / "examples/digits/values.yaml")
     output, _ = Tool(cluster, "no-such-team")("doctor", "-f", values, code=1)
-    assert "namespace   problem  there is no namespace no-such-team" in output
+    assert "namespace   error   namespace no-such-team does not exist" in output

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 
-import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.tool.cluster.documents import NOW, documents, layout
+from tests.unit.job_specs import changed
+from tests.unit.tool.cluster.documents import NOW, documents, job_spec
+from tfconfig.checking.reporters import colour_wanted
+from tfconfig.cluster.job_text import kept_logs
 from tfconfig.cluster.job_view import view
-from tfconfig.commands.logs import LIFECYCLE, Printer, chosen, merged, persisted, split
+from tfconfig.cluster.log_lines import LIFECYCLE, LinePrinter, merged, split_time
+from tfconfig.cluster.task_logs import select_tasks
 from tfconfig.tensorflow_job.lifecycle.state import State
 from tfconfig.tensorflow_job.task.job_spec import Task, name
 
@@ -28,36 +31,35 @@ TASKS = [Task("chief", 0), *(Task("worker", index) for index in range(4)), Task(
     ],
 )
 def test_tasks_are_chosen_by_role_or_one_by_one(only: list[str], names: list[str]) -> None:
-    assert [name(task) for task in chosen(TASKS, only)] == names
+    assert [name(task) for task in select_tasks(TASKS, only)] == names
 
 
 def test_a_task_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(click.UsageError) as refused:
-        chosen(TASKS, ["worker-4"])
-    said = "--task worker-4: no such task; this job has chief-0, worker-0 to worker-3, ps-0"
-    assert refused.value.message == said
+    with pytest.raises(ValueError, match="worker-4") as refused:
+        select_tasks(TASKS, ["worker-4"])
+    said = "worker-4: no such task; this job has chief-0, worker-0 to worker-3, ps-0"
+    assert str(refused.value) == said
 
 
 def test_times_of_nodes_in_other_zones_compare_as_texts() -> None:
-    utc, text = split("2026-11-23T15:17:31.5Z line 1 of 2")
+    utc, text = split_time("2026-11-23T15:17:31.5Z line 1 of 2")
     assert (utc, text) == ("2026-11-23T15:17:31.500000000Z", "line 1 of 2")
-    assert split("2026-11-23T17:17:31.500000001+02:00 x")[0] > utc
-    assert split("2026-11-23T10:17:31.499999999-05:00 x")[0] < utc
-    assert split("2026-11-23T15:17:31Z") == ("2026-11-23T15:17:31.000000000Z", "")
+    assert split_time("2026-11-23T17:17:31.500000001+02:00 x")[0] > utc
+    assert split_time("2026-11-23T10:17:31.499999999-05:00 x")[0] < utc
+    assert split_time("2026-11-23T15:17:31Z") == ("2026-11-23T15:17:31.000000000Z", "")
 
 
-def test_where_whole_logs_are_kept_is_told() -> None:
-    kept = {"checkpointDir": "/checkpoints/digits", "checkpointClaim": "digits-checkpoints", "logs": {"maxBytes": 10}}
-    assert persisted(view(documents(State(), job={**layout(), **kept}), NOW)) == (
-        "the whole logs are /checkpoints/digits/logs/0123456789/TASK.log on claim digits-checkpoints; "
-        "any pod that mounts the claim can read them"
+def test_where_complete_logs_are_kept_is_shown() -> None:
+    kept = changed(job_spec(), logs={"maxBytes": 10, "files": 2})
+    assert kept_logs(view(documents(State(), job=kept), NOW)) == (
+        "complete logs: /checkpoints/digits/logs/0123456789/TASK.log on claim digits-checkpoints, "
+        "for any pod that mounts it"
     )
-    assert persisted(view(documents(State(), job={**layout(), **kept, "logs": None}), NOW)) == ""
-    assert persisted(view(documents(State()), NOW)) == ""  # of an older chart
+    assert kept_logs(view(documents(State()), NOW)) == ""
 
 
 def test_a_line_without_a_time_stays_whole() -> None:
-    assert split("unable to retrieve container logs") == ("", "unable to retrieve container logs")
+    assert split_time("unable to retrieve container logs") == ("", "unable to retrieve container logs")
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 59), max_size=20)))
@@ -74,19 +76,23 @@ def test_merged_logs_keep_every_line_and_the_order_within_each_task(logs: dict[s
         assert times == sorted(times)
 
 
+def printer(stream: io.StringIO) -> LinePrinter:
+    return LinePrinter(["worker-0"], stream, colour_wanted(stream.isatty()))
+
+
 def test_lines_have_the_tasks_name_and_colour_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(variable, raising=False)
     plain = io.StringIO()
-    Printer(["worker-0"], plain).line("worker-0", "step 1")
+    printer(plain).line("worker-0", "step 1")
     assert plain.getvalue() == "worker-0  | step 1\n"
     monkeypatch.setenv("FORCE_COLOR", "1")
     coloured = io.StringIO()
-    printer = Printer(["worker-0"], coloured)
-    printer.line("worker-0", "step 1")
-    printer.line(LIFECYCLE, "Succeeded")
+    both = printer(coloured)
+    both.line("worker-0", "step 1")
+    both.line(LIFECYCLE, "Succeeded")
     assert coloured.getvalue() == "\033[36mworker-0  |\033[0m step 1\nlifecycle | Succeeded\n"
     monkeypatch.setenv("NO_COLOR", "1")
     neither = io.StringIO()
-    Printer(["worker-0"], neither).line("worker-0", "step 1")
+    printer(neither).line("worker-0", "step 1")
     assert neither.getvalue() == plain.getvalue()
