@@ -170,6 +170,7 @@ def test_the_run_goes_on_when_a_policy_changes(change: Values) -> None:
         {"worker": {"env": {"A": "b"}}},
         {"ps": {"gpus": 1}},
         {"checkpoint": {"directory": "other"}},
+        {"checkpoint": {"mountPath": "/other"}},
         {"checkpoint": {"existingClaim": "other"}},
         {"checkpoint": {"enabled": False}},
         {"data": {"d": {"mountPath": "/d", "existingClaim": "d"}}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import kubernetes
 from .helm import PROGRAM, Object, Rendered, merged, render
 
 
@@ -77,7 +78,29 @@ def test_the_role_is_bound_to_the_account_of_the_lifecycle(rendered: Rendered) -
     assert [item["metadata"]["name"] for item in rendered.all("ServiceAccount")] in ([account], [])
     for binding in rendered.all("RoleBinding"):
         assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account, "namespace": "team"}]
-        assert binding["roleRef"]["name"] == rendered.one("Role")["metadata"]["name"]
+        role = rendered.one("Role")["metadata"]["name"]
+        assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role}
+
+
+def test_only_the_pod_of_the_lifecycle_gets_the_token_of_its_account(rendered: Rendered) -> None:
+    assert [item["automountServiceAccountToken"] for item in rendered.all("ServiceAccount")] in ([False], [])
+    for owner, template in kubernetes.pod_templates(rendered):
+        is_lifecycle = owner == rendered.one("Job")["metadata"]["name"]
+        assert template["spec"]["automountServiceAccountToken"] is is_lifecycle, owner
+
+
+def test_the_lifecycle_pod_has_code_and_job_json_and_nothing_of_the_tasks() -> None:
+    pod = render(PROGRAM, release="mnist").lifecycle()
+    volumes = {volume["name"]: volume["configMap"]["name"] for volume in pod["volumes"]}
+    library = "/tensorflow-job/lib/tensorflow_job"
+    assert {
+        (mount["mountPath"], volumes[mount["name"]], mount["readOnly"])
+        for mount in pod["containers"][0]["volumeMounts"]
+    } == {
+        (f"{library}/task", "mnist-task", True),
+        (f"{library}/lifecycle", "mnist-lifecycle", True),
+        ("/tensorflow-job/config", "mnist-job", True),
+    }
 
 
 def test_the_lifecycle_job_can_end_as_the_training_ended(rendered: Rendered) -> None:

@@ -123,6 +123,33 @@ def test_sets_start_together_are_never_rolled_and_leave_scaling_to_the_lifecycle
         assert item["spec"]["podManagementPolicy"] == "Parallel"
         assert item["spec"]["updateStrategy"] == {"type": "OnDelete"}
         assert item["spec"].get("replicas") == (0 if suspended == "true" else None)
+        assert item["spec"]["revisionHistoryLimit"] == 2
+
+
+def test_every_object_has_the_labels_that_kubernetes_and_helm_recommend(rendered: Rendered) -> None:
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    expected = {
+        "app.kubernetes.io/name": "tensorflow-job",
+        "app.kubernetes.io/instance": "digits",
+        "app.kubernetes.io/managed-by": "Helm",
+        "app.kubernetes.io/version": about["appVersion"],
+        "helm.sh/chart": f"tensorflow-job-{about['version']}",
+        "tensorflow-job/job": rendered.job_spec()["name"],
+    }
+    for item in rendered.objects:
+        if not item["metadata"]["name"].endswith(("-note", "-text")):  # extraObjects of everything-values.yaml
+            assert expected.items() <= item["metadata"]["labels"].items(), item["metadata"]["name"]
+
+
+def test_a_failed_task_or_lifecycle_leaves_the_end_of_its_log_as_its_termination_message(rendered: Rendered) -> None:
+    containers = [rendered.container_of(role) for role in rendered.job_spec()["replicas"]]
+    for container in [*containers, *rendered.lifecycle()["containers"]]:
+        assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
+def test_no_pod_gets_service_variables(rendered: Rendered) -> None:
+    for owner, template in kubernetes.pod_templates(rendered):
+        assert template["spec"]["enableServiceLinks"] is False, owner
 
 
 def test_training_pods_get_no_token_and_no_service_links(rendered: Rendered) -> None:

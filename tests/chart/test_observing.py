@@ -72,6 +72,32 @@ def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_permissions() ->
     assert container["image"] == "tensorflow/tensorflow:2.20.0"
 
 
+def test_tensorboard_answers_at_the_port_of_its_service_and_may_write_to_tmp_only() -> None:
+    rendered = render(merged(PROGRAM, BOARD, {"imagePullSecrets": [{"name": "s"}]}))
+    spec = rendered.one("Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"] == [
+        "python3",
+        "-m",
+        "tensorboard.main",
+        "--logdir=/checkpoints/digits",
+        "--bind_all",
+        "--port=6006",
+    ]
+    assert container["ports"] == [{"name": "tensorboard", "containerPort": 6006}]
+    assert container["readinessProbe"]["httpGet"] == {"path": "/", "port": "tensorboard"}
+    service = rendered.one("Service", "digits-tensorboard")["spec"]
+    assert service["ports"] == [{"name": "http", "port": 80, "targetPort": "tensorboard"}]
+    writable = [mount for mount in container["volumeMounts"] if not mount.get("readOnly")]
+    assert writable == [{"name": "tmp", "mountPath": "/tmp"}]
+    assert {"name": "tmp", "emptyDir": {}} in pod["volumes"]
+    env = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert env == {"HOME": "/tmp", "CUDA_VISIBLE_DEVICES": "-1"}
+    assert pod["imagePullSecrets"] == [{"name": "s"}]
+
+
 def test_the_notes_show_how_to_reach_tensorboard() -> None:
     way = "kubectl -n team port-forward service/digits-tensorboard 6006:80"
     assert way in render(merged(PROGRAM, BOARD)).notes

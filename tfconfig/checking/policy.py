@@ -96,7 +96,6 @@ def _schemas_around(error: Any, schema: Mapping[str, Any]) -> Iterator[tuple[Any
             part = _target(schema, part["$ref"])
             yield part, keyword
         part = _child(part, keyword)
-    yield part, str(error.validator)
 
 
 def _child(part: Any, key: str) -> Any:

@@ -57,6 +57,28 @@ def test_comment_without_use_is_a_warning(text: str, reported: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ps: {}  # tfconfig: ignore\n", "1:9: warning TFC009: this comment names no rule"),
+        (
+            "ps: {}  # tfconfig: ignore[TFC011]\n",
+            "1:9: warning TFC009: ignore[TFC011] has no effect: line 1 has no such",
+        ),
+    ],
+)
+def test_comment_without_effect_is_shown_at_its_place_with_the_reason(text: str, says: str) -> None:
+    Path("v.yaml").write_text(text + GOOD, "utf-8")
+    assert f"v.yaml:{says}" in run("validate", "v.yaml").stdout
+
+
+def test_comment_before_and_string_at_the_very_start_of_a_file() -> None:
+    Path("v.yaml").write_text(f"# tfconfig: ignore[TFC011]\n{WRONG}\n{GOOD}", "utf-8")
+    assert run("validate", "v.yaml").stdout == ""
+    Path("v.yaml").write_text(f"'a # tfconfig: ignore[TFC011]': 1\n{GOOD}", "utf-8")
+    assert "TFC009" not in run("validate", "v.yaml").stdout
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "env: {A: 'x # tfconfig: ignore[TFC011]'}\n",

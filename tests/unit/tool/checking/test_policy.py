@@ -99,6 +99,24 @@ def test_message_around_a_reference_or_a_condition_counts(check: Check) -> None:
     }
 
 
+def test_message_inside_of_a_reference_or_an_alternative_is_the_nearest(check: Check) -> None:
+    diagnostics = check("""
+        definitions:
+          few: {maximum: 4, errorMessage: few GPUs}
+        properties:
+          worker:
+            properties:
+              gpus: {$ref: '#/definitions/few'}
+            errorMessage: not this one
+        allOf:
+          - properties: {podLabels: {required: [team], errorMessage: pods carry the label team}}
+        """)
+    assert [item.message for item in diagnostics] == [
+        "worker.gpus: few GPUs",
+        "podLabels.team: pods carry the label team",
+    ]
+
+
 def test_several_policies_count_together_and_see_the_charts_defaults(check: Check) -> None:
     first = "properties: {worker: {properties: {gpus: {maximum: 4, errorMessage: a}}}}"
     second = "properties: {checkpoint: {properties: {keep: {const: false, errorMessage: b}}}}"
@@ -140,9 +158,10 @@ def test_broken_policy_is_a_usage_error_and_names_its_place(tmp_path: Path, text
     assert says in str(refused.value)
 
 
-def test_policy_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(policy.PolicyError, match="No such file"):
-        policy.load(str(tmp_path / "none.yaml"))
+@pytest.mark.parametrize(("file", "says"), [("none.yaml", "No such file"), ("a\0b", "null byte")])
+def test_policy_that_cannot_be_opened_is_a_usage_error(file: str, says: str) -> None:
+    with pytest.raises(policy.PolicyError, match=says):
+        policy.load(file)
 
 
 def test_reference_to_itself_is_a_usage_error(check: Check) -> None:
