@@ -13,15 +13,13 @@ from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.cluster.preflight import versions
 from tfconfig.cluster.preflight.check import ERROR, OK, document, table
 from tfconfig.cluster.preflight.examine import Examination
+from tfconfig.cluster.rights import INSTALLER_VERBS
 from tfconfig.commands import cluster_options, options
-from tfconfig.commands.plan import INSTALLER_VERBS
-from tfconfig.commands.validate import have_mistakes
 from tfconfig.values.chart import Chart, bundled
-from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
 
 
-@click.command("doctor", short_help="Check a cluster before installing a job.")
+@click.command("doctor")
 @options.values
 @click.option(
     "--release", default=options.DEFAULT_RELEASE, show_default=True, metavar="NAME", help="Name to install it under."
@@ -46,20 +44,17 @@ def command(
 
     Exit status: 0 no errors, 1 errors found, 2 usage error or no answer from the cluster.
     """
-    if not (files or any(vars(sets).values())):
-        raise click.UsageError("no values given; name a values file: tfconfig doctor -f values.yaml")
     if "-" in files:
         raise click.UsageError("helm reads the values too, so standard input cannot be used; write them to a file")
-    values = load(files, sets, chart, alias)
-    if have_mistakes(values, release):
-        raise click.ClickException("the values have errors; correct them first")
+    values = options.load_valid(files, sets, release, chart, alias)
     required = yaml.safe_load((values.chart.file("Chart.yaml") or b"").decode())["kubeVersion"]
     kubectl = Kubectl(namespace, context)
     kubernetes = kubectl.get("/version")["gitVersion"]
     checks = [versions.kubernetes_version(kubernetes, required), versions.helm_version(helm.version())]
     if all(check.result == OK for check in checks):
         root, kube_version = (chart or bundled()).root, "{}.{}.0".format(*versions.numbers(kubernetes))
-        objects = helm.template(release, kubectl.namespace, root, kube_version, _helm_arguments(files, sets))
+        arguments = [*(f"--values={file}" for file in files), *sets.arguments()]
+        objects = helm.template(release, kubectl.namespace, root, kube_version, arguments)
         checks += Examination(kubectl, values.job_release(release), objects, INSTALLER_VERBS).run()
     if form == "json":
         click.echo(json.dumps(document(checks), indent=2))
@@ -67,9 +62,3 @@ def command(
         click.echo("\n".join(table(checks, terminal.width())))
     if any(check.result == ERROR for check in checks):
         click.get_current_context().exit(1)
-
-
-def _helm_arguments(files: tuple[str, ...], sets: SetFlags) -> list[str]:
-    """The values as the user gave them, for helm."""
-    flags = [f"{flag}={argument}" for kind, (flag, *_) in options.SETS.items() for argument in getattr(sets, kind)]
-    return [*(f"--values={file}" for file in files), *flags]

@@ -21,7 +21,7 @@ from tfconfig.tensorflow_job.task import job_spec
 MAX_TASKS = 50  # each is a kubectl and a connection
 
 
-@click.command("logs", short_help="Print the logs of a job's tasks.")
+@click.command("logs")
 @click.argument("release", metavar="RELEASE")
 @cluster_options.cluster
 @click.option("-f", "--follow", is_flag=True, help="Follow the logs until the job ends, through restarts and new pods.")

@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from tfconfig.commands import options
-from tfconfig.commands.validate import have_mistakes
 from tfconfig.local.console import Console
 from tfconfig.local.errors import CannotRunError
 from tfconfig.local.folders import program_folder
@@ -20,7 +19,6 @@ from tfconfig.local.runner import LocalRunner, run_to_end
 from tfconfig.local.summary import print_summary
 from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED
 from tfconfig.tensorflow_job.task import job_spec
-from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
 
 FAILED, INTERRUPTED = 1, 130
@@ -37,7 +35,7 @@ def _data(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict
     return {key: Path(path) for key, _, path in pairs}
 
 
-@click.command("run", short_help="Run a job as local processes.")
+@click.command("run")
 @options.values
 @click.option("--release", metavar="NAME", help="Name of the job; default: the folder of the last values file.")
 @click.option("--checkpoint", type=_Folder, metavar="DIR", help="Checkpoint folder; default: ./checkpoints/NAME.")
@@ -62,12 +60,8 @@ def command(
     Exit status: 0 succeeded, 1 failed or errors in the values, 2 usage error or the job cannot run here, 130
     interrupted by Ctrl-C.
     """
-    if not (files or any(vars(sets).values())):
-        raise click.UsageError("no values given; name a values file: tfconfig run -f values.yaml")
-    values = load(files, sets)
     release = release or _default_release(files)
-    if have_mistakes(values, release):
-        raise click.ClickException("the values have errors; correct them first")
+    values = options.load_valid(files, sets, release)
     try:
         job, launches = local_job(values, release, checkpoint, data, python, port)
         console = Console(job_spec.tasks(job), logs)

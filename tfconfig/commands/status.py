@@ -18,7 +18,7 @@ from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.commands import cluster_options
 
 
-@click.command("status", short_help="Show the status of a job.")
+@click.command("status")
 @click.argument("release", required=False, metavar="[RELEASE]")
 @cluster_options.cluster
 @click.option("-A", "--all-namespaces", is_flag=True, help="List the jobs of all namespaces.")

@@ -17,7 +17,7 @@ from tfconfig.tensorflow_job.lifecycle.text import duration
 FAILED, TIMED_OUT = 1, 3
 
 
-@click.command("wait", short_help="Wait for the end of a job.")
+@click.command("wait")
 @click.argument("release", metavar="RELEASE")
 @cluster_options.cluster
 @click.option(

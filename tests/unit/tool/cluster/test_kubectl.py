@@ -100,7 +100,7 @@ def test_without_kubectl_each_command_says_so_and_exits_2(
         (["status", "--watch"], "--watch needs one job"),
         (["status", "digits", "--watch", "-o", "json"], "--watch needs one job"),
         (["status", "digits", "-A"], "--all-namespaces lists all jobs"),
-        (["wait", "digits", "--timeout", "soon"], "'soon' is no time span; write 90s, 10m or 1h30m"),
+        (["wait", "digits", "--timeout", "soon"], "'soon' is not a duration; write 90s, 10m or 1h30m"),
         (["logs", "digits", "--follow", "--previous"], "--previous is for containers that have ended"),
         (["doctor"], "no values given"),
         (["doctor", "-f", "-"], "standard input cannot be used"),

@@ -13,7 +13,7 @@ from tfconfig.cluster.kubectl import Object
 from tfconfig.cluster.preflight import admission, gpus, permissions, quota, references, storage, versions
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, table
 from tfconfig.cluster.preflight.permissions import Permission
-from tfconfig.commands.plan import INSTALLER_VERBS
+from tfconfig.cluster.rights import INSTALLER_VERBS
 from tfconfig.values.quantity import parse
 
 GPU = "nvidia.com/gpu"
