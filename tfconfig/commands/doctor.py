@@ -26,7 +26,15 @@ from tfconfig.values.set_flags import SetFlags
 )
 @cluster_options.cluster
 @options.chart
-@click.option("-o", "--output", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Output format.",
+)
 def command(
     files: tuple[str, ...],
     sets: SetFlags,
@@ -42,7 +50,7 @@ def command(
     The API server gets the objects and pods of the job as a dry run, so nothing is created. Every request is made with
     your own permissions; a check that needs more is reported as unknown.
 
-    Exit status: 0 no errors, 1 errors found, 2 usage error or no answer from the cluster.
+    Exit status: 0 no errors, 1 errors found, 2 usage error, or the cluster does not answer.
     """
     if "-" in files:
         raise click.UsageError("helm reads the values too, so standard input cannot be used; write them to a file")
