@@ -16,17 +16,25 @@ from tfconfig.cluster.preflight.examine import Examination
 from tfconfig.cluster.rights import INSTALLER_VERBS
 from tfconfig.commands import cluster_options, options
 from tfconfig.values.chart import Chart, bundled
-from tfconfig.values.set_flags import OPTIONS, SetFlags
+from tfconfig.values.set_flags import SetFlags
 
 
-@click.command("doctor", short_help="Check a cluster before installing a job.")
+@click.command("doctor")
 @options.values
 @click.option(
     "--release", default=options.DEFAULT_RELEASE, show_default=True, metavar="NAME", help="Name to install it under."
 )
 @cluster_options.cluster
 @options.chart
-@click.option("-o", "--output", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Output format.",
+)
 def command(
     files: tuple[str, ...],
     sets: SetFlags,
@@ -42,7 +50,7 @@ def command(
     The API server gets the objects and pods of the job as a dry run, so nothing is created. Every request is made with
     your own permissions; a check that needs more is reported as unknown.
 
-    Exit status: 0 no errors, 1 errors found, 2 usage error or no answer from the cluster.
+    Exit status: 0 no errors, 1 errors found, 2 usage error, or the cluster does not answer.
     """
     if "-" in files:
         raise click.UsageError("helm reads the values too, so standard input cannot be used; write them to a file")
@@ -53,7 +61,8 @@ def command(
     checks = [versions.kubernetes_version(kubernetes, required), versions.helm_version(helm.version())]
     if all(check.result == OK for check in checks):
         root, kube_version = (chart or bundled()).root, "{}.{}.0".format(*versions.numbers(kubernetes))
-        objects = helm.template(release, kubectl.namespace, root, kube_version, _helm_arguments(files, sets))
+        arguments = [*(f"--values={file}" for file in files), *sets.arguments()]
+        objects = helm.template(release, kubectl.namespace, root, kube_version, arguments)
         checks += Examination(kubectl, values.job_release(release), objects, INSTALLER_VERBS).run()
     if form == "json":
         click.echo(json.dumps(document(checks), indent=2))
@@ -61,9 +70,3 @@ def command(
         click.echo("\n".join(table(checks, terminal.width())))
     if any(check.result == ERROR for check in checks):
         click.get_current_context().exit(1)
-
-
-def _helm_arguments(files: tuple[str, ...], sets: SetFlags) -> list[str]:
-    """The values as the user gave them, for helm."""
-    flags = [f"{flag}={argument}" for kind, flag in OPTIONS.items() for argument in getattr(sets, kind)]
-    return [*(f"--values={file}" for file in files), *flags]

@@ -21,7 +21,7 @@ from tfconfig.tensorflow_job.task import job_spec
 MAX_TASKS = 50  # each is a kubectl and a connection
 
 
-@click.command("logs", short_help="Print the logs of a job's tasks.")
+@click.command("logs")
 @click.argument("release", metavar="RELEASE")
 @cluster_options.cluster
 @click.option("-f", "--follow", is_flag=True, help="Follow the logs until the job ends, through restarts and new pods.")
@@ -29,8 +29,8 @@ MAX_TASKS = 50  # each is a kubectl and a connection
 @click.option(
     "--since", callback=cluster_options.duration, metavar="DURATION", help="Only lines newer than 90s, 10m, 1h30m."
 )
-@click.option("--tail", type=click.IntRange(0), metavar="LINES", help="Only so many last lines of each task.")
-@click.option("--previous", is_flag=True, help="The logs of the containers before the last restart.")
+@click.option("--tail", type=click.IntRange(0), metavar="LINES", help="Only the last lines of each task.")
+@click.option("--previous", is_flag=True, help="Show the containers before the last restart.")
 def command(
     release: str,
     namespace: str | None,
@@ -46,8 +46,8 @@ def command(
     Once the job has ended and its pods are deleted, this is the log of its lifecycle, which ends with the outcome and
     the last lines of the deciding task. Needs permission to get pods/log, besides what tfconfig status needs.
 
-    Exit status: 0 whatever the job does, 2 usage error or no such job or no answer from the cluster, 130 interrupted by
-    Ctrl-C.
+    Exit status: 0 printed, whatever the job does, 2 usage error, no such job, or the cluster does not answer, 130
+    interrupted.
     """
     if follow and previous:
         raise click.UsageError("--previous is for containers that have ended; leave out --follow")

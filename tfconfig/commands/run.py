@@ -35,7 +35,7 @@ def _data(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict
     return {key: Path(path) for key, _, path in pairs}
 
 
-@click.command("run", short_help="Run a job as local processes.")
+@click.command("run")
 @options.values
 @click.option("--release", metavar="NAME", help="Name of the job; default: the folder of the last values file.")
 @click.option("--checkpoint", type=_Folder, metavar="DIR", help="Checkpoint folder; default: ./checkpoints/NAME.")
@@ -55,10 +55,9 @@ def command(
 ) -> None:
     """Run a job as processes of this machine, with the lifecycle it has on a cluster.
 
-    Ctrl-C asks every task to end, and waits for that; a second Ctrl-C kills them.
+    Ctrl-C stops every task and waits for it; a second Ctrl-C kills them.
 
-    Exit status: 0 succeeded, 1 failed or errors in the values, 2 usage error or the job cannot run here, 130
-    interrupted by Ctrl-C.
+    Exit status: 0 succeeded, 1 failed or errors in the values, 2 usage error or not able to run here, 130 interrupted.
     """
     release = release or _default_release(files)
     values = options.load_valid(files, sets, release)

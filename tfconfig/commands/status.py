@@ -18,13 +18,19 @@ from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.commands import cluster_options
 
 
-@click.command("status", short_help="Show the status of a job.")
+@click.command("status")
 @click.argument("release", required=False, metavar="[RELEASE]")
 @cluster_options.cluster
 @click.option("-A", "--all-namespaces", is_flag=True, help="List the jobs of all namespaces.")
 @click.option("-w", "--watch", is_flag=True, help="Show every change until the job has ended.")
 @click.option(
-    "-o", "--output", "form", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="Output format.",
 )
 def command(
     release: str | None, namespace: str | None, context: str | None, all_namespaces: bool, watch: bool, form: str
@@ -34,8 +40,7 @@ def command(
     RELEASE is the name of the Helm release; where that has several jobs, the name of one of them. Without RELEASE: all
     jobs of the namespace, one line each. Needs permission to get, list and watch pods, configmaps and jobs.
 
-    Exit status: 0 whatever the job does (see tfconfig wait), 2 usage error or no such job or no answer from the
-    cluster.
+    Exit status: 0 shown, whatever the job does, 2 usage error, no such job, or the cluster does not answer.
     """
     if watch and (release is None or form != "table"):
         raise click.UsageError("--watch needs one job and -o table: tfconfig status RELEASE --watch")

@@ -17,7 +17,7 @@ from tfconfig.tensorflow_job.lifecycle.text import duration
 FAILED, TIMED_OUT = 1, 3
 
 
-@click.command("wait", short_help="Wait for the end of a job.")
+@click.command("wait")
 @click.argument("release", metavar="RELEASE")
 @cluster_options.cluster
 @click.option(
@@ -27,13 +27,13 @@ FAILED, TIMED_OUT = 1, 3
     help="Stop waiting after 90s, 10m or 1h30m; default: never.",
 )
 def command(release: str, namespace: str | None, context: str | None, timeout: float | None) -> None:
-    """Wait until a job has ended, and print how.
+    """Wait for the end of a job, and print its outcome.
 
     After a failure it also prints the deciding task, what its exit status means, and the last lines it printed. Changes
     on the way go to standard error. A suspended job is waited for: it may be resumed.
 
-    Exit status: 0 succeeded, 1 failed, 2 usage error or no such job or no answer from the cluster, 3 timed out, 130
-    interrupted by Ctrl-C.
+    Exit status: 0 succeeded, 1 failed, 2 usage error, no such job, or the cluster does not answer, 3 timed out, 130
+    interrupted.
     """
     kubectl = Kubectl(namespace, context)
     deadline = None if timeout is None else time.monotonic() + timeout

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
-from tests.unit.tool.cluster.documents import RUN
-from tests.unit.tool.cluster.kube import LOG, LOST, RUNS, WON, Kube, Program
-from tfconfig.tensorflow_job.lifecycle.state import SUSPENDED
+from tests.unit.lifecycle.fake import NAMESPACE
+from tests.unit.tool.cluster.documents import CONTROLLER, RUN
+from tests.unit.tool.cluster.kube import JOB, LOG, LOST, PATIENCE, RUNS, WON, Kube, Program
+from tfconfig.cli import main
+from tfconfig.cluster import job_wait, job_watch, jobs
+from tfconfig.cluster.kubectl import Kubectl
+from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED, SUSPENDED
 
 Start = Callable[..., Program]
 WON_LINE = "digits: Succeeded after 60 s (Completed): worker-0 exited 0\n"
@@ -101,12 +106,54 @@ def test_without_permission_it_exits_2_but_does_without_watching(kube: Kube, sta
     assert start("wait", "digits").ends() == (0 if verb == "watch" else 2)
 
 
-def test_a_lifecycle_job_that_has_failed_is_reported_while_waiting(kube: Kube, start: Start) -> None:
+FAILED_JOB = {
+    "status": {
+        "conditions": [
+            {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too many"},
+        ]
+    }
+}
+
+
+def test_after_the_lifecycle_job_has_failed_its_last_status_may_still_come(
+    kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_wait, "ABANDONED_SECONDS", PATIENCE)
     kube.write(RUNS)
-    condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too many"}
-    wait = start("wait", "digits")
-    wait.until(lambda: "Running" in wait.err)
-    kube.change("jobs", "digits-lifecycle-abcdef01", {"status": {"conditions": [condition]}})
-    wait.until(lambda: "has failed (BackoffLimitExceeded): too many" in wait.err)
-    kube.write(WON)
-    assert wait.ends() == 0
+    kube.change("jobs", CONTROLLER, FAILED_JOB)
+    lines = []
+
+    def report(line: str) -> None:
+        lines.append(line)
+        kube.write(WON)
+
+    with job_watch.watch(Kubectl(NAMESPACE), JOB) as job:
+        view = job_wait.wait_until_over(job, None, report)
+    assert view
+    assert view.phase == SUCCEEDED
+    assert len(lines) == 1
+    assert "has failed (BackoffLimitExceeded): too many" in lines[0]
+
+
+def test_a_job_whose_lifecycle_has_failed_is_given_up_with_1(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_wait, "ABANDONED_SECONDS", 0.0)
+    kube.write(RUNS)
+    kube.change("jobs", CONTROLLER, FAILED_JOB)
+    result = CliRunner().invoke(main, ["wait", "digits"])
+    line = (
+        "digits: Running: all 2 tasks run or are done; "
+        f"lifecycle: Job {CONTROLLER} has failed (BackoffLimitExceeded): too many\n"
+    )
+    assert (result.exit_code, result.stdout) == (1, line)
+
+
+def test_the_last_lines_are_waited_for_until_the_lifecycles_log_has_them(
+    kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube.write(LOST)
+    monkeypatch.setattr(job_wait, "LOG_SECONDS", PATIENCE)
+    logs = iter(["", "lifecycle of job digits\n", f"lifecycle of job digits\n{LOG}"])
+    monkeypatch.setattr(jobs, "lifecycle_log", lambda *_: next(logs))
+    with job_watch.watch(Kubectl(NAMESPACE), JOB) as job:
+        lines = list(job_wait.failure_lines(job, job.view()))
+    assert lines == LOST_LINE.splitlines()[1:]
