@@ -7,7 +7,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 
-from tests.cluster.api import ApiError
+from hack.cluster.client import ApiError
 
 from . import entrypoint, operator, releases, report, tfjobs, tool
 from .lab import Lab, LateError, fake_nodes, say

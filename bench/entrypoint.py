@@ -23,8 +23,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.chart.helm import render
+import yaml
+
 from tfconfig.tensorflow_job.task import job_spec
+from tfconfig.values.job_spec import job
+from tfconfig.values.load import load
 
 from .jobs import roles
 from .lab import say
@@ -77,21 +80,33 @@ def measure(results: Results) -> None:
 class _Task:
     """How a task's pod starts a program through the entrypoint, and how the program would be started without."""
 
-    def __init__(self, files: Path, folder: Path, job: Mapping[str, Any], role: str = "worker", index: int = 0) -> None:
+    def __init__(
+        self, files: Path, folder: Path, spec: Mapping[str, Any], role: str = "worker", index: int = 0
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=folder))
-        (self.folder / "job.json").write_text(json.dumps(job))
+        (self.folder / "job.json").write_text(json.dumps(spec))
         # With -S, and without bytecode, as in the chart.
-        self.through = [sys.executable, "-S", str(files), "task", f"--role={role}", f"--index={index}"]
-        self.through += [f"--run-id={job['runId']}", "--grace=30", f"--config={self.folder}", f"--state={self.folder}"]
+        self.through = [sys.executable, "-S", str(files), "run", f"--role={role}", f"--index={index}"]
+        self.through += [f"--run-id={spec['runId']}", "--grace=30", f"--config={self.folder}", f"--state={self.folder}"]
         self.through += [f"--message={self.folder / 'message'}"]
         self.environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _job(command: list[str], tasks: int = 3) -> dict[str, Any]:
     """job.json of a job whose first worker, which leads it, runs this command."""
-    replicas = {"worker": {"replicas": tasks - roles(tasks)["ps"]}, "ps": {"replicas": roles(tasks)["ps"]}}
-    values = {"strategy": "Custom", "program": {"command": command}, "checkpoint": {"enabled": False}, **replicas}
-    return render(values, release="j").job_spec()
+    ps = roles(tasks)["ps"]
+    return _spec(command, {"worker": tasks - ps, "ps": ps}, strategy="Custom")
+
+
+def _spec(command: list[str], replicas: Mapping[str, int], **values: Any) -> dict[str, Any]:
+    """job.json, as the tool computes it."""
+    values |= {"program": {"command": command}, "checkpoint": {"enabled": False}}
+    values |= {role: {"replicas": count} for role, count in replicas.items()}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(yaml.safe_dump(values))
+        file.flush()
+        loaded = load([file.name])
+    return job(loaded.data, "j", loaded.chart.strategies)
 
 
 def _start(results: Results, files: Path, folder: Path, tasks: int) -> None:
@@ -236,19 +251,18 @@ class _Training:
         program += [str(DIGITS / "train.py"), f"--steps={STEPS}", "--round=20"]
         self.ready = False
         replicas = {"chief": 1, "worker": 2, "ps": 2}
-        values = {"program": {"command": program}, "checkpoint": {"enabled": False}}
-        job = render({**values, **{role: {"replicas": n} for role, n in replicas.items()}}, release="j").job_spec()
-        job["addresses"] = _addresses(replicas)
+        spec = _spec(program, replicas)
+        spec["addresses"] = _addresses(replicas)
         self._lines: list[tuple[float, int]] = []
         self._servers: list[subprocess.Popen[bytes]] = []
         for role, count in replicas.items():
             for index in range(count):
-                task = _Task(files, folder, job, role, index)
+                task = _Task(files, folder, spec, role, index)
                 command = task.through
                 environ = {**task.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
                 if not through:
                     command = program if role == "chief" else [sys.executable, "-c", SERVER]
-                    environ |= _environment(job, role, index)
+                    environ |= job_spec.environment(spec, job_spec.Task(role, index))
                 if role == "chief":
                     self._chief = threading.Thread(target=self._lead, args=(command, environ))
                     self._chief.start()
@@ -292,8 +306,3 @@ def _addresses(replicas: Mapping[str, int]) -> dict[str, list[str]]:
         for one in some:
             one.close()
     return table
-
-
-def _environment(job: Mapping[str, Any], role: str, index: int) -> dict[str, str]:
-    """What the entrypoint would set: the same for both."""
-    return job_spec.environment(job, job_spec.Task(role, index))

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.api import Object
+from hack.cluster.client import Object
 
 from .lab import CHART, ON_FAKE_NODES, Lab
 

@@ -15,10 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hack.cluster import processes
+from hack.cluster import processes, target
 from hack.cluster.build import Module, build, lock
-from tests.cluster import target
-from tests.cluster.api import Api, ApiError, Object
+from hack.cluster.client import Api, ApiError, Object
 
 from . import usage
 

@@ -18,8 +18,8 @@ import yaml
 
 from hack.cluster.build import Module, build, lock
 from hack.cluster.certificates import AUTHORITY
+from hack.cluster.client import ApiError, Object
 from hack.cluster.settings import API_URL, BRIDGE
-from tests.cluster.api import ApiError, Object
 
 from .lab import HERE, Lab, own_process, wait
 

@@ -206,7 +206,7 @@ def _sent(lab: Lab, namespace: str, name: str) -> Row:
         "objects": len(objects),
         "bytes": len(manifest),
         "job_bytes": maps[f"{name}-job"],
-        "code_bytes": maps[f"{name}-entrypoint"],
+        "code_bytes": maps[f"{name}-task"],
         "lifecycle_bytes": maps[f"{name}-lifecycle"],
         "release_secret": len(secret["data"]["release"]),
     }

@@ -9,8 +9,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from hack.cluster.client import Object
 from hack.cluster.settings import HOST_ADDRESS
-from tests.cluster.api import Object
 
 from . import jobs, requests, usage
 from .lab import Lab, in_parallel, say, settle, wait

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from tests.cluster.api import Api, Object
+from hack.cluster.client import Api, Object
 
 
 @dataclass

@@ -9,11 +9,8 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-from hack.cluster.settings import KUBECONFIG, PROGRAMS, PYTHON_IMAGE, TENSORFLOW_IMAGE
-
-ROOT = Path(__file__).resolve().parents[2]
+from .settings import KIT, KUBECONFIG, PROGRAMS, PYTHON_IMAGE, TENSORFLOW_IMAGE
 
 # Settings for a cluster of somebody else's, all in the environment.
 IMAGE = "CLUSTER_TEST_IMAGE"
@@ -45,7 +42,11 @@ class Target:
     def kit(self, *words: str) -> None:
         """Run a command of the kit, `stop kube-apiserver` say."""
         subprocess.run(
-            [sys.executable, "-m", "hack.cluster", *words], cwd=ROOT, check=True, capture_output=True, text=True
+            [sys.executable, "-m", "hack.cluster", *words],
+            cwd=KIT.parents[1],
+            check=True,
+            capture_output=True,
+            text=True,
         )
 
     def helm(self, name: str) -> str | None:

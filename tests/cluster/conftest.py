@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from . import measure, target
-from .api import Api, Namespace
-from .jobs import Helm, Job, Values, describe
+from hack.cluster import target
+from hack.cluster.client import Api
+from hack.cluster.target import Target
+
+from . import measure
+from .failures import describe
+from .jobs import Helm, Job
 from .measure import Seconds
-from .target import Target
+from .namespaces import Namespace
+from .programs import Values
 
 _MEASURED = pytest.StashKey[list[Seconds]]()
 _NOTES = pytest.StashKey[list[str]]()
@@ -45,7 +50,7 @@ class Jobs:
 
     def describe(self) -> str:
         """Everything that explains what happened here."""
-        return "\n".join([describe(self.namespace), *(job.describe() for job in self.all)])
+        return describe(self.namespace, self.all)
 
     def close(self) -> None:
         """Keep what was measured, and delete the namespace."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from .api import Object
+from hack.cluster.client import Object
 
 if TYPE_CHECKING:
     from .jobs import Job

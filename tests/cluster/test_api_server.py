@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from hack.cluster.target import Target
+
 from .conftest import Jobs
-from .jobs import shell
-from .target import Target
+from .programs import shell
 
 SERVER = "kube-apiserver"
 

@@ -1,4 +1,4 @@
-"""tfconfig status, wait, logs and doctor against a real cluster, as their users call them."""
+"""tfconfig status, wait and logs against a real cluster, as their users call them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ import pytest
 import yaml
 
 from .conftest import Jobs
-from .jobs import CHART, Job, helm_program, shell
-from .target import ROOT, Target
+from .jobs import Job, helm_program
+from .programs import CHART, ROOT, shell
+from .tool import LOOKS, Tool, as_account, ended
 
 # Every task counts its starts, prints some lines, and then does what the test says.
 PROGRAM = """
@@ -32,52 +33,6 @@ while ! test -e "$HOME/end"; do
   sleep 0.1
 done
 """
-LOOKS: list[dict[str, list[str]]] = [
-    {"apiGroups": [""], "resources": ["pods", "configmaps"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-]
-
-
-Doctor = Callable[..., list[dict[str, str]]]
-
-
-class Tool:
-    """The tool as a program, in the namespace of the tests."""
-
-    def __init__(self, target: Target, namespace: str, kubeconfig: Path | None = None) -> None:
-        changes = {"PYTHONPATH": str(ROOT), "COLUMNS": "80", **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})}
-        self.namespace, self.environ = namespace, {**target.environ, **changes}
-
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """The command, going on; its output and what it says on standard error apart."""
-        command = [sys.executable, "-m", "tfconfig", *words, "-n", self.namespace]
-        return subprocess.Popen(
-            command, cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def __call__(self, *words: str, code: int = 0) -> tuple[str, str]:
-        """Its output and what it says on standard error, once it has ended with this status."""
-        return ended(self.start(*words), code)
-
-    def works(self, *words: str) -> bool:
-        """Whether the command ends with 0."""
-        process = self.start(*words)
-        process.communicate()
-        return process.returncode == 0
-
-
-def ended(process: subprocess.Popen[str], code: int = 0, seconds: float = 60) -> tuple[str, str]:
-    """What a command printed, once it has ended with this status."""
-    try:
-        output, said = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        output, said = process.communicate()
-        pytest.fail(f"{process.args!r} goes on:\n{output}\n{said}")
-    assert process.returncode == code, f"{process.args!r} ended with {process.returncode}:\n{output}\n{said}"
-    return output, said
 
 
 @pytest.fixture(scope="module")
@@ -95,23 +50,6 @@ def job(shared_jobs: Jobs) -> Callable[[str], Job]:
 @pytest.fixture(scope="module")
 def tool(shared_jobs: Jobs) -> Tool:
     return Tool(shared_jobs.target, shared_jobs.namespace.name)
-
-
-def as_account(jobs: Jobs, name: str, rules: list[dict[str, list[str]]], folder: Path) -> Tool:
-    """The tool of a user with these rights alone."""
-    namespace = jobs.namespace
-    namespace.create("serviceaccounts", {"metadata": {"name": name}})
-    namespace.create("roles", {"metadata": {"name": name}, "rules": rules})
-    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace.name}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
-    namespace.create("rolebindings", {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]})
-    token = jobs.target.run("kubectl", "create", "token", name, "-n", namespace.name).stdout.strip()
-    view = jobs.target.run("kubectl", "config", "view", "--raw", "--flatten", "--minify", "-o", "json").stdout
-    config = json.loads(view)
-    config["users"] = [{"name": one["name"], "user": {"token": token}} for one in config["users"]]
-    file = folder / f"{name}.json"
-    file.write_text(json.dumps(config))
-    return Tool(jobs.target, namespace.name, file)
 
 
 # --- status -------------------------------------------------------------------------------------------------------
@@ -325,7 +263,7 @@ def test_a_release_with_two_jobs(shared_jobs: Jobs, tool: Tool, tmp_path: Path) 
     shared_jobs.all.remove(release)
 
 
-# --- rights and ways that do not lead there -----------------------------------------------------------------------
+# --- permissions --------------------------------------------------------------------------------------------------
 
 
 def test_the_rights_to_look_are_enough_and_each_one_that_is_missing_is_named(
@@ -352,111 +290,3 @@ def test_the_rights_to_look_are_enough_and_each_one_that_is_missing_is_named(
     assert re.search(r"^rights to look +ok ", output, re.MULTILINE)
     assert re.search(r"^quota +unknown ", output, re.MULTILINE)
     assert max(map(len, output.splitlines())) <= 80
-
-
-@pytest.mark.parametrize("words", [["status"], ["wait", "job"], ["logs", "job"], ["doctor", "-f", "VALUES"]])
-def test_without_a_cluster_each_command_says_so_in_a_sentence(
-    cluster: Target, tmp_path: Path, words: list[str]
-) -> None:
-    words = [str(ROOT / "examples/digits/values.yaml") if word == "VALUES" else word for word in words]
-    context, users = {"name": "c", "context": {"cluster": "c", "user": "u"}}, [{"name": "u", "user": {"token": "t"}}]
-    config = {
-        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}],
-        "contexts": [context],
-        "users": users,
-    }
-    (tmp_path / "config").write_text(
-        json.dumps({"kind": "Config", "apiVersion": "v1", "current-context": "c", **config})
-    )
-    silent = Tool(cluster, "team", tmp_path / "config")
-    _, said = silent(*words, code=2)
-    assert said == (
-        "Error: the cluster does not answer (The connection to the server 127.0.0.1:9 was refused); check the network, "
-        "and --context\n"
-    )
-    _, said = silent(*words, "--context", "other", code=2)
-    assert "other" in said
-    assert said.endswith("`kubectl config get-contexts` lists the contexts there are\n")
-
-
-def test_a_namespace_that_is_not_there(cluster: Target) -> None:
-    _, said = Tool(cluster, "no-such-team")("status", "job", code=2)
-    assert said == "Error: there is no namespace no-such-team; give the one of the job with --namespace\n"
-
-
-# --- doctor -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def doctor(jobs: Jobs, tmp_path: Path) -> Doctor:
-    """Runs `tfconfig doctor` in an empty namespace, and returns its checks."""
-    job = jobs.new()
-
-    def run(code: int, overlay: Path | None = None, **values: Any) -> list[dict[str, str]]:
-        file = tmp_path / "values.yaml"
-        file.write_text(yaml.safe_dump(job.complete({"program": {"command": ["sh", "-c", "exit 0"]}, **values})))
-        more = ["-f", str(overlay)] if overlay else []
-        tool = Tool(jobs.target, jobs.namespace.name)
-        output, _ = tool("doctor", "-f", str(file), *more, "--release", "job", "-o", "json", code=code)
-        checks: list[dict[str, str]] = json.loads(output)["checks"]
-        return checks
-
-    jobs.all.remove(job)  # it is never installed
-    return run
-
-
-def of(found: list[dict[str, str]], check: str) -> list[str]:
-    """What the checks of this name found."""
-    return [one["found"] for one in found if one["check"] == check]
-
-
-def test_doctor_finds_nothing_where_the_job_would_run_and_leaves_nothing_behind(jobs: Jobs, doctor: Doctor) -> None:
-    found = doctor(0)
-    assert {one["result"] for one in found} == {"ok"}
-    assert of(found, "claim job-checkpoints")[0].startswith("storage class ")
-    assert of(found, "pods") == ["chief, worker, ps, lifecycle: would be taken"]
-    for plural in ("pods", "statefulsets", "jobs", "persistentvolumeclaims", "roles"):
-        assert jobs.namespace.list(plural) == []
-
-
-def test_doctor_finds_what_the_cluster_would_refuse(doctor: Doctor) -> None:
-    amount = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}}
-    found = doctor(
-        1,
-        ROOT / "values/root.yaml",
-        checkpoint={"storageClassName": "no-such-class"},
-        worker={"replicas": 4, "gpus": 1},
-        gpuResource="example.com/tpu",
-        resources=amount,
-        imagePullSecrets=[{"name": "no-such-secret"}],
-        data={"images": {"mountPath": "/data", "existingClaim": "no-such-claim"}},
-    )
-    assert of(found, "claim job-checkpoints") == ["there is no storage class no-such-class"]
-    assert of(found, "example.com/tpu") == ["4 needed; no node has any"]
-    for name in ("Secret no-such-secret", "PersistentVolumeClaim no-such-claim"):
-        assert of(found, name) == ["is not in the namespace; the pods would wait for it"]
-    # The namespaces of these tests are `restricted`.
-    refused, *others = of(found, "pods")
-    assert 'violates PodSecurity "restricted:latest": ' in refused
-    assert others[-1] == "lifecycle: would be taken"
-
-
-def test_doctor_counts_the_whole_job_against_the_quota(jobs: Jobs, doctor: Doctor) -> None:
-    # One pod fits, so that no dry run of one pod refuses it; five do not.
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "small"},
-        "spec": {"hard": {"pods": "4"}},
-    }
-    applied = jobs.target.run("kubectl", "apply", "-n", jobs.namespace.name, "-f", "-", text=json.dumps(quota))
-    assert applied.returncode == 0, applied.stderr
-    found = doctor(1)
-    assert of(found, "pods") == ["chief, worker, ps, lifecycle: would be taken"]
-    assert of(found, "quota") == ["small: pods needed 5, used 0, limit 4"]
-
-
-def test_doctor_without_the_namespace(cluster: Target) -> None:
-    values = str(ROOT / "examples/digits/values.yaml")
-    output, _ = Tool(cluster, "no-such-team")("doctor", "-f", values, code=1)
-    assert "namespace   problem  there is no namespace no-such-team" in output

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .api import Seen
 from .conftest import Jobs
-from .jobs import Job, shell
+from .jobs import Job
+from .namespaces import Seen
+from .programs import shell
 
 
 def test_lost_in_the_middle_of_a_run(jobs: Jobs) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import Jobs
-from .jobs import Helm, Job, seconds_between, shell
+from .jobs import Helm, Job, seconds_between
+from .programs import shell
 
 DRAIN = 'case $TASK_TYPE in chief) sleep 2;; evaluator) told "end"; echo evaluated;; worker) sleep 600;; esac'
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from .conftest import Jobs
-from .jobs import Job, Values
-from .target import ROOT
+from .jobs import Job
+from .programs import ROOT, Values
 
 EXAMPLES = ROOT / "examples"
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from .api import Api, Object
+from hack.cluster.client import Api, Object
+
 from .conftest import Jobs
-from .jobs import shell
 from .measure import program_end
+from .programs import shell
 
 GPU = "nvidia.com/gpu"
 GOAL = 5.0

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from .conftest import Jobs
-from .jobs import CHART, Helm, Job, helm_program, shell
+from .jobs import Helm, Job, helm_program
+from .programs import CHART, shell
 
 LONGEST = "a-job-whose-name-has-the-42-letters-it-may"
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from .api import ApiError, Object
+from hack.cluster.client import ApiError, Object
+from hack.cluster.target import Target
+
 from .conftest import Jobs
-from .jobs import Job, Values, digits, seconds_between, shell
-from .target import Target
+from .jobs import Job, seconds_between
+from .programs import Values, digits, shell
 
 STAYS, LOST = "node1", "node2"
 TAINT = "tensorflow-job-test"

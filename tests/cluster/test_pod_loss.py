@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from .api import ApiError
+from hack.cluster.client import ApiError
+
 from .conftest import Jobs
-from .jobs import Job, shell
-from .target import ROOT
+from .jobs import Job
+from .programs import ROOT, shell
 
 # Each start of a program leaves a line on the claim.
 STARTS = 'echo $TASK_TYPE-$TASK_INDEX >> "$CHECKPOINT_DIR/starts"; '

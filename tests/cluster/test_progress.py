@@ -7,7 +7,8 @@ import re
 import urllib.parse
 
 from .conftest import Jobs
-from .jobs import Job, digits, shell
+from .jobs import Job
+from .programs import digits, shell
 
 # Tells a step five times a second, until the test says that it is to hang, or to come to its end.
 STEPS = """

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import Jobs
-from .jobs import Job, shell
+from .jobs import Job
+from .programs import shell
 
 # The rules of TFJob 1.8 (its e2e tests: Never {0: no, 1: no}; OnFailure {0: no, 1: restart}; ExitCode {0: no, 1: no,
 # 128 and more: restart}). With `backoffLimit: 1` a program that is restarted is tried twice. Its `Always`, which runs a

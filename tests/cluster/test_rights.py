@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
-from .api import Object
+from hack.cluster.client import Object
+
 from .conftest import Jobs
-from .jobs import Job, Values, shell
+from .jobs import Job
+from .programs import Values, shell
 
 ACCOUNT = "tensorflow-job"
 TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from .conftest import Jobs
-from .jobs import DIGITS, Helm, Job, digits
+from .jobs import Helm, Job
+from .programs import DIGITS, digits
 
 # Seconds of training, with a checkpoint every second or less.
 STEPS = 1200

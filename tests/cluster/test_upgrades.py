@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from .conftest import Jobs
-from .jobs import CHART, Helm, Job, Values, helm_program, shell
+from .jobs import Helm, Job, helm_program
+from .programs import CHART, Values, shell
 
 Tool = Literal["helm3", "helm4", "apply"]
 WITH_EVERY_TOOL = pytest.mark.parametrize("tool", ["helm3", "helm4", "apply"])

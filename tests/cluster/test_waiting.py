@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import Jobs
-from .jobs import Job, Values, seconds_between, shell
+from .jobs import Job, seconds_between
+from .programs import Values, shell
 
 START = 25
 UNSTARTABLE = 5
