@@ -42,7 +42,7 @@ ROUNDS = 4
 STEPS = 2500
 WARM_UP = 300
 
-# Tells when it starts, and what memory its parent has needed until then.
+# Prints when it starts, and the peak memory of its parent until then.
 PROBE = ["sh", "-c", 'date +%s%N; grep VmHWM "/proc/$PPID/status"; exit 0']
 
 # A program that begins when a file is there, with what takes long done before.
@@ -145,7 +145,7 @@ def _cpu_of_children() -> float:
 
 
 def _running(results: Results, files: Path, folder: Path) -> None:
-    """Memory of the entrypoint while its program runs, and of one that is parked."""
+    """Memory of the entrypoint while its program runs, and of one that waits after its end."""
     for kind in ("running", "parked"):
         task = _Task(files, folder, _job(["sleep", "60"]))
         if kind == "parked":
@@ -283,8 +283,8 @@ class _Training:
         return next(when for when, steps in self._lines if steps >= step)
 
     def steps_at(self, when: float) -> float:
-        """How many steps were done then, as far as can be told from the lines before and after."""
-        after = next(number for number, (told, _) in enumerate(self._lines) if told >= when)
+        """How many steps were done then, interpolated between the lines before and after."""
+        after = next(number for number, (printed, _) in enumerate(self._lines) if printed >= when)
         (began, low), (ended, high) = self._lines[after - 1], self._lines[after]
         return low + (high - low) * (when - began) / (ended - began)
 
@@ -296,7 +296,7 @@ class _Training:
             if found := re.match(r"step (\d+) of", line):
                 self._lines.append((time.monotonic(), int(found[1])))
         self._code = chief.wait()
-        self.ready = True  # also when it fell before: `wait` tells that
+        self.ready = True  # also when it failed before: `wait` returns its status
 
 
 def _addresses(replicas: Mapping[str, int]) -> dict[str, list[str]]:

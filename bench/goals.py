@@ -33,7 +33,7 @@ def _cluster(rows: Rows | None) -> Iterator[Goal]:
             yield f"`helm install` and start of the lifecycle, {row['tasks']} tasks", row["scaled"], " s", 3
         if row["tasks"] >= 1000:
             largest = max(row["job_bytes"], row["status_bytes"]) / 1024
-            yield f"{row['tasks']:,} tasks: larger of the ConfigMaps that tell of the job", largest, " KiB", 32
+            yield f"{row['tasks']:,} tasks: larger of the ConfigMaps about the job", largest, " KiB", 32
         if row["tasks"] == 100:
             yield "idle cost at 100 tasks", row["idle_millicores"], " millicores", 5
         if row["tasks"] == 1000:
@@ -44,7 +44,7 @@ def _cluster(rows: Rows | None) -> Iterator[Goal]:
             yield "5,000 tasks: outcome recorded after the deciding exit", row["recorded"], " s", 2
     ours, theirs = rows.one("real release"), rows.one("real tfjob")
     if ours and theirs:
-        yield "real containers: freed so many times faster than TFJob", theirs["over"][0] / ours["over"][0], "", -5
+        yield "real containers: freed faster than TFJob, times", theirs["over"][0] / ours["over"][0], "", -5
 
 
 def _entrypoint(rows: Rows | None) -> Iterator[Goal]:
@@ -56,4 +56,4 @@ def _entrypoint(rows: Rows | None) -> Iterator[Goal]:
     yield "memory while the program runs", rows.one("running")["resident"], " MiB", 12
     for kind, title in (("output", "output of the program"), ("steps", "steps a second, digits example")):
         if rows.one(kind):
-            yield f"{title}, with the entrypoint by without", rows.one(kind)["ratio"], "", -0.99
+            yield f"{title}, with the entrypoint divided by without", rows.one(kind)["ratio"], "", -0.99

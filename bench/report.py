@@ -47,10 +47,10 @@ def _intro(parts: dict[str, Any]) -> list[str]:
 def _entrypoint(rows: Rows) -> list[str]:
     lines = []
     for row in rows.all("start"):
-        added = f"{row['milliseconds']:.0f} ms ({row['least']:.0f} at the least; {row['cpu']:.0f} ms of CPU)"
+        added = f"{row['milliseconds']:.0f} ms ({row['least']:.0f} minimum; {row['cpu']:.0f} ms of CPU)"
         lines.append([f"added before the program starts, job of {row['tasks']:,} tasks", added, "60 ms"])
         lines.append(["peak memory until then", f"{row['peak']:.1f} MiB", "16 MiB"])
-    titles = {"running": "memory while the program runs", "parked": "memory of a parked task"}
+    titles = {"running": "memory while the program runs", "parked": "memory of a finished task that waits"}
     for kind, title in titles.items():
         for row in rows.all(kind):
             goal = "12 MiB" if kind == "running" else ""

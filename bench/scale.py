@@ -20,15 +20,15 @@ def section(rows: Rows) -> list[str]:
         "## Start",
         "",
         "From the command to pods that run, on fake nodes that start a container at once: what is left is the cost of "
-        "the control plane and of the controllers. The controller manager makes 20 pods a second, whoever asks for "
-        "them, and 30 at once. A bare StatefulSet of the same size and pods is the measure. *Lifecycle starts*: until "
-        "the sets have been given their sizes, `helm install` included. *Rate*: pods a second after the first 30, as a "
-        "share of the bare set's; what three sets need more than one at their beginning is in the seconds. *Names*: "
-        "until every pod has a name in DNS (TFJob makes a Service for each). Writes: by all clients.",
+        "the control plane and of the controllers. The controller manager creates 20 pods a second, whoever asks for "
+        "them, after a burst of 30. A bare StatefulSet of the same size and pods is the measure. *Lifecycle starts*: "
+        "until the sets have been given their sizes, `helm install` included. *Rate*: pods a second after the first "
+        "30, as a share of the bare set's; the extra time that three sets need at their start is in the seconds. "
+        "*Names*: until every pod has a name in DNS (TFJob creates a Service for each). Writes: by all clients.",
         "",
         *table(
-            "tasks | bare set: all run | release: lifecycle starts / 3 | all run | rate / 0.95 | told Running | writes "
-            "| TFJob: all run | names | told Running | writes",
+            "tasks | bare set: all run | release: lifecycle starts / 3 | all run | rate / 0.95 | reported Running | "
+            "writes | TFJob: all run | names | reported Running | writes",
             (_start_row(rows, tasks) for tasks in sizes(rows)),
         ),
         "",
@@ -36,12 +36,12 @@ def section(rows: Rows) -> list[str]:
         "",
         "## End",
         "",
-        "From the end of the chief's program. The fake nodes let go of a pod at once; containers that take their time "
-        "are below. *Scaled*: all sets asked for 0. TFJob with `cleanPodPolicy: Running`; by default its pods stay.",
+        "From the end of the chief's program. Fake nodes remove a pod at once; containers, which take their time, "
+        "are below. *Scaled*: all sets scaled to 0. TFJob with `cleanPodPolicy: Running`; by default it keeps them.",
         "",
         *table(
-            "tasks | release: outcome told / 2 | scaled | all gone | Job complete | bare set scaled to 0: all gone | "
-            "TFJob: outcome told | all gone",
+            "tasks | release: outcome recorded / 2 | scaled | all gone | Job complete | bare set scaled to 0: all gone "
+            "| TFJob: outcome recorded | all gone",
             (_end_row(rows, tasks) for tasks in sizes(rows)),
         ),
         "",
@@ -49,8 +49,8 @@ def section(rows: Rows) -> list[str]:
         "",
         "## What it takes",
         "",
-        "The lifecycle of one release (a Python program in a pod of its own, gone with the job), and TFJob's operator "
-        "(one for the cluster, stays).",
+        "The lifecycle of one release (a Python program in a pod of its own, removed with the job), and TFJob's "
+        "operator (one for the whole cluster, permanent).",
         "",
         *table(
             "tasks | lifecycle: peak MiB / 64 | CPU s until all run / 30 | CPU s in all | idle, millicores / 5 | "
@@ -91,11 +91,11 @@ def _start_row(rows: Rows, tasks: int) -> list[Any]:
         seconds(ours, "scaled"),
         seconds(ours, "running"),
         f"{share(bare, ours):.2f}" if bare and tasks >= 100 else "",
-        seconds(ours, "told", "running"),
+        seconds(ours, "reported", "running"),
         number(ours["writes"]),
         seconds(theirs, "running"),
         seconds(theirs, "named"),
-        seconds(theirs, "told"),
+        seconds(theirs, "reported"),
         number(theirs["writes"]) if theirs else "",
     ]
 
@@ -149,10 +149,10 @@ def _failures(rows: Rows) -> list[str]:
             "## Failures",
             "",
             "One program in a hundred fails within a minute. Each must be counted once as a restart; "
-            "failures that fall together are one wave, and count once for `backoffLimit`.",
+            "failures close together are one wave, which counts once for `backoffLimit`.",
             "",
             *table(
-                "tasks | programs that failed | restarts told | waves counted | writes of the status",
+                "tasks | programs that failed | restarts recorded | waves counted | writes of the status",
                 (
                     [
                         number(row["tasks"]),
@@ -167,14 +167,14 @@ def _failures(rows: Rows) -> list[str]:
         if "fallen" in row:
             lines += [
                 f"All {row['fallen']} workers of {row['tasks']:,} tasks fail at once: {row['fallen_restarts']} "
-                f"restarts told, {row['fallen_failures']} counted, {row['fallen_writes']} writes of a status of "
+                f"restarts recorded, {row['fallen_failures']} counted, {row['fallen_writes']} writes of a status of "
                 f"at most {row['status_bytes']:,} bytes until all run again.",
                 "",
             ]
     for row in rows.all("fails while it starts"):
         lines += [
             f"A job of {row['tasks']:,} tasks whose chief fails for good when 30 % of its pods exist ({row['made']} "
-            f"were made): failure told after {row['recorded']:.1f} s, all pods gone after {row['gone']:.1f} s, "
+            f"were made): failure recorded after {row['recorded']:.1f} s, all pods gone after {row['gone']:.1f} s, "
             f"everything freed for good after {row['freed']:.1f} s; {row['left']} pods left, "
             f"{row['made_after_release']} made after that.",
             "",
@@ -195,9 +195,9 @@ def _many(rows: Rows) -> list[str]:
     ]
     keys = {
         "all pods run": "running",
-        "all jobs told Running": "told",
+        "all jobs reported Running": "reported",
         "names for all pods": "named",
-        "last outcome told, from its chief's end": "recorded",
+        "last outcome recorded, from its chief's end": "recorded",
         "all pods gone, from the last chief's end": "gone",
         "writes by all clients until all run": "writes",
     }
@@ -212,7 +212,11 @@ def _real(rows: Rows) -> list[str]:
     ours, theirs = rows.one("real release"), rows.one("real tfjob")
     if not ours or not theirs:
         return []
-    titles = {"outcome told": "recorded", "parameter server gone": "ps", "all pods gone, and their GPUs free": "over"}
+    titles = {
+        "outcome recorded": "recorded",
+        "parameter server gone": "ps",
+        "all pods gone, and their GPUs free": "over",
+    }
 
     def spread(figures: Sequence[float]) -> str:
         median, least, most = figures
@@ -224,9 +228,9 @@ def _real(rows: Rows) -> list[str]:
     return [
         f"## {ours['jobs']} of each kind with real containers",
         "",
-        "On the real node: a chief, two workers and a parameter server each, whose programs leave SIGTERM alone, as a "
-        "TensorFlow server and most programs do. Median (least to most) from the end of the chief's program; the "
-        "chiefs end one after the other. TFJob with its clean-up switched on.",
+        "On the real node: a chief, two workers and a parameter server each, whose programs do not handle SIGTERM, as "
+        "TensorFlow servers and most programs do not. Median (least to most) from the end of the chief's program; the "
+        "chiefs end one after the other. TFJob with its clean-up enabled.",
         "",
         *table(" | release | TFJob | times faster / 5", cells),
         "",

@@ -1,4 +1,4 @@
-"""The cluster that the tests use: the one that KUBECONFIG and an image name give, or the kit's own."""
+"""The cluster for tests and benchmarks: the one that KUBECONFIG and CLUSTER_TEST_IMAGE name, or the kit's own."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from .settings import KIT, KUBECONFIG, PROGRAMS, PYTHON_IMAGE, TENSORFLOW_IMAGE
 
-# Settings for a cluster of somebody else's, all in the environment.
+# Environment variables that name another cluster.
 IMAGE = "CLUSTER_TEST_IMAGE"
 SMALL_IMAGE = "CLUSTER_TEST_PYTHON_IMAGE"
 ACCESS_MODE = "CLUSTER_TEST_ACCESS_MODE"
 
 
 class CannotRunError(Exception):
-    """The cluster tests cannot run here; the text says why."""
+    """The cluster tests cannot run here; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,17 @@ def find() -> Target:
     image = os.environ.get(IMAGE, "")
     if image:
         if not os.environ.get("KUBECONFIG"):
-            raise CannotRunError(f"{IMAGE} is set, but KUBECONFIG does not say which cluster has that image")
+            raise CannotRunError(f"{IMAGE} is set, but KUBECONFIG is not; set it to the cluster that has this image")
         if not shutil.which("kubectl"):
-            raise CannotRunError("there is no kubectl")
+            raise CannotRunError("kubectl is not installed")
         small = os.environ.get(SMALL_IMAGE, image)
         return Target(dict(os.environ), image, small, os.environ.get(ACCESS_MODE, "ReadWriteMany"), False)
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or os.geteuid() != 0:
         raise CannotRunError(
-            f"a cluster of our own needs root on x86-64 Linux; another cluster can be given by KUBECONFIG and {IMAGE}"
+            f"the tests' own cluster needs root on x86-64 Linux; to use another cluster, set KUBECONFIG and {IMAGE}"
         )
     if not (PROGRAMS / "kubectl").exists() and not shutil.which("go"):
-        raise CannotRunError("a cluster of our own is built with Go, and there is no go")
+        raise CannotRunError("the tests' own cluster is built with Go, which is not installed")
     environ = {**os.environ, "KUBECONFIG": str(KUBECONFIG), "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
     target = Target(environ, TENSORFLOW_IMAGE, PYTHON_IMAGE, "ReadWriteMany", True)
     # One that answers is taken as it is: another session may use it, and have cut off a node.

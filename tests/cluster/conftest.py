@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hack.cluster import target
-from hack.cluster.client import Api
+from hack.cluster.proxy import Api
 from hack.cluster.target import Target
 
 from . import measure
@@ -36,7 +36,7 @@ class Jobs:
         self.all: list[Job] = []
 
     def new(self, name: str = "job", helm: Helm | None = None) -> Job:
-        """A job that is not installed yet; with Helm 4 where there is one, unless said otherwise."""
+        """A job that is not installed yet; with Helm 4 where there is one, unless `helm` is given."""
         chosen: Helm = helm or ("helm4" if self.target.helm("helm4") else "helm3")
         job = Job(self.target, self.namespace, name, chosen)
         self.all.append(job)

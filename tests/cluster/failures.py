@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 
-from hack.cluster.client import ApiError
+from hack.cluster.proxy import ApiError
 
 from .jobs import Job
 from .namespaces import Namespace

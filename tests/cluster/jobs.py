@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 import pytest
 import yaml
 
-from hack.cluster.client import ApiError, Object
+from hack.cluster.proxy import ApiError, Object
 from hack.cluster.target import Target
 
 from .measure import Seconds, measure
@@ -39,7 +39,7 @@ class Job:
     def __init__(self, target: Target, namespace: Namespace, release: str, helm: Helm) -> None:
         self.target, self.namespace, self.release = target, namespace, release
         self.name = release
-        """Its full name: another one as a subchart."""
+        """Its full name: as a subchart not the release's."""
         self.helm: Helm = helm
         self.measured: Seconds | None = None
 
@@ -127,9 +127,9 @@ class Job:
         return {item["metadata"]["labels"]["tensorflow-job/role"]: item["spec"]["replicas"] for item in items}
 
     def events(self) -> list[tuple[str, str, str]]:
-        """What the lifecycle told as Events of its Job: (type, reason, message), oldest first."""
+        """The Events of its Job that the lifecycle created: (type, reason, message), oldest first."""
         fields = f"involvedObject.kind=Job,involvedObject.name={self.controller}"
-        found = [event for event in self.namespace.list("events", fieldSelector=fields) if _is_told(event)]
+        found = [event for event in self.namespace.list("events", fieldSelector=fields) if _is_by_lifecycle(event)]
         # Their names end in the time, in nanoseconds.
         found.sort(key=lambda event: str(event["metadata"]["name"]))
         return [(event["type"], event["reason"], event["message"]) for event in found]
@@ -180,9 +180,9 @@ class Job:
             pytest.fail(f"{command} in {task}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
-    def tell(self, task: str, word: str) -> None:
-        """Say this word to a shell program that waits for it (`told WORD`)."""
-        self.exec(task, "sh", "-c", f'mkdir -p "$HOME"; touch "$HOME/{word}"')
+    def tell(self, task: str, name: str) -> None:
+        """Let a shell program that waits for this (`wait_for NAME`) go on."""
+        self.exec(task, "sh", "-c", f'mkdir -p "$HOME"; touch "$HOME/{name}"')
 
     def kill_program(self, task: str) -> None:
         """SIGKILL to everything in the container but its first process."""
@@ -208,7 +208,7 @@ class Job:
         return str(pod["uid"])
 
     def in_volume(self, script: str) -> str:
-        """What a shell script says in a pod that has the checkpoint claim at /checkpoints."""
+        """The output of a shell script in a pod that has the checkpoint claim at /checkpoints."""
         name = f"{self.name}-look"
         container = {
             "name": "look",
@@ -329,5 +329,5 @@ def _image(name: str) -> Values:
     return {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}
 
 
-def _is_told(event: Object) -> bool:
+def _is_by_lifecycle(event: Object) -> bool:
     return bool(event.get("source", {}).get("component") == "tensorflow-job")

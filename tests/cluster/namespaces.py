@@ -12,14 +12,14 @@ from typing import TypeVar
 
 import pytest
 
-from hack.cluster.client import Api, ApiError, Object
+from hack.cluster.proxy import Api, ApiError, Object
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """An object as the watch told it, and when that was."""
+    """An object as the watch reported it, and when."""
 
     time: float
     type: str
@@ -134,7 +134,7 @@ class Namespace:
 
 
 def _or_none(condition: Callable[[], T | None]) -> T | None:
-    """What the condition says; None while the API cannot tell."""
+    """The value of the condition; None while the API does not answer."""
     try:
         return condition()
     except ApiError as error:

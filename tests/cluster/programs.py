@@ -13,17 +13,17 @@ ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "chart"
 DIGITS = ROOT / "examples/digits"
 
-# Every shell program tells when it ended, and can wait for a word of the test (Job.tell).
+# Every shell program prints when it ended, and can wait for a signal from the test (Job.tell).
 _PRELUDE = """
 trap 'code=$?; date "+ended at %s.%N"; exit $code' EXIT
-told() { while ! test -e "$HOME/$1"; do sleep 0.1; done; rm "$HOME/$1"; }
+wait_for() { while ! test -e "$HOME/$1"; do sleep 0.1; done; rm "$HOME/$1"; }
 """
 
 
 def shell(script: str, **values: Any) -> Values:
-    """Values of a job whose every task runs a shell script; one worker, no claim, quick to go, unless said otherwise.
+    """Values of a job whose every task runs a shell script; one worker, no claim, short grace, unless `values` differ.
 
-    In the script `told NAME` waits until the test says NAME to this task.
+    In the script `wait_for NAME` waits until the test calls `job.tell(task, NAME)`.
     """
     job: Values = {
         "strategy": "Custom",
@@ -36,7 +36,7 @@ def shell(script: str, **values: Any) -> Values:
 
 
 def digits(steps: int, *arguments: str, **values: Any) -> Values:
-    """Values that train the digits example for a while, and tell when the program ended."""
+    """Values that train the digits example for a while, and print when the program ended."""
     program = {
         "command": ["sh", "-c", _PRELUDE + 'python3 train.py "$@"', "sh"],
         "args": [f"--steps={steps}", *arguments],

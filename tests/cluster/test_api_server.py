@@ -27,7 +27,7 @@ def api_server(own_cluster: Target) -> Iterator[Target]:
 
 
 def test_away_in_the_middle_of_a_run_while_a_program_fails(jobs: Jobs, api_server: Target) -> None:
-    script = "test $TASK_TYPE = ps && sleep 600; test -e $HOME/again && { told end; exit 0; }; "
+    script = "test $TASK_TYPE = ps && sleep 600; test -e $HOME/again && { wait_for end; exit 0; }; "
     script += "sleep 12; touch $HOME/again; exit 1"
     job = jobs.install(shell(script, ps={"replicas": 1}))
     job.wait_running()

@@ -65,10 +65,10 @@ def test_a_job_that_runs(job: Callable[[str], Job], tool: Tool) -> None:
         [task, "Running"] for task in ("worker-0", "worker-1", "ps-0")
     ]
     for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
-        told: dict[str, Any] = read(tool("status", "running", "-o", form)[0])
-        assert (told["phase"], told["runId"], told["lifecycle"]) == ("Running", run, "")
+        status: dict[str, Any] = read(tool("status", "running", "-o", form)[0])
+        assert (status["phase"], status["runId"], status["lifecycle"]) == ("Running", run, "")
         nodes = {task: pod["spec"]["nodeName"] for task, pod in job("running").pods.items()}
-        assert {one["task"]: one["node"] for one in told["tasks"]} == nodes
+        assert {item["task"]: item["node"] for item in status["tasks"]} == nodes
 
 
 def test_a_job_that_waits_says_for_what(job: Callable[[str], Job], tool: Tool) -> None:
@@ -123,8 +123,15 @@ def _read(leader: int) -> bytes:
 def test_the_progress_in_the_status_is_shown_also_after_the_end(job: Callable[[str], Job], tool: Tool) -> None:
     failing = job("failing")
     failing.wait_ended("Failed", disturbed=True)
-    told = {"step": 1200, "total": 5000, "loss": 0.25, "rate": 40.0, "task": "worker-0", "time": "2026-01-01T00:00:00Z"}
-    text = json.dumps({**failing.status, "progress": told})
+    progress = {
+        "step": 1200,
+        "total": 5000,
+        "loss": 0.25,
+        "rate": 40.0,
+        "task": "worker-0",
+        "time": "2026-01-01T00:00:00Z",
+    }
+    text = json.dumps({**failing.status, "progress": progress})
     failing.namespace.api.patch("configmaps", tool.namespace, "failing-status", {"data": {"status.json": text}})
     assert re.search(r"^progress +step 1200 of 5000 \(24 %\), loss 0.25$", tool("status", "failing")[0], re.MULTILINE)
     assert re.search(r"^failing +Failed +1 +24 % ", tool("status")[0], re.MULTILINE)
@@ -149,11 +156,11 @@ def test_wait_ends_with_1_after_a_failure_and_tells_the_last_lines(job: Callable
 def test_wait_ends_with_3_when_its_time_is_over(job: Callable[[str], Job], tool: Tool) -> None:
     job("suspended").wait_for_phase("Suspended")
     began = time.monotonic()
-    output, said = tool("wait", "suspended", "--timeout", "2s", code=3)
+    output, errors = tool("wait", "suspended", "--timeout", "2s", code=3)
     assert 2 <= time.monotonic() - began < 20
     assert output == ""
-    assert "suspended: Suspended (Suspended): suspended; nothing is held; waiting until somebody resumes it" in said
-    assert said.splitlines()[-1].endswith("not ended within 2 s")
+    assert "suspended: Suspended (Suspended): suspended; nothing is held; waiting until somebody resumes it" in errors
+    assert errors.splitlines()[-1].endswith("not ended within 2 s")
 
 
 def test_wait_and_logs_end_with_2_when_the_job_is_uninstalled(job: Callable[[str], Job], tool: Tool) -> None:
@@ -164,15 +171,15 @@ def test_wait_and_logs_end_with_2_when_the_job_is_uninstalled(job: Callable[[str
     assert wait.stderr.readline() == "removed: Running: all 1 tasks run or are done\n"
     removed.uninstall()
     for process in (wait, logs):
-        _, said = ended(process, 2)
-        assert said.splitlines()[-1] == "Error: job removed is not there any more: it was uninstalled"
+        _, errors = ended(process, 2)
+        assert errors.splitlines()[-1] == "Error: job removed is not there any more: it was uninstalled"
 
 
 @pytest.mark.parametrize("command", ["status", "wait", "logs"])
 def test_a_job_that_is_not_there(job: Callable[[str], Job], tool: Tool, command: str) -> None:
     job("running").wait_running()
-    _, said = tool(command, "runing", code=2)
-    assert said == (
+    _, errors = tool(command, "runing", code=2)
+    assert errors == (
         f"Error: there is no job runing in namespace {tool.namespace}; it is not installed yet, or was uninstalled. "
         "There is running\n"
     )
@@ -202,38 +209,38 @@ def test_logs_follow_through_restarts_and_new_pods_until_the_end_and_wait_ends_w
     # The new ones have printed, so that nothing is left to come but the end.
     while len([line for line in seen if "line 3 of" in line]) < 5:
         seen.append(follow.stdout.readline())
-    told, _ = tool("status", "running")
-    assert re.search(r"^worker-1 +Running +\S+ +1 +last exit 3: the program failed; its log", told, re.MULTILINE)
+    status, _ = tool("status", "running")
+    assert re.search(r"^worker-1 +Running +\S+ +1 +last exit 3: the program failed; its log", status, re.MULTILINE)
     previous, _ = tool("logs", "running", "--previous", "--task", "worker-1", "--tail", "2")
     assert [line.split(" | ")[1].split()[0] for line in previous.splitlines()] == ["falls", "ended"]
     one, _ = tool("logs", "running", "--task", "worker-0", "--task", "ps")
     assert {line.split()[0] for line in one.splitlines()} == {"worker-0", "ps-0"}
     running.tell("worker-0", "end")
-    rest, said = ended(follow)
+    rest, errors = ended(follow)
     lines = [*seen, *rest.splitlines(keepends=True)]
     starts = [match[1] for line in lines if (match := re.fullmatch(r"\S+ +\| start of (\S+)\n", line))]
     assert sorted(starts) == ["ps-0", "ps-0", "worker-0", "worker-1", "worker-1"]
     assert sorted(line for line in lines if "line 2 of worker-1" in line) == ["worker-1  | line 2 of worker-1\n"] * 2
     assert [line for line in lines if line.endswith("| falls\n")] == ["worker-1  | falls\n"]
-    assert re.match(r"running: Succeeded after \d+ s \(Completed\): worker-0 exited 0\n", said)
-    output, told = ended(wait)
-    assert output == said
-    assert "running: Running: all 3 tasks run or are done\n" in told
+    assert re.match(r"running: Succeeded after \d+ s \(Completed\): worker-0 exited 0\n", errors)
+    output, errors = ended(wait)
+    assert output == errors
+    assert "running: Running: all 3 tasks run or are done\n" in errors
 
 
 def test_after_the_end_the_lifecycles_log_is_printed(job: Callable[[str], Job], tool: Tool) -> None:
     job("failing").wait_ended("Failed", disturbed=True)
     for arguments in ((), ("--follow",)):
-        output, said = tool("logs", "failing", *arguments)
+        output, errors = tool("logs", "failing", *arguments)
         log = job("failing").lifecycle_log()
         assert output == "".join(f"lifecycle | {line}\n" for line in log.splitlines())
-        assert said.startswith("failing: Failed after")
+        assert errors.startswith("failing: Failed after")
 
 
 def test_a_task_that_is_not_there_is_refused(job: Callable[[str], Job], tool: Tool) -> None:
     job("waiting").wait_for_message("Insufficient")
-    _, said = tool("logs", "waiting", "--task", "worker-2", code=2)
-    assert "--task worker-2: no such task; this job has worker-0 to worker-1" in said
+    _, errors = tool("logs", "waiting", "--task", "worker-2", code=2)
+    assert "--task worker-2: no such task; this job has worker-0 to worker-1" in errors
 
 
 # --- several jobs in one release ----------------------------------------------------------------------------------
@@ -258,8 +265,8 @@ def test_a_release_with_two_jobs(shared_jobs: Jobs, tool: Tool, tmp_path: Path) 
     assert [line.split()[0] for line in listed.splitlines()[1:]] == ["both-train", "both-tune"]
     alone, _ = tool("status", "both-train")
     assert re.match(rf"job +both-train in namespace {tool.namespace}, release both\n", alone)
-    _, said = tool("wait", "both", code=2)
-    assert said == "Error: release both has several jobs; name one of them: both-train, both-tune\n"
+    _, errors = tool("wait", "both", code=2)
+    assert errors == "Error: release both has several jobs; name one of them: both-train, both-tune\n"
     shared_jobs.all.remove(release)
 
 
@@ -280,11 +287,11 @@ def test_the_rights_to_look_are_enough_and_each_one_that_is_missing_is_named(
     ):
         mine, own = looker(*words, code=code), tool(*words, code=code)
         assert len(mine[0].splitlines()) == len(own[0].splitlines())
-        _, said = nobody(*words, code=2)
+        _, errors = nobody(*words, code=2)
         error = rf"Error: you have no right to (get|list) configmaps in namespace {tool.namespace}; ask who .*\n"
-        assert re.fullmatch(error, said)
-    _, said = looker("status", "-A", code=2)
-    assert said.startswith("Error: you have no right to list configmaps in the whole cluster; ask")
+        assert re.fullmatch(error, errors)
+    _, errors = looker("status", "-A", code=2)
+    assert errors.startswith("Error: you have no right to list configmaps in the whole cluster; ask")
     output, _ = looker("doctor", "-f", str(ROOT / "examples/digits/values.yaml"), code=1)
     assert re.search(r"^rights to install +problem +you may not create, patch, update, delete", output, re.MULTILINE)
     assert re.search(r"^rights to look +ok ", output, re.MULTILINE)

@@ -14,7 +14,7 @@ DEAF = 'trap "" TERM INT HUP; while :; do sleep 1; done'
 
 
 def test_parameter_servers_that_ignore_sigterm_do_not_delay_the_release(jobs: Jobs) -> None:
-    script = f"test $TASK_TYPE = ps && {{ {DEAF}; }}; told end"
+    script = f"test $TASK_TYPE = ps && {{ {DEAF}; }}; wait_for end"
     job = jobs.install(shell(script, ps={"replicas": 2}, terminationGracePeriodSeconds=60))
     _end_when_all_run(job, "worker-0")
     job.wait_ended("Succeeded")
@@ -24,7 +24,7 @@ def test_parameter_servers_that_ignore_sigterm_do_not_delay_the_release(jobs: Jo
 
 
 def test_another_program_that_ignores_sigterm_is_killed_when_its_grace_is_over(jobs: Jobs) -> None:
-    script = f"test $TASK_TYPE = worker && {{ {DEAF}; }}; told end"
+    script = f"test $TASK_TYPE = worker && {{ {DEAF}; }}; wait_for end"
     job = jobs.install(shell(script, chief={"replicas": 1}, terminationGracePeriodSeconds=6))
     _end_when_all_run(job, "chief-0")
     job.wait_ended("Succeeded", disturbed=True)
@@ -45,7 +45,7 @@ def test_another_program_that_ignores_sigterm_is_killed_when_its_grace_is_over(j
 
 def test_a_program_that_asks_for_time_to_save_gets_it(jobs: Jobs) -> None:
     saves = 'trap "sleep 2; echo saved > $CHECKPOINT_DIR/saved; exit" TERM; while :; do sleep 0.1; done'
-    script = f"test $TASK_TYPE = chief && {{ told end; exit; }}; {saves}"
+    script = f"test $TASK_TYPE = chief && {{ wait_for end; exit; }}; {saves}"
     values = shell(script, chief={"replicas": 1}, checkpoint={"enabled": True}, terminationGracePeriodSeconds=30)
     job = jobs.install(values)
     _end_when_all_run(job, "chief-0")
@@ -55,7 +55,7 @@ def test_a_program_that_asks_for_time_to_save_gets_it(jobs: Jobs) -> None:
 
 def test_a_program_that_forks_leaves_no_zombie_and_no_process_behind(jobs: Jobs) -> None:
     # Orphans that end at once, and one of the program's own group that would stay.
-    script = 'for i in 1 2 3 4 5; do (sh -c "sleep 0.1 & exec true" &); done; (sleep 600 &); told end; exit 1'
+    script = 'for i in 1 2 3 4 5; do (sh -c "sleep 0.1 & exec true" &); done; (sleep 600 &); wait_for end; exit 1'
     job = jobs.install(shell(script, restart={"backoffLimit": 1}))
     job.wait_running()
     job.wait_for_log("worker-0", "worker-0 runs")
@@ -92,7 +92,7 @@ def test_containers_beside_the_task_are_no_part_of_how_it_ends(jobs: Jobs) -> No
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
     }
     values = shell(
-        "test -e $HOME/again || { touch $HOME/again; exit 1; }; told end",
+        "test -e $HOME/again || { touch $HOME/again; exit 1; }; wait_for end",
         initContainers=[{"name": "mesh", "restartPolicy": "Always", **beside}],
         extraContainers=[{"name": "logs", **beside}],
     )
@@ -103,7 +103,7 @@ def test_containers_beside_the_task_are_no_part_of_how_it_ends(jobs: Jobs) -> No
     assert (status["decidingTask"], status["exitCode"], status["failures"]) == ("worker-0", 0, 1)
 
 
-def test_a_program_that_prints_100_megabytes_ends_as_fast_and_its_last_lines_are_told(jobs: Jobs) -> None:
+def test_a_program_that_prints_100_megabytes_ends_as_fast_and_its_last_lines_are_kept(jobs: Jobs) -> None:
     # 2 million lines of 50 bytes.
     script = "yes 'a line of a program that prints more than it needs' | head -n 2000000; echo the last words"
     job = jobs.install(shell(script))

@@ -9,7 +9,9 @@ from .programs import shell
 
 
 def test_lost_in_the_middle_of_a_run(jobs: Jobs) -> None:
-    job = jobs.install(shell("test -e $HOME/again && { told end; exit 0; }; told fail; touch $HOME/again; exit 1"))
+    job = jobs.install(
+        shell("test -e $HOME/again && { wait_for end; exit 0; }; wait_for fail; touch $HOME/again; exit 1")
+    )
     job.wait_running()
     job.tell("worker-0", "fail")
     job.wait_until("the failure is counted", lambda: job.status["failures"] == 1)
@@ -26,7 +28,9 @@ def test_lost_in_the_middle_of_a_run(jobs: Jobs) -> None:
 
 
 def test_lost_when_a_program_fails_the_failure_is_counted_once_by_the_next(jobs: Jobs) -> None:
-    job = jobs.install(shell("test -e $HOME/again && { told end; exit 0; }; told fail; touch $HOME/again; exit 1"))
+    job = jobs.install(
+        shell("test -e $HOME/again && { wait_for end; exit 0; }; wait_for fail; touch $HOME/again; exit 1")
+    )
     job.wait_running()
     job.delete_lifecycle_pod()
     job.tell("worker-0", "fail")
@@ -41,7 +45,7 @@ def test_lost_when_a_program_fails_the_failure_is_counted_once_by_the_next(jobs:
 
 
 def test_lost_right_before_the_end(jobs: Jobs) -> None:
-    job = jobs.install(shell("told end; echo the last words", worker={"replicas": 1}, ps={"replicas": 1}))
+    job = jobs.install(shell("wait_for end; echo the last words", worker={"replicas": 1}, ps={"replicas": 1}))
     job.wait_running()
     job.delete_lifecycle_pod()
     job.tell("worker-0", "end")
@@ -67,8 +71,8 @@ def test_lost_between_deciding_and_releasing(jobs: Jobs) -> None:
     assert "Failed (TaskFailed): worker-0 exited 3" in job.lifecycle_log()
 
 
-def test_a_failure_is_told_in_the_log_even_when_a_controller_was_lost_before(jobs: Jobs) -> None:
-    job = jobs.install(shell("told end; echo the last words; exit 3", restart={"policy": "Never"}))
+def test_a_failure_is_in_the_log_even_when_a_controller_was_lost_before(jobs: Jobs) -> None:
+    job = jobs.install(shell("wait_for end; echo the last words; exit 3", restart={"policy": "Never"}))
     job.wait_running()
     job.wait_for_other_controller(job.delete_lifecycle_pod())
     job.tell("worker-0", "end")

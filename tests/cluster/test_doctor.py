@@ -109,16 +109,16 @@ def test_without_a_cluster_each_command_says_so_in_a_sentence(
         json.dumps({"kind": "Config", "apiVersion": "v1", "current-context": "c", **config})
     )
     silent = Tool(cluster, "team", tmp_path / "config")
-    _, said = silent(*words, code=2)
-    assert said == (
+    _, errors = silent(*words, code=2)
+    assert errors == (
         "Error: the cluster does not answer (The connection to the server 127.0.0.1:9 was refused); check the network, "
         "and --context\n"
     )
-    _, said = silent(*words, "--context", "other", code=2)
-    assert "other" in said
-    assert said.endswith("`kubectl config get-contexts` lists the contexts there are\n")
+    _, errors = silent(*words, "--context", "other", code=2)
+    assert "other" in errors
+    assert errors.endswith("`kubectl config get-contexts` lists the contexts there are\n")
 
 
 def test_a_namespace_that_is_not_there(cluster: Target) -> None:
-    _, said = Tool(cluster, "no-such-team")("status", "job", code=2)
-    assert said == "Error: there is no namespace no-such-team; give the one of the job with --namespace\n"
+    _, errors = Tool(cluster, "no-such-team")("status", "job", code=2)
+    assert errors == "Error: there is no namespace no-such-team; give the one of the job with --namespace\n"

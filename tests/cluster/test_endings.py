@@ -10,7 +10,7 @@ from .conftest import Jobs
 from .jobs import Helm, Job, seconds_between
 from .programs import shell
 
-DRAIN = 'case $TASK_TYPE in chief) sleep 2;; evaluator) told "end"; echo evaluated;; worker) sleep 600;; esac'
+DRAIN = 'case $TASK_TYPE in chief) sleep 2;; evaluator) wait_for "end"; echo evaluated;; worker) sleep 600;; esac'
 
 
 @pytest.mark.parametrize("helm", ["helm3", "helm4"])

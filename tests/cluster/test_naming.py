@@ -29,7 +29,7 @@ names = [address.rpartition(":")[0] for role in cluster.values() for address in 
 print("found", json.dumps({name: address(name) for name in names}), flush=True)
 END
 python3 "$TMPDIR/look.py"
-told end
+wait_for end
 """
 
 
@@ -90,7 +90,7 @@ def test_two_releases_in_one_namespace_do_not_meet(jobs: Jobs) -> None:
 def test_a_job_with_the_longest_name_runs_in_every_role_to_its_end(jobs: Jobs) -> None:
     assert len(LONGEST) == 42
     one = {"replicas": 1}
-    script = LOOK_UP.replace("told end", "test $TASK_TYPE = evaluator && exit; told end")
+    script = LOOK_UP.replace("wait_for end", "test $TASK_TYPE = evaluator && exit; wait_for end")
     job = jobs.install(shell(script, chief=one, worker=one, ps=one, evaluator=one), LONGEST)
     job.wait_until("all tasks run or are done", lambda: job.status.get("phase") == "Running")
     job.wait_for_log("chief-0", "^found ")

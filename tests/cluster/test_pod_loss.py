@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from hack.cluster.client import ApiError
+from hack.cluster.proxy import ApiError
 
 from .conftest import Jobs
 from .jobs import Job
@@ -16,7 +16,7 @@ STARTS = 'echo $TASK_TYPE-$TASK_INDEX >> "$CHECKPOINT_DIR/starts"; '
 
 
 def test_a_worker_that_finished_does_not_train_again_in_a_new_pod(jobs: Jobs) -> None:
-    script = STARTS + "test $TASK_INDEX = 1 && { echo trained; exit 0; }; told end"
+    script = STARTS + "test $TASK_INDEX = 1 && { echo trained; exit 0; }; wait_for end"
     policy = {"successPolicy": "AllWorkers"}
     job = jobs.install(shell(script, worker={"replicas": 2}, checkpoint={"enabled": True}, completion=policy))
     job.wait_until("worker-1 has succeeded", lambda: job.status.get("succeeded") == {"worker": "1"})
@@ -34,7 +34,7 @@ def test_a_worker_that_finished_does_not_train_again_in_a_new_pod(jobs: Jobs) ->
 
 
 def test_all_pods_are_evicted_at_once_as_when_a_node_is_drained_and_the_job_still_ends_right(jobs: Jobs) -> None:
-    script = STARTS + 'test $TASK_TYPE = chief || sleep 600; told end; echo "the last words"'
+    script = STARTS + 'test $TASK_TYPE = chief || sleep 600; wait_for end; echo "the last words"'
     roles = {"chief": {"replicas": 1}, "worker": {"replicas": 2}, "ps": {"replicas": 1}}
     job = jobs.install(shell(script, **roles, checkpoint={"enabled": True}))
     job.wait_running()
@@ -58,7 +58,7 @@ def test_all_pods_are_evicted_at_once_as_when_a_node_is_drained_and_the_job_stil
 
 def test_with_the_overlay_a_drain_waits_for_a_parameter_server_and_moves_a_worker(jobs: Jobs) -> None:
     overlay = yaml.safe_load((ROOT / "values" / "disruption.yaml").read_text("utf-8"))
-    script = "test $TASK_TYPE = chief || sleep 600; told end"
+    script = "test $TASK_TYPE = chief || sleep 600; wait_for end"
     roles = {"chief": {"replicas": 1}, "worker": {"replicas": 1}, "ps": {"replicas": 1}}
     job = jobs.install(shell(script, **roles, **overlay))
     job.wait_running()

@@ -46,8 +46,8 @@ def test_policy_and_exit_code_decide_whether_a_program_is_tried_again(
     status = job.wait_ended("Failed" if code else "Succeeded")
     assert status["exitCode"] == code
     assert job.restarts("worker-0") + 1 >= tries
-    told = [message for _, reason, message in job.events() if reason == "TaskFailed"]
-    assert len(told) == tries - 1
+    counted = [message for _, reason, message in job.events() if reason == "TaskFailed"]
+    assert len(counted) == tries - 1
     if code == 0:
         assert status["message"] == "worker-0 exited 0"
     elif tries == 1:
@@ -60,7 +60,7 @@ def test_policy_and_exit_code_decide_whether_a_program_is_tried_again(
 
 
 def test_the_limit_counts_failures_of_restarted_containers_and_of_new_pods_alike_and_no_deletions(jobs: Jobs) -> None:
-    job = jobs.install(shell("told fail; exit 1", restart={"backoffLimit": 2}))
+    job = jobs.install(shell("wait_for fail; exit 1", restart={"backoffLimit": 2}))
     job.wait_running()
     job.tell("worker-0", "fail")
     job.wait_until("the first failure is counted", lambda: job.status["failures"] == 1)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hack.cluster.client import Object
+from hack.cluster.proxy import Object
 
 from .conftest import Jobs
 from .jobs import Job
@@ -77,7 +77,7 @@ def test_a_user_with_edit_installs_a_job_with_the_account_that_an_administrator_
     jobs: Jobs, no_account_of_its_own: Values
 ) -> None:
     user = as_user(jobs, "edit")
-    values = shell("told end", ps={"replicas": 1}, checkpoint={"enabled": True})
+    values = shell("wait_for end", ps={"replicas": 1}, checkpoint={"enabled": True})
     refused = jobs.new("refused").install(values, user, succeeds=False)
     assert 'cannot create resource "roles"' in refused.stderr or 'cannot get resource "roles"' in refused.stderr
 
@@ -95,7 +95,7 @@ def test_a_user_with_edit_installs_a_job_with_the_account_that_an_administrator_
 
 def test_a_user_with_admin_installs_a_job_as_it_is(jobs: Jobs) -> None:
     job = jobs.new()
-    job.install(shell("told end", ps={"replicas": 1}, checkpoint={"enabled": True}), as_user(jobs, "admin"))
+    job.install(shell("wait_for end", ps={"replicas": 1}, checkpoint={"enabled": True}), as_user(jobs, "admin"))
     job.wait_running()
     job.tell("worker-0", "end")
     job.wait_ended("Succeeded")

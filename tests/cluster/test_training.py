@@ -31,10 +31,10 @@ def test_the_digits_example_trains_and_helm_returns_when_it_has_succeeded(jobs: 
     log = jobs.target.run("kubectl", "logs", f"job/{job.controller}", "-n", jobs.namespace.name).stdout
     assert "Succeeded (Completed): chief-0 exited 0" in log
     assert _accuracy(log, 1500) > 0.9
-    told = [(kind, reason) for kind, reason, _ in job.events()]
-    assert told[-1] == ("Normal", "Succeeded")
-    assert ("Normal", "Running") in told
-    assert "Warning" not in [kind for kind, _ in told]
+    events = [(kind, reason) for kind, reason, _ in job.events()]
+    assert events[-1] == ("Normal", "Succeeded")
+    assert ("Normal", "Running") in events
+    assert "Warning" not in [kind for kind, _ in events]
 
     slices = jobs.namespace.list("endpointslices", labelSelector=f"kubernetes.io/service-name={job.name}")
     assert [slice_["endpoints"] for slice_ in slices if slice_.get("endpoints")] == []

@@ -130,7 +130,7 @@ def wait_for_run(job: Job, is_it: Callable[[str], bool], seconds: float = 90) ->
 def test_the_same_values_again_change_nothing_during_a_run_and_after_it(jobs: Jobs, tool: Tool) -> None:
     job = jobs.new(helm="helm3" if tool == "helm3" else "helm4")
     release = Release(job, tool)
-    values = shell("told end", worker={"replicas": 2})
+    values = shell("wait_for end", worker={"replicas": 2})
     release.install(values)
     job.wait_running()
     before, controller, lifecycle = uids(job), job.controller, job.lifecycle_pods[0]["metadata"]["uid"]
@@ -177,7 +177,7 @@ def test_a_changed_program_is_a_new_run_that_never_works_beside_the_old_one(jobs
 def test_a_run_that_is_over_is_repeated_when_run_is_raised_and_not_when_it_is_rolled_back_to(
     jobs: Jobs, helm: Helm
 ) -> None:
-    job = jobs.install(shell("told end; echo $WORD", env={"WORD": "a"}), helm=helm)
+    job = jobs.install(shell("wait_for end; echo $WORD", env={"WORD": "a"}), helm=helm)
     first = job.wait_running()["runId"]
     end(job)
     outcome = job.wait_ended("Succeeded")
@@ -253,7 +253,7 @@ def test_a_new_version_of_the_chart_takes_over_without_disturbing_the_training(
     job.wait_ended("Succeeded")
     assert pods_ever(job) == set(before.values())
 
-    # The same after the end: the outcome is told by the new Job.
+    # The same after the end: the new Job reports the outcome.
     existed, controller = pods_ever(job), job.controller
     release.install(values)
     job.wait_until("the Job in charge is Complete", lambda: job.controller != controller and job.condition("Complete"))
@@ -264,7 +264,7 @@ def test_a_new_version_of_the_chart_takes_over_without_disturbing_the_training(
 @WITH_EVERY_HELM
 def test_an_upgrade_by_force_erases_the_state_which_is_rebuilt(jobs: Jobs, helm: Helm, next_chart: Path) -> None:
     # Helm fails where an object cannot be replaced (a Job of the same name, any claim) and erases the state even then.
-    job = jobs.install(shell("told fail; exit 1", worker={"replicas": 2}), helm=helm)
+    job = jobs.install(shell("wait_for fail; exit 1", worker={"replicas": 2}), helm=helm)
     run = job.wait_running()["runId"]
     before, controller = uids(job), job.controller
     force = ["--force"] if helm == "helm3" else ["--force-replace", "--server-side=false"]

@@ -86,7 +86,7 @@ def test_tasks_held_by_a_scheduling_gate_wait_for_it_to_open(jobs: Jobs) -> None
     """As Kueue holds them while its queue has no room, and lets them in by taking the gate away."""
     deadlines = {"unstartableSeconds": UNSTARTABLE}
     job = jobs.new()
-    job.install(shell("told end", worker={"replicas": 2}, deadlines=deadlines, suspend=True))
+    job.install(shell("wait_for end", worker={"replicas": 2}, deadlines=deadlines, suspend=True))
     gates = {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}
     api, namespace = jobs.namespace.api, jobs.namespace.name
     api.patch("statefulsets", namespace, f"{job.name}-worker", {"spec": {"template": {"spec": gates}}})

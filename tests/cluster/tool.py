@@ -30,7 +30,7 @@ class Tool:
         self.namespace, self.environ = namespace, {**target.environ, **changes}
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """The command, going on; its output and what it says on standard error apart."""
+        """The command, running; its standard output and standard error apart."""
         command = [sys.executable, "-m", "tfconfig", *words, "-n", self.namespace]
         return subprocess.Popen(
             command, cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -38,7 +38,7 @@ class Tool:
         )  # fmt: skip
 
     def __call__(self, *words: str, code: int = 0) -> tuple[str, str]:
-        """Its output and what it says on standard error, once it has ended with this status."""
+        """Its standard output and standard error, once it has ended with this exit status."""
         return ended(self.start(*words), code)
 
     def works(self, *words: str) -> bool:
@@ -49,19 +49,19 @@ class Tool:
 
 
 def ended(process: subprocess.Popen[str], code: int = 0, seconds: float = 60) -> tuple[str, str]:
-    """What a command printed, once it has ended with this status."""
+    """The standard output and standard error of a command, once it has ended with this exit status."""
     try:
-        output, said = process.communicate(timeout=seconds)
+        output, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
-        output, said = process.communicate()
-        pytest.fail(f"{process.args!r} goes on:\n{output}\n{said}")
-    assert process.returncode == code, f"{process.args!r} ended with {process.returncode}:\n{output}\n{said}"
-    return output, said
+        output, errors = process.communicate()
+        pytest.fail(f"{process.args!r} is still running:\n{output}\n{errors}")
+    assert process.returncode == code, f"{process.args!r} ended with {process.returncode}:\n{output}\n{errors}"
+    return output, errors
 
 
 def as_account(jobs: Jobs, name: str, rules: list[dict[str, list[str]]], folder: Path) -> Tool:
-    """The tool of a user with these rights alone."""
+    """The tool as run by a user who has only these permissions."""
     namespace = jobs.namespace
     namespace.create("serviceaccounts", {"metadata": {"name": name}})
     namespace.create("roles", {"metadata": {"name": name}, "rules": rules})
@@ -71,7 +71,7 @@ def as_account(jobs: Jobs, name: str, rules: list[dict[str, list[str]]], folder:
     token = jobs.target.run("kubectl", "create", "token", name, "-n", namespace.name).stdout.strip()
     view = jobs.target.run("kubectl", "config", "view", "--raw", "--flatten", "--minify", "-o", "json").stdout
     config = json.loads(view)
-    config["users"] = [{"name": one["name"], "user": {"token": token}} for one in config["users"]]
+    config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
     file = folder / f"{name}.json"
     file.write_text(json.dumps(config))
     return Tool(jobs.target, namespace.name, file)
