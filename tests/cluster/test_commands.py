@@ -216,15 +216,15 @@ def test_logs_follow_through_restarts_and_new_pods_until_the_end_and_wait_ends_w
     one, _ = tool("logs", "running", "--task", "worker-0", "--task", "ps")
     assert {line.split()[0] for line in one.splitlines()} == {"worker-0", "ps-0"}
     running.tell("worker-0", "end")
-    rest, errors = ended(follow)
+    rest, outcome = ended(follow)
     lines = [*seen, *rest.splitlines(keepends=True)]
     starts = [match[1] for line in lines if (match := re.fullmatch(r"\S+ +\| start of (\S+)\n", line))]
     assert sorted(starts) == ["ps-0", "ps-0", "worker-0", "worker-1", "worker-1"]
     assert sorted(line for line in lines if "line 2 of worker-1" in line) == ["worker-1  | line 2 of worker-1\n"] * 2
     assert [line for line in lines if line.endswith("| falls\n")] == ["worker-1  | falls\n"]
-    assert re.match(r"running: Succeeded after \d+ s \(Completed\): worker-0 exited 0\n", errors)
+    assert re.match(r"running: Succeeded after \d+ s \(Completed\): worker-0 exited 0\n", outcome)
     output, errors = ended(wait)
-    assert output == errors
+    assert output == outcome
     assert "running: Running: all 3 tasks run or are done\n" in errors
 
 
