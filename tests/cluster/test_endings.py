@@ -6,17 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import Jobs
+from .conftest import HELMS, Jobs, SideBySide
 from .jobs import Helm, Job, seconds_between
 from .programs import shell
 
 DRAIN = 'case $TASK_TYPE in chief) sleep 2;; evaluator) wait_for "end"; echo evaluated;; worker) sleep 600;; esac'
 
 
-@pytest.mark.parametrize("helm", ["helm3", "helm4"])
 def test_a_failing_program_fails_helm_the_job_and_kubectl_wait_and_its_last_words_are_kept(
-    jobs: Jobs, helm: Helm
+    side_by_side: SideBySide,
 ) -> None:
+    side_by_side(_fails, HELMS)
+
+
+def _fails(jobs: Jobs, helm: Helm) -> None:
     script = "test $TASK_TYPE = ps && sleep 600; sleep 2; echo first words; sleep 0.2; echo last words >&2; exit 3"
     job = jobs.new(helm=helm)
     # Helm 4 says so at once; Helm 3 only when its time is over.

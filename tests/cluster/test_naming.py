@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from .conftest import Jobs
+from .conftest import HELMS, Jobs, SideBySide
 from .jobs import Helm, Job, helm_program
 from .programs import CHART, shell
 
@@ -40,8 +41,13 @@ def assert_finds_only_its_own(job: Job) -> None:
         assert json.loads(job.wait_for_log(task, r"^found (.*)$", 30)[1]) == own
 
 
-@pytest.mark.parametrize("helm", ["helm3", "helm4"])
-def test_two_aliases_of_the_chart_in_one_release_are_two_jobs(jobs: Jobs, helm: Helm, tmp_path: Path) -> None:
+def test_two_aliases_of_the_chart_in_one_release_are_two_jobs(side_by_side: SideBySide, tmp_path: Path) -> None:
+    side_by_side(functools.partial(_two_aliases, tmp_path), HELMS)
+
+
+def _two_aliases(folder: Path, jobs: Jobs, helm: Helm) -> None:
+    tmp_path = folder / helm
+    tmp_path.mkdir()
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
     dependencies = [{"name": "tensorflow-job", "alias": alias, "version": version} for alias in ("train", "tune")]
     about = {"apiVersion": "v2", "name": "team", "version": "1.0.0", "dependencies": dependencies}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
-from .conftest import Jobs
+from .conftest import HELMS, Jobs, SideBySide
 from .jobs import Helm, Job
 from .programs import DIGITS, digits
 
@@ -15,8 +13,11 @@ STEPS = 1200
 ARGUMENTS = ("--save-every=50", "--round=25")
 
 
-@pytest.mark.parametrize("helm", ["helm3", "helm4"])
-def test_the_digits_example_trains_and_helm_returns_when_it_has_succeeded(jobs: Jobs, helm: Helm) -> None:
+def test_the_digits_example_trains_and_helm_returns_when_it_has_succeeded(side_by_side: SideBySide) -> None:
+    side_by_side(_trains, HELMS)
+
+
+def _trains(jobs: Jobs, helm: Helm) -> None:
     job = jobs.new("digits", helm)
     example = ["-f", str(DIGITS / "values.yaml"), "--set-file", f"program.files.train\\.py={DIGITS / 'train.py'}"]
     job.install({}, *example, "--wait", "--wait-for-jobs", "--timeout=240s")
