@@ -14,8 +14,7 @@ from hack.cluster.proxy import Object
 if TYPE_CHECKING:
     from .jobs import Job
 
-# What a run may take on a machine that is busy with something else; the goals are for the median.
-BOUND = 20.0
+# For the median, on a machine that does nothing else. What bounds each run is Job.wait_ended.
 GOALS = {"recorded": 1.5, "ps_gone": 3.0, "gone": 4.0}
 TITLES = {
     "recorded": "outcome recorded",
@@ -75,7 +74,6 @@ def measure(job: Job) -> Seconds | None:
         job_ended - end,
     )
     assert seconds.recorded > -0.5, f"the outcome was recorded {-seconds.recorded:.1f} s before the program ended"
-    assert seconds.gone < BOUND, seconds
     return seconds
 
 

@@ -157,7 +157,7 @@ def test_wait_ends_with_3_when_its_time_is_over(job: Callable[[str], Job], tool:
     job("suspended").wait_for_phase("Suspended")
     began = time.monotonic()
     output, errors = tool("wait", "suspended", "--timeout", "2s", code=3)
-    assert 2 <= time.monotonic() - began < 20
+    assert time.monotonic() - began >= 2
     assert output == ""
     assert "suspended: Suspended (Suspended): suspended; nothing is held; waiting until somebody resumes it" in errors
     assert errors.splitlines()[-1].endswith("not ended within 2 s")

@@ -33,7 +33,7 @@ def test_progress_reaches_the_status_and_a_program_that_hangs_is_started_again(j
     first = job.wait_until("progress is reported", lambda: job.status.get("progress"))
     assert (first["task"], first["total"], first["loss"]) == ("worker-0", 100000, 0.5)
     later = job.wait_until("more of it", lambda: _step(job) > first["step"] and job.status["progress"])
-    assert 2 < later["rate"] < 6
+    assert 0 < later["rate"] < 6
 
     series = job.wait_until("metrics", lambda: _metrics(job))
     assert series['tensorflow_job_phase{phase="Running"}'] == 1

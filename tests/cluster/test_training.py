@@ -60,11 +60,18 @@ def test_the_chief_resumes_from_the_checkpoint_when_its_process_is_killed_and_wh
     assert 1 <= status["failures"] <= 2  # a deleted pod is no failure, but peers may call its old address once more
 
 
-def test_training_recovers_from_the_checkpoint_when_a_parameter_server_is_killed_and_when_its_pod_is_deleted(
+def test_training_goes_on_without_a_worker_pod_and_recovers_from_the_checkpoint_without_a_parameter_server(
     jobs: Jobs,
 ) -> None:
     job = jobs.install(digits(STEPS, *ARGUMENTS))
     _wait_for_step(job, 100)
+    old = job.delete_pod("worker-1")
+    job.wait_for_new_pod("worker-1", old)
+    _wait_for_step(job, 200)
+    assert job.restarts("chief-0") == 0
+    assert job.status["failures"] == 0
+    assert "resumed" not in job.log("chief-0")
+
     job.kill_program("ps-0")
     _wait_until_resumed(job, 50)
     _wait_for_step(job, 400)
@@ -73,18 +80,6 @@ def test_training_recovers_from_the_checkpoint_when_a_parameter_server_is_killed
     _wait_until_resumed(job, 350)
     job.wait_ended("Succeeded")
     assert _accuracy(job.tail(), STEPS) > 0.9
-
-
-def test_training_goes_on_when_a_worker_pod_is_deleted(jobs: Jobs) -> None:
-    job = jobs.install(digits(STEPS, *ARGUMENTS))
-    _wait_for_step(job, 100)
-    old = job.delete_pod("worker-1")
-    job.wait_for_new_pod("worker-1", old)
-    status = job.wait_ended("Succeeded")
-    assert _accuracy(job.tail(), STEPS) > 0.9
-    assert job.restarts("chief-0") <= 1  # to park
-    assert status["failures"] == 0
-    assert "resumed" not in job.tail()
 
 
 def test_a_job_that_is_suspended_holds_nothing_and_resumes_from_the_checkpoint(jobs: Jobs) -> None:

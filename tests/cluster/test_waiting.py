@@ -107,7 +107,6 @@ def test_a_pod_that_can_never_start_fails_the_job_with_the_reason(installed: Cal
     job = installed(name)
     status = job.wait_ended("Failed", disturbed=True)
     assert status["reason"] == "PodsCannotStart"
-    assert seconds_between(status["startTime"], status["completionTime"]) < START
     assert re.match(f"worker-0: ({UNABLE[name][1]}).*", status["message"])
     assert status["message"].endswith(f"(for {UNSTARTABLE} s, deadlines.unstartableSeconds)")
 
@@ -119,4 +118,4 @@ def test_a_job_that_does_not_start_in_time_fails_with_the_reason(installed: Call
     assert status["reason"] == "StartDeadlineExceeded"
     prefix = re.escape(f"not all tasks ran within deadlines.startSeconds ({START} s): ")
     assert re.match(prefix + PENDING[name][1].removeprefix("^"), status["message"])
-    assert START <= seconds_between(status["startTime"], status["completionTime"]) < START + 3
+    assert seconds_between(status["startTime"], status["completionTime"]) >= START
