@@ -49,7 +49,10 @@ class Loss:
 
 @dataclass(frozen=True)
 class Mode:
-    """An example, the task that starts late, the steps of the training, and its losses in their order."""
+    """An example, the task that starts late, the steps of the training, and its losses in their order.
+
+    The steps are about twice as many as the losses take: some trainings go on without the lost task.
+    """
 
     example: str
     late: str
@@ -72,7 +75,7 @@ MODES = [
     Mode(
         "between-graph-async",
         "ps-1",
-        4000,
+        3000,
         (
             Loss("worker-1", KILL, "worker-1", 1),
             Loss("worker-1", TERM, "worker-1", 0),
@@ -83,7 +86,7 @@ MODES = [
     Mode(
         "between-graph-sync",
         "worker-0",
-        1500,
+        900,
         (
             Loss("worker-1", KILL, "worker-1", 1),
             Loss("worker-2", TERM, "worker-2", 0),
@@ -95,7 +98,7 @@ MODES = [
         Mode(
             example,
             late,
-            600,
+            700,
             (
                 Loss("worker-1", KILL, "worker-1", 0, "chief-0"),
                 Loss("worker-0", TERM, "worker-0", 0, "chief-0"),
@@ -108,7 +111,7 @@ MODES = [
     Mode(
         "multi-worker-mirrored",
         "worker-1",
-        600,
+        400,
         (
             Loss("worker-1", KILL, "worker-0 worker-1", 1, "worker-0"),
             Loss("worker-0", KILL, "worker-0 worker-1", 1, "worker-0"),
