@@ -1,4 +1,4 @@
-"""The cluster that the tests use: the one that KUBECONFIG and an image name give, or the kit's own."""
+"""The cluster for tests and benchmarks: the one that KUBECONFIG and CLUSTER_TEST_IMAGE name, or the kit's own."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-from hack.cluster.settings import KUBECONFIG, PROGRAMS, PYTHON_IMAGE, TENSORFLOW_IMAGE
+from .settings import KIT, KUBECONFIG, PROGRAMS, PYTHON_IMAGE, TENSORFLOW_IMAGE
 
-ROOT = Path(__file__).resolve().parents[2]
-
-# Settings for a cluster of somebody else's, all in the environment.
+# Environment variables that name another cluster.
 IMAGE = "CLUSTER_TEST_IMAGE"
 SMALL_IMAGE = "CLUSTER_TEST_PYTHON_IMAGE"
 ACCESS_MODE = "CLUSTER_TEST_ACCESS_MODE"
 
 
 class CannotRunError(Exception):
-    """The cluster tests cannot run here; the text says why."""
+    """The cluster tests cannot run here; the message has the reason."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,11 @@ class Target:
     def kit(self, *words: str) -> None:
         """Run a command of the kit, `stop kube-apiserver` say."""
         subprocess.run(
-            [sys.executable, "-m", "hack.cluster", *words], cwd=ROOT, check=True, capture_output=True, text=True
+            [sys.executable, "-m", "hack.cluster", *words],
+            cwd=KIT.parents[1],
+            check=True,
+            capture_output=True,
+            text=True,
         )
 
     def helm(self, name: str) -> str | None:
@@ -65,17 +66,17 @@ def find() -> Target:
     image = os.environ.get(IMAGE, "")
     if image:
         if not os.environ.get("KUBECONFIG"):
-            raise CannotRunError(f"{IMAGE} is set, but KUBECONFIG does not say which cluster has that image")
+            raise CannotRunError(f"{IMAGE} is set, but KUBECONFIG is not; set it to the cluster that has this image")
         if not shutil.which("kubectl"):
-            raise CannotRunError("there is no kubectl")
+            raise CannotRunError("kubectl is not installed")
         small = os.environ.get(SMALL_IMAGE, image)
         return Target(dict(os.environ), image, small, os.environ.get(ACCESS_MODE, "ReadWriteMany"), False)
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or os.geteuid() != 0:
         raise CannotRunError(
-            f"a cluster of our own needs root on x86-64 Linux; another cluster can be given by KUBECONFIG and {IMAGE}"
+            f"the tests' own cluster needs root on x86-64 Linux; to use another cluster, set KUBECONFIG and {IMAGE}"
         )
     if not (PROGRAMS / "kubectl").exists() and not shutil.which("go"):
-        raise CannotRunError("a cluster of our own is built with Go, and there is no go")
+        raise CannotRunError("the tests' own cluster is built with Go, which is not installed")
     environ = {**os.environ, "KUBECONFIG": str(KUBECONFIG), "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
     target = Target(environ, TENSORFLOW_IMAGE, PYTHON_IMAGE, "ReadWriteMany", True)
     # One that answers is taken as it is: another session may use it, and have cut off a node.

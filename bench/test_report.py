@@ -50,7 +50,7 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_report_has_a_line_for_each_size_and_leaves_out_what_was_not_measured(out: Path) -> None:
     results = measure.Results("cluster")
-    for running in (4.2, 9.0, 4.1):  # the median is told
+    for running in (4.2, 9.0, 4.1):  # the median is reported
         results.add(
             "bare set",
             tasks=100,
@@ -63,8 +63,8 @@ def test_the_report_has_a_line_for_each_size_and_leaves_out_what_was_not_measure
             control_plane_cpu=2.0,
         )
     results.add(
-        "release", tasks=100, installed=1.0, scaled=2.0, created=6.0, rate=19.5, running=6.1, told=0.5, start_cpu=0.4,
-        writes=600, control_plane_cpu=3.0, objects=13, bytes=80000, job_bytes=1000, code_bytes=25000,
+        "release", tasks=100, installed=1.0, scaled=2.0, created=6.0, rate=19.5, running=6.1, reported=0.5,
+        start_cpu=0.4, writes=600, control_plane_cpu=3.0, objects=13, bytes=80000, job_bytes=1000, code_bytes=25000,
         lifecycle_bytes=90000, release_secret=40000, idle_millicores=1.5, recorded=0.3, all_scaled=0.4, gone=1.5,
         complete=3.0, cpu=1.0, peak=22.0, status_bytes=1200, status_writes=9, requests={"PATCH configmaps": 9},
     )  # fmt: skip
