@@ -2,18 +2,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed-
+LOCK := requirements-dev.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:
-	@echo 'make demo   train handwritten digits on 2 workers and 2 parameter servers, as local processes'
-	@echo 'make test   lint, types and every test that this machine can run'
-	@echo 'make test-everyday   all of that but the part on a cluster'
+	@echo 'make demo            train handwritten digits on 2 workers and 2 parameter servers, as local processes'
+	@echo 'make test            lint, types and every test that this machine can run: the next four'
+	@echo 'make lint            format, lint and types'
+	@echo 'make test-everyday   lint, and every test that needs neither a cluster nor long trainings'
 	@echo 'make test-examples   every example to its end, as local processes'
-	@echo 'make test-cluster    the part on a real Kubernetes: that of KUBECONFIG, else its own (on Linux, as root)'
-	@echo 'make cluster-up, cluster-down   start that cluster to work with it; remove it'
-	@echo 'make bench  what a job costs, 10 to 5,000 tasks, beside TFJob; an hour (on Linux, as root)'
-	@echo 'make lint   format and lint only        make clean   remove .venv and .demo'
+	@echo 'make test-cluster    the tests on a real Kubernetes: that of KUBECONFIG, else its own (on Linux, as root)'
+	@echo 'make coverage        the unit and chart tests, and the lines that they do not reach'
+	@echo 'make docs            the documents as a site, in build/site'
+	@echo 'make bench           what a job costs, 10 to 5,000 tasks, beside TFJob; an hour (on Linux, as root)'
+	@echo 'make cluster-up      start the cluster of the tests, to work with it; make cluster-down removes it'
+	@echo 'make lock            pin the versions of all dependencies anew, in $(LOCK)'
+	@echo 'make clean           remove .venv, .demo and build'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -21,13 +27,13 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv || \
 	  { echo '$(PYTHON) -m venv failed; on Debian and Ubuntu: apt-get install python3-venv' >&2; rm -rf .venv; exit 1; }
 
-$(STAMP)local: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[local]'
+$(STAMP)local: pyproject.toml $(LOCK) | $(BIN)/python
+	$(PIP) --editable '.[local]'
 	@touch $@
 
-$(STAMP)dev: pyproject.toml examples/requirements.txt $(STAMP)local
-	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
-	$(BIN)/python -m pip install --quiet --no-deps -r examples/requirements.txt
+$(STAMP)dev: examples/requirements.txt $(STAMP)local
+	$(PIP) --editable '.[local,dev]'
+	$(PIP) --no-deps -r examples/requirements.txt
 	@touch $@
 
 .PHONY: demo
@@ -56,6 +62,17 @@ test-examples: $(STAMP)dev
 test-cluster: $(STAMP)dev
 	$(BIN)/python -m pytest -m cluster --reruns 1 -rR
 
+.PHONY: coverage
+coverage: $(STAMP)dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests/unit tests/chart
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+.PHONY: docs
+docs: $(STAMP)dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 .PHONY: cluster-up cluster-down
 cluster-up cluster-down: $(STAMP)dev
 	$(BIN)/python -m hack.cluster $(@:cluster-%=%)
@@ -64,6 +81,13 @@ cluster-up cluster-down: $(STAMP)dev
 bench: $(STAMP)dev
 	$(BIN)/python -m bench
 
+# Versions that are in the file stay where they fit; `make lock UPGRADE=--upgrade` takes the newest.
+.PHONY: lock
+lock: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate $(UPGRADE) \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file $(LOCK) pyproject.toml
+
 .PHONY: clean
 clean:
-	rm -rf .venv .demo
+	rm -rf .venv .demo build

@@ -7,7 +7,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 
-from tests.cluster.api import ApiError
+from hack.cluster.proxy import ApiError
 
 from . import entrypoint, operator, releases, report, tfjobs, tool
 from .lab import Lab, LateError, fake_nodes, say
@@ -18,7 +18,7 @@ TFJOB_MOST = 1000  # TF_CONFIG of more than about 3,000 tasks is over the kernel
 MANY, EACH = 100, 10
 REAL = 10
 FAILING = 1000
-ROUNDS = 3  # of each size that TFJob can have too: what is told is the median
+ROUNDS = 3  # of each size that TFJob can have too: the report has the median
 PARTS = ("entrypoint", "tool", "cluster")
 
 

@@ -23,8 +23,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.chart.helm import render
+import yaml
+
 from tfconfig.tensorflow_job.task import job_spec
+from tfconfig.tensorflow_job.task.contracts import JobSpec
+from tfconfig.values.job_spec import job
+from tfconfig.values.load import load
 
 from .jobs import roles
 from .lab import say
@@ -39,7 +43,7 @@ ROUNDS = 4
 STEPS = 2500
 WARM_UP = 300
 
-# Tells when it starts, and what memory its parent has needed until then.
+# Prints when it starts, and the peak memory of its parent until then.
 PROBE = ["sh", "-c", 'date +%s%N; grep VmHWM "/proc/$PPID/status"; exit 0']
 
 # A program that begins when a file is there, with what takes long done before.
@@ -77,21 +81,31 @@ def measure(results: Results) -> None:
 class _Task:
     """How a task's pod starts a program through the entrypoint, and how the program would be started without."""
 
-    def __init__(self, files: Path, folder: Path, job: Mapping[str, Any], role: str = "worker", index: int = 0) -> None:
+    def __init__(self, files: Path, folder: Path, spec: JobSpec, role: str = "worker", index: int = 0) -> None:
         self.folder = Path(tempfile.mkdtemp(dir=folder))
-        (self.folder / "job.json").write_text(json.dumps(job))
+        (self.folder / "job.json").write_text(json.dumps(spec))
         # With -S, and without bytecode, as in the chart.
-        self.through = [sys.executable, "-S", str(files), "task", f"--role={role}", f"--index={index}"]
-        self.through += [f"--run-id={job['runId']}", "--grace=30", f"--config={self.folder}", f"--state={self.folder}"]
+        self.through = [sys.executable, "-S", str(files), "run", f"--role={role}", f"--index={index}"]
+        self.through += [f"--run-id={spec['runId']}", "--grace=30", f"--config={self.folder}", f"--state={self.folder}"]
         self.through += [f"--message={self.folder / 'message'}"]
         self.environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _job(command: list[str], tasks: int = 3) -> dict[str, Any]:
+def _job(command: list[str], tasks: int = 3) -> JobSpec:
     """job.json of a job whose first worker, which leads it, runs this command."""
-    replicas = {"worker": {"replicas": tasks - roles(tasks)["ps"]}, "ps": {"replicas": roles(tasks)["ps"]}}
-    values = {"strategy": "Custom", "program": {"command": command}, "checkpoint": {"enabled": False}, **replicas}
-    return render(values, release="j").job_spec()
+    ps = roles(tasks)["ps"]
+    return _spec(command, {"worker": tasks - ps, "ps": ps}, strategy="Custom")
+
+
+def _spec(command: list[str], replicas: Mapping[str, int], **values: Any) -> JobSpec:
+    """job.json, as the tool computes it."""
+    values |= {"program": {"command": command}, "checkpoint": {"enabled": False}}
+    values |= {role: {"replicas": count} for role, count in replicas.items()}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(yaml.safe_dump(values))
+        file.flush()
+        loaded = load([file.name])
+    return job(loaded.data, "j", loaded.chart.strategies)
 
 
 def _start(results: Results, files: Path, folder: Path, tasks: int) -> None:
@@ -130,7 +144,7 @@ def _cpu_of_children() -> float:
 
 
 def _running(results: Results, files: Path, folder: Path) -> None:
-    """Memory of the entrypoint while its program runs, and of one that is parked."""
+    """Memory of the entrypoint while its program runs, and of one that waits after its end."""
     for kind in ("running", "parked"):
         task = _Task(files, folder, _job(["sleep", "60"]))
         if kind == "parked":
@@ -236,19 +250,18 @@ class _Training:
         program += [str(DIGITS / "train.py"), f"--steps={STEPS}", "--round=20"]
         self.ready = False
         replicas = {"chief": 1, "worker": 2, "ps": 2}
-        values = {"program": {"command": program}, "checkpoint": {"enabled": False}}
-        job = render({**values, **{role: {"replicas": n} for role, n in replicas.items()}}, release="j").job_spec()
-        job["addresses"] = _addresses(replicas)
+        spec = _spec(program, replicas)
+        spec["addresses"] = _addresses(replicas)
         self._lines: list[tuple[float, int]] = []
         self._servers: list[subprocess.Popen[bytes]] = []
         for role, count in replicas.items():
             for index in range(count):
-                task = _Task(files, folder, job, role, index)
+                task = _Task(files, folder, spec, role, index)
                 command = task.through
                 environ = {**task.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
                 if not through:
                     command = program if role == "chief" else [sys.executable, "-c", SERVER]
-                    environ |= _environment(job, role, index)
+                    environ |= job_spec.environment(spec, job_spec.Task(role, index))
                 if role == "chief":
                     self._chief = threading.Thread(target=self._lead, args=(command, environ))
                     self._chief.start()
@@ -269,8 +282,8 @@ class _Training:
         return next(when for when, steps in self._lines if steps >= step)
 
     def steps_at(self, when: float) -> float:
-        """How many steps were done then, as far as can be told from the lines before and after."""
-        after = next(number for number, (told, _) in enumerate(self._lines) if told >= when)
+        """How many steps were done then, interpolated between the lines before and after."""
+        after = next(number for number, (printed, _) in enumerate(self._lines) if printed >= when)
         (began, low), (ended, high) = self._lines[after - 1], self._lines[after]
         return low + (high - low) * (when - began) / (ended - began)
 
@@ -282,7 +295,7 @@ class _Training:
             if found := re.match(r"step (\d+) of", line):
                 self._lines.append((time.monotonic(), int(found[1])))
         self._code = chief.wait()
-        self.ready = True  # also when it fell before: `wait` tells that
+        self.ready = True  # also when it failed before: `wait` returns its status
 
 
 def _addresses(replicas: Mapping[str, int]) -> dict[str, list[str]]:
@@ -292,8 +305,3 @@ def _addresses(replicas: Mapping[str, int]) -> dict[str, list[str]]:
         for one in some:
             one.close()
     return table
-
-
-def _environment(job: Mapping[str, Any], role: str, index: int) -> dict[str, str]:
-    """What the entrypoint would set: the same for both."""
-    return job_spec.environment(job, job_spec.Task(role, index))

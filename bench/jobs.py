@@ -7,14 +7,14 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.api import Object
+from hack.cluster.proxy import Object
 
 from .lab import CHART, ON_FAKE_NODES, Lab
 
 Values = dict[str, Any]
 
-# A program as people write it: it leaves signals alone, and as process 1 it is then deaf to SIGTERM, as a TensorFlow
-# server is. The chief goes on until somebody answers on a port of this machine, and tells when it ended.
+# A program as people write it: it handles no signals, so as process 1 it ignores SIGTERM, as a TensorFlow server does.
+# The chief runs until it gets an answer on a port of this machine, and reports when it ended.
 PROGRAM = """
 import json, os, signal, socket, time
 if json.loads(os.environ["TF_CONFIG"])["task"]["type"] != "chief":

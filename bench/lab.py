@@ -15,10 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hack.cluster import processes
+from hack.cluster import processes, target
 from hack.cluster.build import Module, build, lock
-from tests.cluster import target
-from tests.cluster.api import Api, ApiError, Object
+from hack.cluster.proxy import Api, ApiError, Object
 
 from . import usage
 
@@ -47,7 +46,9 @@ class Lab:
     def __init__(self) -> None:
         self.target = target.find()
         if not self.target.own:
-            raise SystemExit("the cluster is somebody else's: unset CLUSTER_TEST_IMAGE to measure on one of our own")
+            raise SystemExit(
+                "CLUSTER_TEST_IMAGE names another cluster; unset it: benchmarks run on the kit's own cluster only"
+            )
         self.api = Api(self.target.environ)
         self._namespaces: list[str] = []
 
@@ -74,7 +75,7 @@ class Lab:
     def remove(self, namespace: str) -> None:
         """Start to remove a namespace.
 
-        Who makes pods goes first, and then the pods, all together: the namespace controller takes them in turns.
+        What creates pods goes first, and then the pods, all together: the namespace controller takes them in turns.
         """
         for group, plural in (("kubeflow.org", "tfjobs"), ("batch", "jobs"), ("apps", "statefulsets")):
             with contextlib.suppress(ApiError):  # there may be no TFJobs
@@ -128,7 +129,7 @@ def fake_nodes(lab: Lab) -> Iterator[None]:
             for name in names:
                 lab.api.create("nodes", "", _node(name))
             wait("the fake nodes are ready", lambda: kwok.poll() is not None or all(map(_is_ready, _fake(lab))), 120)
-            if kwok.poll() is None:  # otherwise that is told, with its log
+            if kwok.poll() is None:  # otherwise own_process shows its log
                 yield
         finally:
             # While KWOK still runs: a pod on a node that is gone would stay until the collector finds it.
@@ -165,7 +166,7 @@ def wait(what: str, condition: Callable[[], object], seconds: float) -> None:
 
 
 def say(text: str) -> None:
-    """Tell what is being done."""
+    """Print what is being done, with the time."""
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 

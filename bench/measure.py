@@ -1,4 +1,4 @@
-"""What every measurement tells: named figures, kept in one file per part of the benchmark."""
+"""Results: named figures, one file for each part of the benchmark."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Kubeflow's training operator 1.8.1 on the kit's cluster, as its own manifests install it, but as a process of this
 machine: what it needs to be a pod, an image, there is none of.
 
-It has its service account's rights, its webhook, and every default. All of it is removed again.
+It has its service account's permissions, its webhook, and every default. All of it is removed again.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import yaml
 
 from hack.cluster.build import Module, build, lock
 from hack.cluster.certificates import AUTHORITY
+from hack.cluster.proxy import ApiError, Object
 from hack.cluster.settings import API_URL, BRIDGE
-from tests.cluster.api import ApiError, Object
 
 from .lab import HERE, Lab, own_process, wait
 

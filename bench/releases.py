@@ -82,7 +82,7 @@ def release(lab: Lab, results: Results, tasks: int) -> None:
             _install(lab, namespace, NAME, values)
             installed = time.time() - began
             wait("all pods run", lambda: seen.count("running") == tasks, limit(tasks))
-            wait("the job is told to run", lambda: seen.phase(NAME, "Running"), 60)
+            wait("the job is reported running", lambda: seen.phase(NAME, "Running"), 60)
         scaled = max(seen.scaled[f"{NAME}-{role}", n] for role, n in jobs.roles(tasks).items())
         start, counts = used.total(), asked.counts()
         figures: Row = {
@@ -91,7 +91,7 @@ def release(lab: Lab, results: Results, tasks: int) -> None:
             "created": seen.last("created") - began,
             "rate": seen.rate(BURST),
             "running": seen.last("running") - began,
-            "told": seen.phase(NAME, "Running") - seen.last("running"),
+            "reported": seen.phase(NAME, "Running") - seen.last("running"),
             "start_cpu": start.cpu,
             "start_requests": requests.of(OURS, counts),
             "writes": requests.writes(counts),
@@ -122,8 +122,8 @@ def fails_while_it_starts(lab: Lab, results: Results, tasks: int) -> None:
         wait("30 % of the pods exist", lambda: seen.count("created") >= 0.3 * tasks, limit(tasks))
         wait("the chief runs", lambda: any(pod.role == "chief" and pod.running for pod in [*seen.pods.values()]), 60)
         lab.end_program(namespace, f"{NAME}-chief-0", 1)
-        wait("the job is told to have failed", lambda: seen.phase(NAME, "Failed"), 60)
-        wait("the job is freed", lambda: seen.phase(NAME, "Released"), 300)
+        wait("the job is reported failed", lambda: seen.phase(NAME, "Failed"), 60)
+        wait("the job is freed", lambda: seen.phase(NAME, "Freed"), 300)
         ended = seen.ended(f"{NAME}-chief-0").ended
         gone = seen.last("gone")
         assert not any(pod.alive for pod in seen.pods.values())
@@ -136,7 +136,7 @@ def fails_while_it_starts(lab: Lab, results: Results, tasks: int) -> None:
             made=made,
             recorded=seen.phase(NAME, "Failed") - ended,
             gone=gone - ended,
-            freed=seen.phase(NAME, "Released") - ended,
+            freed=seen.phase(NAME, "Freed") - ended,
             left=sum(pod.alive for pod in seen.pods.values()),
             made_after_release=later,
         )
@@ -161,19 +161,19 @@ def many(lab: Lab, results: Results, count: int, tasks: int) -> None:
         in_parallel(lambda objects: jobs.apply(lab, namespace, objects), parts)
         applied = time.time() - began
         wait("all pods run", lambda: seen.count("running") == count * tasks, limit(count * tasks))
-        wait("all are told to run", lambda: all(seen.phase(name, "Running") for name in names), 120)
+        wait("all are reported running", lambda: all(seen.phase(name, "Running") for name in names), 120)
         figures: Row = {
             "objects": sum(map(len, rendered)),
             "applied": applied,
             "created": seen.last("created") - began,
             "running": seen.last("running") - began,
-            "told": max(seen.phase(name, "Running") for name in names) - began,
+            "reported": max(seen.phase(name, "Running") for name in names) - began,
             "writes": requests.writes(asked.counts()),
             "start_cpu": used.total().cpu,
         }
         in_parallel(lambda name: lab.end_program(namespace, f"{name}-chief-0", 0), names)
         wait("all are gone", lambda: seen.count("gone") == count * tasks, 300)
-        wait("all are freed", lambda: all(seen.phase(name, "Released") for name in names), 120)
+        wait("all are freed", lambda: all(seen.phase(name, "Freed") for name in names), 120)
         ends = {name: seen.ended(f"{name}-chief-0").ended for name in names}
         figures |= {
             "recorded": max(seen.phase(name, "Succeeded") - ends[name] for name in names),
@@ -206,7 +206,7 @@ def _sent(lab: Lab, namespace: str, name: str) -> Row:
         "objects": len(objects),
         "bytes": len(manifest),
         "job_bytes": maps[f"{name}-job"],
-        "code_bytes": maps[f"{name}-entrypoint"],
+        "code_bytes": maps[f"{name}-task"],
         "lifecycle_bytes": maps[f"{name}-lifecycle"],
         "release_secret": len(secret["data"]["release"]),
     }
@@ -226,9 +226,9 @@ def _fail_some(lab: Lab, namespace: str, seen: Watch, tasks: int) -> Row:
         return bool(status["restarts"] >= count and status["phase"] == "Running")
 
     try:
-        wait("all failures are told, and all tasks run again", all_seen, 60)
+        wait("all failures are recorded, and all tasks run again", all_seen, 60)
     except LateError:
-        say(f"{seen.status[NAME]['restarts']} of {count} failures are told: {seen.status[NAME]['message']}")
+        say(f"{seen.status[NAME]['restarts']} of {count} failures are recorded: {seen.status[NAME]['message']}")
     status = seen.status[NAME]
     return {
         "injected": count,
@@ -249,7 +249,7 @@ def _fall_together(lab: Lab, namespace: str, seen: Watch, tasks: int) -> Row:
         status = seen.status[NAME]
         return bool(status["restarts"] - before["restarts"] >= workers and status["phase"] == "Running")
 
-    wait("all of that is told, and all tasks run again", all_seen, 120)
+    wait("all of that is recorded, and all tasks run again", all_seen, 120)
     return {
         "fallen": workers,
         "fallen_restarts": seen.status[NAME]["restarts"] - before["restarts"],
@@ -262,7 +262,7 @@ def _end(lab: Lab, namespace: str, seen: Watch, tasks: int) -> Row:
     """Let the chief's program end, and wait for all that follows."""
     settle()
     lab.end_program(namespace, f"{NAME}-chief-0", 0)
-    wait("the outcome is told", lambda: seen.phase(NAME, "Succeeded"), 60)
+    wait("the outcome is recorded", lambda: seen.phase(NAME, "Succeeded"), 60)
     wait("all pods are gone", lambda: all(not pod.alive for pod in list(seen.pods.values())), limit(tasks))
     wait("the Job is complete", lambda: seen.phase(NAME, "Complete"), 120)
     end = seen.ended(f"{NAME}-chief-0").ended

@@ -9,8 +9,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from hack.cluster.proxy import Object
 from hack.cluster.settings import HOST_ADDRESS
-from tests.cluster.api import Object
 
 from . import jobs, requests, usage
 from .lab import Lab, in_parallel, say, settle, wait
@@ -39,12 +39,12 @@ def tfjob(lab: Lab, results: Results, operator: int, tasks: int) -> None:
             wait("all pods run", lambda: seen.count("running") == tasks, 2 * limit(tasks))
             wait("all pods have a name", lambda: _services(lab, namespace) == tasks, 2 * limit(tasks))
             named = time.time() - began
-            wait("the job is told to run", lambda: seen.phase(NAME, "Running"), limit(tasks))
+            wait("the job is reported running", lambda: seen.phase(NAME, "Running"), limit(tasks))
         figures: Row = {
             "created": seen.last("created") - began,
             "running": seen.last("running") - began,
             "named": named,
-            "told": seen.phase(NAME, "Running") - began,
+            "reported": seen.phase(NAME, "Running") - began,
             "writes": requests.writes(asked.counts()),
             "operator_cpu": usage.read(operator).cpu - before.cpu,
             "control_plane_cpu": sum(cpu.values()),
@@ -52,7 +52,7 @@ def tfjob(lab: Lab, results: Results, operator: int, tasks: int) -> None:
         }
         settle()
         lab.end_program(namespace, f"{NAME}-chief-0", 0)
-        wait("the outcome is told", lambda: seen.phase(NAME, "Succeeded"), limit(tasks))
+        wait("the outcome is recorded", lambda: seen.phase(NAME, "Succeeded"), limit(tasks))
         wait("all pods are over", lambda: seen.count("over") == tasks, 2 * limit(tasks))
         end = seen.ended(f"{NAME}-chief-0").ended
         figures |= {
@@ -80,12 +80,12 @@ def many(lab: Lab, results: Results, operator: int, count: int, tasks: int) -> N
         wait("all pods run", lambda: seen.count("running") == count * tasks, 2 * limit(count * tasks))
         wait("all pods have a name", lambda: _services(lab, namespace) == count * tasks, 2 * limit(count * tasks))
         named = time.time() - began
-        wait("all are told to run", lambda: all(seen.phase(name, "Running") for name in names), 120)
+        wait("all are reported running", lambda: all(seen.phase(name, "Running") for name in names), 120)
         figures: Row = {
             "created": seen.last("created") - began,
             "running": seen.last("running") - began,
             "named": named,
-            "told": max(seen.phase(name, "Running") for name in names) - began,
+            "reported": max(seen.phase(name, "Running") for name in names) - began,
             "writes": requests.writes(asked.counts()),
         }
         in_parallel(lambda name: lab.end_program(namespace, f"{name}-chief-0", 0), names)
@@ -119,7 +119,7 @@ def real(lab: Lab, results: Results, kind: str, count: int) -> None:
         jobs.apply(lab, namespace, objects)
         wait("all pods run", lambda: seen.count("running") == count * tasks, 300)
         wait("all chiefs run", lambda: gate.waiting() == set(names), 60)
-        wait("all are told to run", lambda: all(seen.phase(name, "Running") for name in names), 120)
+        wait("all are reported running", lambda: all(seen.phase(name, "Running") for name in names), 120)
         running = seen.last("running") - began
         for name in names:
             gate.open(name)
@@ -137,7 +137,7 @@ def real(lab: Lab, results: Results, kind: str, count: int) -> None:
 
 
 class _Gate:
-    """Where the chiefs wait for their end: each connects, tells its job, and goes on when it is answered."""
+    """Where the chiefs wait for their end: each connects, sends its job's name, and goes on when it gets an answer."""
 
     def __init__(self) -> None:
         self._server = socket.create_server((HOST_ADDRESS, 0))

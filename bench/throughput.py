@@ -27,8 +27,10 @@ from typing import Any
 
 import yaml
 
-from tests.cluster import target
-from tests.running import DIGITS, ROOT
+from hack.cluster import target
+
+from .entrypoint import DIGITS
+from .measure import ROOT
 
 WORKERS, SERVERS = 2, 2
 FIRST, LAST = 500, 2500  # the steps between which the rate is taken

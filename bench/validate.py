@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.chart.helm import CHART
+from .lab import CHART
 
 # Each Helm of this machine once.
 BINARIES = sorted({str(Path(found).resolve()) for name in ("helm", "helm3", "helm4") if (found := shutil.which(name))})

@@ -1,4 +1,4 @@
-"""When things happened, as watches of the API tell it. Only times are kept, so that 5,000 pods cost little."""
+"""When things happened, as watches of the API report it. Only times are kept, so that 5,000 pods cost little."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from tests.cluster.api import Api, Object
+from hack.cluster.proxy import Api, Object
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Watch:
         self.scaled: dict[tuple[str, int], float] = {}
         """(StatefulSet, its size): when it was first asked for."""
         self.phases: dict[tuple[str, str], float] = {}
-        """(job, phase in its status): when it was first told; also Released, and of Jobs and TFJobs the conditions."""
+        """(job, phase in its status): when it was first reported; also Freed, and of Jobs and TFJobs the conditions."""
         self.status: dict[str, Object] = {}
         """status.json of each job as last seen."""
         self.status_bytes = 0
@@ -98,7 +98,7 @@ class Watch:
         return max(pod.over for pod in list(self.pods.values()) if pod.name.startswith(prefix))
 
     def phase(self, job: str, phase: str) -> float:
-        """When a job was first told to be in this phase; 0: not yet."""
+        """When a job was first reported in this phase; 0: not yet."""
         return self.phases.get((job, phase), 0.0)
 
     def _follow(self, kind: str, version: str) -> None:
@@ -146,7 +146,7 @@ class Watch:
             self.status[job] = status
             self.phases.setdefault((job, status["phase"]), now)
             if status["freed"]:
-                self.phases.setdefault((job, "Released"), now)
+                self.phases.setdefault((job, "Freed"), now)
 
     def _note_jobs(self, change: str, item: Object, now: float) -> None:  # noqa: ARG002
         name = item["metadata"].get("labels", {}).get("tensorflow-job/job", "")

@@ -1,4 +1,4 @@
-"""Carries the comments of chart/values.yaml into the table of README.md and the descriptions of values.schema.json.
+"""Copies the comments of chart/values.yaml to the table in README.md and the descriptions in values.schema.json.
 
 `python hack/values_table.py` rewrites both files; a test fails while they differ from what it would write.
 """
@@ -32,14 +32,14 @@ def documented(text: str) -> list[Value]:
     lines = text.splitlines()
 
     def comment_above(line: int) -> str:
-        found: list[str] = []
+        continuation: list[str] = []
         for above in reversed(lines[:line]):
             content = above.strip()
             if not content.startswith("#"):
                 return ""
             if content.startswith("# -- "):
-                return " ".join([content.removeprefix("# -- "), *reversed(found)])
-            found.append(content.removeprefix("#").strip())
+                return " ".join([content.removeprefix("# -- "), *reversed(continuation)])
+            continuation.append(content.removeprefix("#").strip())
         return ""
 
     def walk(node: yaml.MappingNode, parent: tuple[str, ...]) -> Iterator[Value]:
@@ -75,7 +75,7 @@ def at(schema: Json, path: tuple[str, ...]) -> Json:
 
 
 def kind(node: Json) -> str:
-    """What the table says about the type of a value."""
+    """The type of a value, as the table shows it."""
     types = node.get("type", ["null", "string"] if None in node.get("enum", []) else "string")
     names = [types] if isinstance(types, str) else types
     return " or ".join(sorted(names, key=lambda name: (name == "null", name)))
@@ -96,14 +96,14 @@ def table(text: str, schema: Json) -> str:
 
 
 def readme(current: str, text: str, schema: Json) -> str:
-    """README.md with its table renewed."""
+    """README.md with its table rewritten."""
     before, _, rest = current.partition(START)
     _, _, after = rest.partition(END)
     return f"{before}{START}\n\n{table(text, schema)}\n\n{END}{after}"
 
 
 def described(schema: Json, text: str) -> str:
-    """values.schema.json with its descriptions renewed."""
+    """values.schema.json with its descriptions rewritten."""
     schema = json.loads(json.dumps(schema))
     for value in documented(text):
         node = at(schema, value.path)

@@ -119,7 +119,7 @@ class Running:
         (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return int(child)
 
-    def wait_until_gone(self, seconds: float) -> None:
+    def wait_until_gone(self, seconds: float = 120) -> None:
         """Fails when a process of this run is left after that time."""
         until = time.monotonic() + seconds
         while self.pids():

@@ -6,7 +6,6 @@ import re
 import shutil
 import textwrap
 from collections.abc import Sequence
-from itertools import pairwise
 
 COLUMN_GAP = 2
 MIN_LAST_COLUMN = 28  # characters; the last column of a table has the longest text
@@ -76,17 +75,6 @@ def _shortened(text: str, size: int) -> str:
         return text
     end = (size - 1) // 2
     return f"{text[: size - 1 - end]}…{text[len(text) - end :]}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in their two largest units: `2 h 7 min`. Negative ones, from clocks that disagree, count as 0."""
-    left = max(int(seconds), 0)
-    sizes = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    for (unit, size), (below, smaller) in pairwise(sizes):
-        if left >= size:
-            rest = left % size // smaller
-            return f"{left // size} {unit}" + (f" {rest} {below}" if rest else "")
-    return f"{left} s"
 
 
 def parse_duration(text: str) -> float:

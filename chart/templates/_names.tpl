@@ -1,5 +1,9 @@
-{{/* Names, labels and selectors. Quote whatever comes from here: a release may be called y, null or 1e3. */}}
+{{/*
+Names, labels and selectors of objects. Quote whatever comes from here: a release may be called y, null or 1e3. files/task/names.py
+has the names for the pods and the tool.
+*/}}
 
+{{/* The job's name, with which the name of every object starts. Also for the user's extraObjects. */}}
 {{- define "tensorflow-job.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
@@ -10,29 +14,49 @@
 {{- end -}}
 {{- end -}}
 
-{{/* A StatefulSet. Takes (dict "root" $ "role" role). */}}
+{{/* A role's StatefulSet. Takes (dict "root" $ "role" role). */}}
 {{- define "tensorflow-job.setName" -}}
 {{- printf "%s-%s" (include "tensorflow-job.fullname" .root) .role -}}
 {{- end -}}
 
+{{/* A task's pod, as its StatefulSet will name it. Takes (dict "root" $ "role" role "index" index). */}}
+{{- define "tensorflow-job.podName" -}}
+{{- printf "%s-%d" (include "tensorflow-job.setName" .) (int .index) -}}
+{{- end -}}
+
+{{/* The ConfigMap with job.json. */}}
 {{- define "tensorflow-job.jobConfigName" -}}
 {{- printf "%s-job" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
 
-{{/* The ConfigMap of the program in every training pod. */}}
+{{/* The ConfigMap with files/task, the code in every training pod. */}}
 {{- define "tensorflow-job.taskCodeName" -}}
 {{- printf "%s-task" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
 
-{{/* The ConfigMap of the lifecycle's own files, its service account, Role and RoleBinding. */}}
+{{/* The ConfigMap with files/lifecycle, and the lifecycle's ServiceAccount, Role, RoleBinding and NetworkPolicy. */}}
 {{- define "tensorflow-job.lifecycleName" -}}
 {{- printf "%s-lifecycle" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
 
+{{/*
+The lifecycle Job. A Job's template is immutable, so its name has a hash of all that the lifecycle runs with: when that changes,
+Helm makes a new Job, which takes over the run, and removes the old one. `suspend` is part of it, because resuming gives every
+set one pod (Kubernetes' default), and a lifecycle must be there to remove it when the run has ended long ago.
+*/}}
+{{- define "tensorflow-job.lifecycleJobName" -}}
+{{- $pod := include "tensorflow-job.lifecyclePod" (dict "root" . "jobName" "") -}}
+{{- $all := list $pod (include "tensorflow-job.jobSpec" .) (include "tensorflow-job.code" (dict "root" . "program" "task"))
+      (include "tensorflow-job.code" (dict "root" . "program" "lifecycle")) (toString .Values.suspend) -}}
+{{- printf "%s-%s" (include "tensorflow-job.lifecycleName" .) (join "\n" $all | sha256sum | trunc 8) -}}
+{{- end -}}
+
+{{/* The service account of the lifecycle Job. */}}
 {{- define "tensorflow-job.serviceAccountName" -}}
 {{- .Values.serviceAccount.name | default (include "tensorflow-job.lifecycleName" .) -}}
 {{- end -}}
 
+{{/* The ConfigMap with status.json. */}}
 {{- define "tensorflow-job.statusName" -}}
 {{- printf "%s-status" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
@@ -53,8 +77,13 @@
 {{- end -}}
 {{- end -}}
 
-{{/* What finds the objects of this job; the same in every version of the chart. */}}
-{{- define "tensorflow-job.stableLabels" -}}
+{{/* The Deployment, Service, Ingress and NetworkPolicy of TensorBoard. */}}
+{{- define "tensorflow-job.tensorboardName" -}}
+{{- printf "%s-tensorboard" (include "tensorflow-job.fullname" .) -}}
+{{- end -}}
+
+{{/* Labels that identify the job's objects and pods; the same in every version of the chart. */}}
+{{- define "tensorflow-job.jobLabels" -}}
 app.kubernetes.io/name: tensorflow-job
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}
@@ -62,31 +91,37 @@ tensorflow-job/job: {{ include "tensorflow-job.fullname" . | quote }}
 
 {{/* Labels of the objects that Helm makes. Takes (dict "root" $ "component" training|lifecycle|tensorboard). */}}
 {{- define "tensorflow-job.labels" -}}
-{{ include "tensorflow-job.stableLabels" .root }}
+{{ include "tensorflow-job.jobLabels" .root }}
 app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
 {{- end -}}
 
-{{/* Labels of pods: without versions, so that a new chart alone makes no new revision of them. Takes the same. */}}
+{{/* Labels of pods: no versions, so that a new chart alone makes no new revision. Takes (dict "root" $ "component" …). */}}
 {{- define "tensorflow-job.podLabels" -}}
-{{ include "tensorflow-job.stableLabels" .root }}
+{{ include "tensorflow-job.jobLabels" .root }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
-{{/* The pods of one role. Takes (dict "root" $ "role" role). */}}
-{{- define "tensorflow-job.setSelector" -}}
-tensorflow-job/job: {{ include "tensorflow-job.fullname" .root | quote }}
-tensorflow-job/role: {{ .role }}
-{{- end -}}
-
-{{- define "tensorflow-job.tensorboardName" -}}
-{{- printf "%s-tensorboard" (include "tensorflow-job.fullname" .) -}}
-{{- end -}}
-
-{{/* The pods of a component: all that train, the lifecycle's, TensorBoard's. Takes (dict "root" $ "component" …). */}}
+{{/* The pods of a component, as a selector. Takes (dict "root" $ "component" …). */}}
 {{- define "tensorflow-job.componentSelector" -}}
 tensorflow-job/job: {{ include "tensorflow-job.fullname" .root | quote }}
 app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* The pods of a role, as a selector. Takes (dict "root" $ "role" role). */}}
+{{- define "tensorflow-job.setSelector" -}}
+tensorflow-job/job: {{ include "tensorflow-job.fullname" .root | quote }}
+{{ include "tensorflow-job.roleLabel" . }}
+{{- end -}}
+
+{{/* The label of what belongs to one role. Takes (dict "role" role). */}}
+{{- define "tensorflow-job.roleLabel" -}}
+tensorflow-job/role: {{ .role }}
+{{- end -}}
+
+{{/* The run, as the label of pods and the annotation of the status. */}}
+{{- define "tensorflow-job.runLabel" -}}
+tensorflow-job/run-id: {{ include "tensorflow-job.runId" . | quote }}
 {{- end -}}

@@ -97,13 +97,13 @@ completion.successPolicy: {{ $policy }}, but with strategy {{ .Values.strategy }
 {{- $replicas := include "tensorflow-job.replicas" . | fromJson -}}
 {{- $cluster := list -}}
 {{- $task := 0 -}}
-{{- range $role := (include "tensorflow-job.roles" . | fromJson).roles -}}
+{{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $count := int (index $replicas $role) -}}
 {{-   $digits := 0 -}}{{/* of all indexes together */}}
 {{-   range $power := list 0 10 100 1000 10000 -}}
 {{-     $digits = add $digits (max 0 (sub $count $power)) -}}
 {{-   end -}}
-{{-   $address := add (len "\"--.:2222\",") (len $role) $name $name -}}
+{{-   $address := add (len "\"--.:\",") (len (include "tensorflow-job.port" "tensorflow")) (len $role) $name $name -}}
 {{-   $cluster = append $cluster (add (mul $count $address) $digits (len "\"\":[],") (len $role) -1) -}}
 {{-   $task = max $task (add (len $role) (len (toString (sub $count 1)))) -}}
 {{- end -}}
@@ -118,7 +118,7 @@ worker.replicas: the addresses of all tasks make a TF_CONFIG of {{ $bytes }} byt
 
 {{- define "tensorflow-job.validate.env" -}}
 {{- $made := list "TF_CONFIG" "TASK_TYPE" "TASK_INDEX" "TASK_PROGRESS_FILE" "PS_HOSTS" "WORKER_HOSTS" "CHECKPOINT_DIR" -}}
-{{- range $where := list "" "chief" "worker" "ps" "evaluator" -}}
+{{- range $where := prepend (include "tensorflow-job.roleNames" . | fromJsonArray) "" -}}
 {{-   $values := ternary $.Values (index $.Values $where | default dict) (eq $where "") -}}
 {{-   range $name, $value := $values.env -}}
 {{-     if and (has $name $made) (not (kindIs "invalid" $value)) }}
@@ -143,7 +143,7 @@ data.{{ $volume }}.env: {{ . }} is also the variable of data.{{ index $seen . }}
 
 {{/* GPUs are hidden from tasks without `gpus`, so GPUs in `resources` would be reserved but not used. */}}
 {{- define "tensorflow-job.validate.gpus" -}}
-{{- range $role := (include "tensorflow-job.roles" . | fromJson).roles -}}
+{{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
 {{-   $gpus := int $settings.gpus -}}
 {{-   range $kind := list "limits" "requests" -}}
@@ -182,7 +182,7 @@ data.{{ $name }}: has neither existingClaim nor volume; set existingClaim, or a 
 {{-   end }}
 {{- end -}}
 {{- $lines := list -}}
-{{- range $role := (include "tensorflow-job.roles" . | fromJson).roles -}}
+{{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
 {{-   $arguments := dict "root" $ "role" $role "settings" $settings -}}
 {{-   $paths := dict -}}
@@ -219,7 +219,7 @@ data.{{ $name }}: has neither existingClaim nor volume; set existingClaim, or a 
 {{/* Labels by which the chart selects its pods. */}}
 {{- define "tensorflow-job.validate.labels" -}}
 {{- $lines := list -}}
-{{- range $where := list "" "chief" "worker" "ps" "evaluator" "lifecycle" -}}
+{{- range $where := concat (list "") (include "tensorflow-job.roleNames" . | fromJsonArray) (list "lifecycle") -}}
 {{-   $values := ternary $.Values (index $.Values $where | default dict) (eq $where "") -}}
 {{-   range $name, $value := $values.podLabels -}}
 {{-     if regexMatch "^(tensorflow-job/.*|app\\.kubernetes\\.io/(name|instance|component))$" $name -}}

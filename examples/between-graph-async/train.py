@@ -1,8 +1,8 @@
 """Handwritten digits the TF1 way: between-graph replication, asynchronously on parameter servers.
 
-The chief (or worker 0, where there is none) and the workers run this file: each builds the same graph, computes
-gradients at its own pace and applies them to the variables on the parameter servers, which are plain TensorFlow servers
-that the chart (or `tfconfig run`) starts. Stopped and started again, it goes on from the checkpoint in CHECKPOINT_DIR.
+The chief (or worker 0, if there is none) and the workers run this file: each builds the same graph, computes gradients
+at its own pace and applies them to the variables on the parameter servers. These run a TensorFlow server, which the
+chart (or `tfconfig run`) starts. After a restart the program resumes from the checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def network(images: tf.Tensor, parts: int) -> tf.Tensor:
     """Logits. Each variable is cut into `parts`, so that every parameter server holds its share of all of them."""
 
     def variable(name: str, shape: tuple[int, ...], initializer: object) -> tf.Tensor:
-        # Put together here: a partitioned variable's own value is read without regard to control dependencies.
+        # Concatenated here, because the value of a partitioned variable itself ignores control dependencies.
         return tf.concat(list(v1.get_variable(name, shape, initializer=initializer)), axis=0)
 
     scatter, zeros = v1.glorot_uniform_initializer(SEED), v1.zeros_initializer()
@@ -45,7 +45,7 @@ def network(images: tf.Tensor, parts: int) -> tf.Tensor:
 
 
 class Join(v1.train.SessionCreator):
-    """Wait for the leader to prepare the variables. WorkerSessionCreator does the same, but looks every 30 s only."""
+    """Wait for the leader to prepare the variables. WorkerSessionCreator does the same, but checks only every 30 s."""
 
     def __init__(self, master: str, config: v1.ConfigProto) -> None:
         self._master, self._config, self._scaffold = master, config, v1.train.Scaffold()
@@ -61,8 +61,8 @@ class Join(v1.train.SessionCreator):
         return manager.wait_for_session(self._master, self._config)
 
 
-class TellingSaver(v1.train.Saver):
-    """Tells when a session resumes: in a new process, and in the same one after a lost parameter server is back."""
+class LoggingSaver(v1.train.Saver):
+    """Logs when a session resumes: in a new process, and in the same one after a lost parameter server is back."""
 
     def restore(self, session: v1.Session, path: str) -> None:
         super().restore(session, path)
@@ -97,7 +97,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2000, help="updates in all, over all workers and restarts")
     parser.add_argument("--batch", type=int, default=32, help="images per update")
-    parser.add_argument("--round", type=int, default=200, help="steps between two looks at the loss")
+    parser.add_argument("--round", type=int, default=200, help="steps between two reports of the loss")
     parser.add_argument("--save-every", type=int, default=400, help="steps between two checkpoints")
     return parser.parse_args()
 
@@ -113,13 +113,13 @@ def main() -> None:
     graph = Graph(cluster, f"/job:{role}/task:{index}", options.steps)
 
     folder = os.environ.get("CHECKPOINT_DIR")
-    # A session waits for every task that it does not filter out; this one needs no other worker.
+    # A session waits for every task in its device filters; without filters, for all. This one needs no other worker.
     config = v1.ConfigProto(device_filters=["/job:ps", f"/job:{role}/task:{index}"])
     if leader:
         opened = v1.train.MonitoredTrainingSession(
             server.target,
             checkpoint_dir=folder,
-            scaffold=v1.train.Scaffold(saver=TellingSaver(sharded=True)),
+            scaffold=v1.train.Scaffold(saver=LoggingSaver(sharded=True)),
             save_checkpoint_steps=options.save_every,
             config=config,
         )
@@ -130,7 +130,7 @@ def main() -> None:
     staleness = []
     with opened as session:
         step = first = session.run(graph.step)
-        began, told = time.monotonic(), first
+        began, reported = time.monotonic(), first
         if not leader:
             print(f"joined at step {step}", flush=True)
         while step < options.steps:
@@ -138,22 +138,22 @@ def main() -> None:
             feed = {graph.images: images[chosen], graph.labels: labels[chosen]}
             try:
                 read, applied, loss, _ = session.run([graph.read_at, graph.applied_at, graph.loss, graph.train], feed)
-            except tf.errors.OutOfRangeError:  # others have made the last step meanwhile
+            except tf.errors.OutOfRangeError:  # other workers have made the last step
                 break
             step = int(applied) + 1
             staleness.append(applied - read)
-            if step < told:  # a parameter server was lost: back to the checkpoint
-                began, first, told = time.monotonic(), step, step
-            if leader and step // options.round > told // options.round:
+            if step < reported:  # a parameter server was lost: back to the checkpoint
+                began, first, reported = time.monotonic(), step, step
+            if leader and step // options.round > reported // options.round:
                 rate = (step - first) / (time.monotonic() - began)
                 print(f"step {step} of {options.steps}: loss {loss:.4f}, {rate:.0f} steps/s", flush=True)
-                told = step
+                reported = step
         step = session.run(graph.step)
         if leader:
             quality = session.run(graph.accuracy, {graph.images: test[0], graph.labels: test[1]})
-    # The session takes some errors for a good end.
+    # Some errors end the session without an exception.
     if step < options.steps:
-        sys.exit(f"ended at step {step} of {options.steps}; started again, it goes on from the last checkpoint")
+        sys.exit(f"ended at step {step} of {options.steps}; after a restart it resumes from the last checkpoint")
     if staleness:
         mean, most = np.mean(staleness), np.max(staleness)
         print(f"staleness: mean {mean:.1f}, max {most} steps in {len(staleness)} updates of this task", flush=True)

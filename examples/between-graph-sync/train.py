@@ -1,9 +1,9 @@
 """Handwritten digits the TF1 way: between-graph replication, synchronously, with backup workers.
 
-The chief (or worker 0, where there is none) and the workers run this file: each builds the same graph and sends its
-gradients to the parameter servers, plain TensorFlow servers that the chart (or `tfconfig run`) starts. A step is made
-of the first gradients to arrive, as many as there are workers without the backup ones; later ones are not waited for.
-Stopped and started again, it goes on from the checkpoint in CHECKPOINT_DIR.
+The chief (or worker 0, if there is none) and the workers run this file: each builds the same graph and sends its
+gradients to the parameter servers. These run a TensorFlow server, which the chart (or `tfconfig run`) starts. A step
+takes the first gradients to arrive, as many as there are workers without the backup workers; it does not wait for the
+others. After a restart the program resumes from the checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def network(images: tf.Tensor, parts: int) -> tf.Tensor:
 
 
 class Join(v1.train.SessionCreator):
-    """Wait for the leader to prepare the variables. WorkerSessionCreator does the same, but looks every 30 s only."""
+    """Wait for the leader to prepare the variables. WorkerSessionCreator does the same, but checks only every 30 s."""
 
     def __init__(self, master: str, config: v1.ConfigProto) -> None:
         self._master, self._config, self._scaffold = master, config, v1.train.Scaffold()
@@ -62,8 +62,8 @@ class Join(v1.train.SessionCreator):
         return manager.wait_for_session(self._master, self._config)
 
 
-class TellingSaver(v1.train.Saver):
-    """Tells when a session resumes: in a new process, and in the same one after a lost parameter server is back."""
+class LoggingSaver(v1.train.Saver):
+    """Logs when a session resumes: in a new process, and in the same one after a lost parameter server is back."""
 
     def restore(self, session: v1.Session, path: str) -> None:
         super().restore(session, path)
@@ -83,7 +83,7 @@ class Graph:
             self.accuracy = tf.reduce_mean(tf.cast(tf.equal(tf.argmax(logits, axis=1), self.labels), tf.float32))
             variables = v1.trainable_variables()
             gradients = v1.gradients(self.loss, variables)
-            # Every gradient counts that is sent, whether a step is made of it or it comes too late.
+            # Counts every gradient that is sent, whether a step uses it or it is late.
             self.sent = v1.get_variable("gradients_sent", (), tf.int64, v1.zeros_initializer(), trainable=False)
             with tf.control_dependencies(gradients):
                 counted = self.sent.assign_add(1, read_value=False)
@@ -91,15 +91,15 @@ class Graph:
                 gradients = [tf.identity(gradient) for gradient in gradients]
             self.optimizer = v1.train.SyncReplicasOptimizer(v1.train.AdamOptimizer(1e-3), needed, replicas)
             self.train = self.optimizer.apply_gradients(zip(gradients, variables, strict=True), self.step)
-            with tf.control_dependencies([self.train]):  # that is, once the step is made
+            with tf.control_dependencies([self.train]):  # after the step
                 self.made = self.step.read_value()
         self.closed = self.optimizer.get_chief_queue_runner().queue.is_closed()
 
 
 def reopen(server: tf.distribute.Server, config: v1.ConfigProto, graph: Graph) -> None:
-    """Make the parameter servers forget what they hold, if a leader's session that failed closed the queue there.
+    """Reset the parameter servers if the failed session of a leader closed the queue on them.
 
-    It would stay closed for all sessions to come. The leader's next session restores the variables from the checkpoint.
+    It would stay closed for all later sessions. The leader's next session restores the variables from the checkpoint.
     """
     with v1.Session(server.target, config=config) as session:
         closed = session.run(graph.closed)
@@ -108,7 +108,7 @@ def reopen(server: tf.distribute.Server, config: v1.ConfigProto, graph: Graph) -
 
 
 def hide_cancelled(failed: threading.ExceptHookArgs) -> None:
-    """The leader's thread that makes the steps waits for gradients until the session is closed: no news."""
+    """Do not print that closing the session cancels the leader's thread, which waits for gradients."""
     if not issubclass(failed.exc_type, tf.errors.CancelledError):
         threading.__excepthook__(failed)
 
@@ -118,7 +118,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=400, help="training steps in all, over all restarts")
     parser.add_argument("--batch", type=int, default=32, help="images per gradient")
     parser.add_argument("--backup-workers", type=int, default=1, help="gradients that a step does not wait for")
-    parser.add_argument("--round", type=int, default=40, help="steps between two looks at the loss")
+    parser.add_argument("--round", type=int, default=40, help="steps between two reports of the loss")
     parser.add_argument("--save-every", type=int, default=100, help="steps between two checkpoints")
     return parser.parse_args()
 
@@ -138,18 +138,18 @@ def main() -> None:
     folder = os.environ.get("CHECKPOINT_DIR")
     # Without tokens ahead of the first step, no worker sends a second gradient for the same step.
     hooks = [graph.optimizer.make_session_run_hook(leader, num_tokens=0)]
-    # A session waits for every task that it does not filter out; this one needs no other worker.
+    # A session waits for every task in its device filters; without filters, for all. This one needs no other worker.
     config = v1.ConfigProto(device_filters=["/job:ps", f"/job:{role}/task:{index}"])
     if leader:
         reopen(server, config, graph)
         opened = v1.train.MonitoredTrainingSession(
             server.target,
             checkpoint_dir=folder,
-            scaffold=v1.train.Scaffold(saver=TellingSaver(sharded=True)),
+            scaffold=v1.train.Scaffold(saver=LoggingSaver(sharded=True)),
             save_checkpoint_steps=options.save_every,
             hooks=hooks,
             config=config,
-            stop_grace_period_secs=2,  # the thread that makes the steps would be waited for two minutes
+            stop_grace_period_secs=2,  # the default is to wait two minutes for the thread that makes the steps
         )
     else:
         opened = v1.train.MonitoredSession(Join(server.target, config), hooks, stop_grace_period_secs=2)
@@ -158,25 +158,25 @@ def main() -> None:
     batches = np.random.default_rng((SEED, index, leader))
     with opened as session:
         step = first = session.run(graph.step)
-        began, told = time.monotonic(), first
+        began, reported = time.monotonic(), first
         if not leader:
             print(f"joined at step {step}", flush=True)
         while step < options.steps:
             chosen = batches.integers(len(images), size=options.batch)
             feed = {graph.images: images[chosen], graph.labels: labels[chosen]}
             step, loss, _ = session.run([graph.made, graph.loss, graph.train], feed)
-            if step < told:  # a parameter server was lost: back to the checkpoint
-                began, first, told = time.monotonic(), step, step
-            if leader and step // options.round > told // options.round:
+            if step < reported:  # a parameter server was lost: back to the checkpoint
+                began, first, reported = time.monotonic(), step, step
+            if leader and step // options.round > reported // options.round:
                 rate = (step - first) / (time.monotonic() - began)
                 print(f"step {step} of {options.steps}: loss {loss:.4f}, {rate:.0f} steps/s", flush=True)
-                told = step
+                reported = step
         if leader:
             gradients_sent = session.run(graph.sent)
             quality = session.run(graph.accuracy, {graph.images: test[0], graph.labels: test[1]})
-    # The session takes a closed queue for a good end; but a parameter server or the leader may have fallen.
+    # A closed queue ends the session without an exception, also when a parameter server or the leader has failed.
     if step < options.steps:
-        sys.exit(f"ended at step {step} of {options.steps}; started again, it goes on from the last checkpoint")
+        sys.exit(f"ended at step {step} of {options.steps}; after a restart it resumes from the last checkpoint")
     if leader:
         print(f"updates: {step} global steps from {gradients_sent} gradients of {replicas} workers", flush=True)
         late = gradients_sent - step * needed

@@ -1,7 +1,7 @@
-"""A TF1 program from before TF_CONFIG: flags tell each task what it is and where the others are.
+"""A TF1 program from before TF_CONFIG: flags give each task its role and the addresses of the others.
 
-Worker 0 and the other workers train, asynchronously. Parameter servers serve for ever; the job ends them after the
-training. Stopped and started again, it goes on from the checkpoint in CHECKPOINT_DIR.
+Worker 0 and the other workers train, asynchronously. Parameter servers never exit; the job stops them after the
+training. After a restart the program resumes from the checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
@@ -14,8 +14,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--job_name", choices=["worker", "ps"], required=True)
     parser.add_argument("--task_index", type=int, required=True)
-    parser.add_argument("--ps_hosts", required=True, help="host:port of every parameter server, with commas")
-    parser.add_argument("--worker_hosts", required=True, help="host:port of every worker, with commas")
+    parser.add_argument("--ps_hosts", required=True, help="host:port of every parameter server, comma-separated")
+    parser.add_argument("--worker_hosts", required=True, help="host:port of every worker, comma-separated")
     parser.add_argument("--steps", type=int, default=2000, help="updates to make by all workers, over all restarts")
     flags = parser.parse_args()
 

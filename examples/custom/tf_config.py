@@ -1,7 +1,7 @@
 """A program made for TFJob: every task runs it, reads TF_CONFIG and starts its TensorFlow server itself.
 
-The chief (or worker 0, where there is none) and the workers train, asynchronously. Parameter servers serve for ever;
-the job ends them after the training. Stopped and started again, it goes on from the checkpoint in CHECKPOINT_DIR.
+The chief (or worker 0, if there is none) and the workers train, asynchronously. Parameter servers never exit; the job
+stops them after the training. After a restart the program resumes from the checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse

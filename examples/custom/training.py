@@ -1,4 +1,4 @@
-"""What both programs train, once they have their server: handwritten digits, asynchronously, with Supervisor."""
+"""The training of both programs: handwritten digits, asynchronously, with Supervisor."""
 
 import os
 import time
@@ -13,7 +13,7 @@ v1.logging.set_verbosity(v1.logging.ERROR)  # deprecation warnings
 
 SEED = 7
 BATCH = 32  # images per update
-ROUND = 200  # steps between two looks at the loss, and two checkpoints
+ROUND = 200  # steps between two reports of the loss, and between two checkpoints
 
 
 def load() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
@@ -47,21 +47,21 @@ class Graph:
 
 
 def train(server: tf.distribute.Server, cluster: tf.train.ClusterSpec, device: str, leader: bool, steps: int) -> None:
-    """Train until `steps` updates are made by all workers together; the leader saves, and tells how it goes."""
+    """Train until `steps` updates are made by all workers together; the leader saves and reports."""
     (images, labels), (test_images, test_labels) = load()
     graph = Graph(cluster, device)
     folder = os.environ.get("CHECKPOINT_DIR")
     saved = v1.train.latest_checkpoint(folder) if folder else None
-    # The leader prepares or restores the variables; the others look every second whether it has.
+    # The leader initializes or restores the variables; the others check every second whether it has.
     supervisor = v1.train.Supervisor(
         is_chief=leader, logdir=folder, global_step=graph.step, save_model_secs=0, summary_op=None, recovery_wait_secs=1
     )
-    # A session waits for every task that it does not filter out; this one needs no other worker.
+    # A session waits for every task in its device filters; without filters, for all. This one needs no other worker.
     config = v1.ConfigProto(device_filters=["/job:ps", device])
     batches = np.random.default_rng()
     staleness = []
     with supervisor.managed_session(server.target, config) as session:
-        step = first = told = session.run(graph.step)
+        step = first = reported = session.run(graph.step)
         if not leader:
             print(f"joined at step {step}", flush=True)
         elif saved:
@@ -72,10 +72,10 @@ def train(server: tf.distribute.Server, cluster: tf.train.ClusterSpec, device: s
             feed = {graph.images: images[chosen], graph.labels: labels[chosen]}
             step, read, loss, _ = session.run([graph.made, graph.read_at, graph.loss, graph.train], feed)
             staleness.append(step - 1 - read)
-            if leader and step // ROUND > told // ROUND:
+            if leader and step // ROUND > reported // ROUND:
                 rate = (step - first) / (time.monotonic() - began)
                 print(f"step {step} of {steps}: loss {loss:.4f}, {rate:.0f} steps/s", flush=True)
-                told = step
+                reported = step
                 if folder:
                     supervisor.saver.save(session, supervisor.save_path, step)
         if leader:

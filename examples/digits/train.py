@@ -1,7 +1,7 @@
 """Handwritten digits with ParameterServerStrategy: a chief that coordinates workers and parameter servers.
 
-Only the chief runs this file. Workers and parameter servers are plain TensorFlow servers that the chart (or `tfconfig
-run`) starts. Stopped at any time and started again, it goes on from the last checkpoint in CHECKPOINT_DIR.
+Only the chief runs this file. Workers and parameter servers run a TensorFlow server, which the chart (or `tfconfig
+run`) starts. After a restart the program resumes from the last checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
@@ -27,12 +27,12 @@ def load() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]
     return (images[:cut], labels[:cut]), (images[cut:], labels[cut:])
 
 
-def tell_progress(**said: float | None) -> None:
-    """Tell the job's status how far the training is; without the chart or `tfconfig run` nobody asks."""
+def report_progress(**progress: float | None) -> None:
+    """Report the progress of the training to the job's status; does nothing without the chart or `tfconfig run`."""
     path = os.environ.get("TASK_PROGRESS_FILE")
     if path:
         new = pathlib.Path(f"{path}.new")
-        new.write_text(json.dumps(said))
+        new.write_text(json.dumps(progress))
         new.replace(path)
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=1500, help="training steps in all, over all workers and restarts")
     parser.add_argument("--batch", type=int, default=32, help="images per step")
-    parser.add_argument("--round", type=int, default=100, help="steps between two looks at the loss")
+    parser.add_argument("--round", type=int, default=100, help="steps between two reports of the loss")
     parser.add_argument("--save-every", type=int, default=200, help="steps between two checkpoints")
     options = parser.parse_args()
     train, test = load()
@@ -99,7 +99,7 @@ def main() -> None:
         step.assign(done)
         rate = (done - first) / (time.monotonic() - began)
         loss = np.mean(coordinator.fetch(losses))
-        tell_progress(step=done, total=options.steps, loss=float(loss), rate=rate)
+        report_progress(step=done, total=options.steps, loss=float(loss), rate=rate)
         print(f"step {done} of {options.steps}: loss {loss:.4f}, {rate:.0f} steps/s", flush=True)
         if manager and (done - saved >= options.save_every or done == options.steps):
             manager.save(checkpoint_number=done)

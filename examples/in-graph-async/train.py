@@ -2,8 +2,8 @@
 
 Only the chief runs this file. It builds one graph that has a part for every worker, and drives each part with a thread
 of its own: a worker computes gradients at its own pace and applies them to the variables on the parameter servers.
-Workers and parameter servers are plain TensorFlow servers that the chart (or `tfconfig run`) starts.
-Stopped and started again, it goes on from the checkpoint in CHECKPOINT_DIR.
+Workers and parameter servers run a TensorFlow server, which the chart (or `tfconfig run`) starts. After a restart the
+program resumes from the checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def network(images: tf.Tensor, parts: int) -> tf.Tensor:
     """Logits. Each variable is cut into `parts`, so that every parameter server holds its share of all of them."""
 
     def variable(name: str, shape: tuple[int, ...], initializer: object) -> tf.Tensor:
-        # Put together here: a partitioned variable's own value is read without regard to control dependencies.
+        # Concatenated here, because the value of a partitioned variable itself ignores control dependencies.
         return tf.concat(list(v1.get_variable(name, shape, initializer=initializer)), axis=0)
 
     scatter, zeros = v1.glorot_uniform_initializer(SEED), v1.zeros_initializer()
@@ -46,8 +46,8 @@ def network(images: tf.Tensor, parts: int) -> tf.Tensor:
         return hidden @ variable("logits", (128, 10), scatter) + variable("logits_bias", (10,), zeros)
 
 
-class TellingSaver(v1.train.Saver):
-    """Tells when a session resumes: in a new process, and in the same one after a lost task is back."""
+class LoggingSaver(v1.train.Saver):
+    """Logs when a session resumes: in a new process, and in the same one after a lost task is back."""
 
     def restore(self, session: v1.Session, path: str) -> None:
         super().restore(session, path)
@@ -80,7 +80,7 @@ class Worker:
 
 
 class Progress:
-    """What the threads tell: the staleness of every update, and the losses since the last look."""
+    """What the threads measure: the staleness of every update, and the losses since the last report."""
 
     def __init__(self) -> None:
         self.staleness: list[int] = []
@@ -110,7 +110,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=2000, help="updates in all, over all workers and restarts")
     parser.add_argument("--batch", type=int, default=32, help="images per update")
-    parser.add_argument("--round", type=int, default=200, help="steps between two looks at the loss")
+    parser.add_argument("--round", type=int, default=200, help="steps between two reports of the loss")
     parser.add_argument("--save-every", type=int, default=400, help="steps between two checkpoints")
     return parser.parse_args()
 
@@ -122,7 +122,7 @@ def train(
     options: argparse.Namespace,
     data: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    """One thread per worker until the last step; this one looks at the step, at which the session's hooks save."""
+    """Run a thread per worker until the last step; this thread reads the step, with which the session's hooks save."""
     images, labels = data
 
     def batches(index: int) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
@@ -135,14 +135,14 @@ def train(
         return batch
 
     coordinator = v1.train.Coordinator()
-    # The hooks are not made for several threads, so the workers' threads go without them.
+    # The hooks are not thread-safe, so the workers' threads use the session without them.
     threads = [
         threading.Thread(
             target=drive, args=(worker, session.raw_session(), coordinator, batches(index), progress), daemon=True
         )
         for index, worker in enumerate(workers)
     ]
-    told = first = session.run(v1.train.get_global_step())
+    reported = first = session.run(v1.train.get_global_step())
     began = time.monotonic()
     for thread in threads:
         thread.start()
@@ -151,9 +151,9 @@ def train(
         while not stopped:
             stopped = coordinator.wait_for_stop(0.1)
             step = session.run(v1.train.get_global_step())
-            if step // options.round > told // options.round:
+            if step // options.round > reported // options.round:
                 rate = (step - first) / (time.monotonic() - began)
-                loss, told = np.mean(progress.losses), step
+                loss, reported = np.mean(progress.losses), step
                 progress.losses.clear()
                 print(f"step {step} of {options.steps}: loss {loss:.4f}, {rate:.0f} steps/s", flush=True)
     except tf.errors.OpError as error:
@@ -172,20 +172,20 @@ def main() -> None:
     workers = [Worker(cluster, index, options.steps, optimizer) for index in range(cluster.num_tasks("worker"))]
 
     folder = os.environ.get("CHECKPOINT_DIR")
-    scaffold = v1.train.Scaffold(saver=TellingSaver(sharded=True))
+    scaffold = v1.train.Scaffold(saver=LoggingSaver(sharded=True))
     hooks = []
     if folder:
         hooks.append(v1.train.CheckpointSaverHook(folder, save_steps=options.save_every, scaffold=scaffold))
     progress, step = Progress(), 0
     while step < options.steps:
         try:
-            # The session waits for every task of the cluster, at the start and again when one was lost.
+            # The session waits for every task of the cluster, at the start and after the loss of one.
             with v1.train.SingularMonitoredSession(hooks, scaffold, server.target, checkpoint_dir=folder) as session:
                 train(session, workers, progress, options, data)
                 step = session.run(v1.train.get_global_step())
                 quality = session.run(workers[0].accuracy, {workers[0].images: test[0], workers[0].labels: test[1]})
         except (tf.errors.UnavailableError, tf.errors.AbortedError):
-            print("a task was lost; the training goes on from the last checkpoint once it is back", flush=True)
+            print("a task was lost; the training resumes from the last checkpoint once it is back", flush=True)
     if progress.staleness:
         mean, most, updates = np.mean(progress.staleness), np.max(progress.staleness), len(progress.staleness)
         print(

@@ -2,8 +2,8 @@
 
 Only the chief runs this file. It builds one graph that has a part for every worker, and runs it step by step: each
 worker computes the gradients of its share of the batch, and their mean is applied to the variables on the parameter
-servers. Workers and parameter servers are plain TensorFlow servers that the chart (or `tfconfig run`) starts.
-Stopped and started again, it goes on from the checkpoint in CHECKPOINT_DIR.
+servers. Workers and parameter servers run a TensorFlow server, which the chart (or `tfconfig run`) starts. After a
+restart the program resumes from the checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
@@ -43,8 +43,8 @@ def network(images: tf.Tensor, parts: int) -> tf.Tensor:
         return hidden @ variable("logits", (128, 10), scatter) + variable("logits_bias", (10,), zeros)
 
 
-class TellingSaver(v1.train.Saver):
-    """Tells when a session resumes: in a new process, and in the same one after a lost task is back."""
+class LoggingSaver(v1.train.Saver):
+    """Logs when a session resumes: in a new process, and in the same one after a lost task is back."""
 
     def restore(self, session: v1.Session, path: str) -> None:
         super().restore(session, path)
@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=400, help="training steps in all, over all restarts")
     parser.add_argument("--batch", type=int, default=32, help="images per gradient")
-    parser.add_argument("--round", type=int, default=40, help="steps between two looks at the loss")
+    parser.add_argument("--round", type=int, default=40, help="steps between two reports of the loss")
     parser.add_argument("--save-every", type=int, default=100, help="steps between two checkpoints")
     options = parser.parse_args()
     (images, labels), test = load()
@@ -97,27 +97,27 @@ def main() -> None:
 
     folder = os.environ.get("CHECKPOINT_DIR")
     batches = np.random.default_rng(SEED)
-    # The session waits for every task of the cluster, at the start and again when one was lost.
+    # The session waits for every task of the cluster, at the start and after the loss of one.
     with v1.train.MonitoredTrainingSession(
         server.target,
         checkpoint_dir=folder,
-        scaffold=v1.train.Scaffold(saver=TellingSaver(sharded=True)),
+        scaffold=v1.train.Scaffold(saver=LoggingSaver(sharded=True)),
         save_checkpoint_steps=options.save_every,
     ) as session:
         step = first = session.run(graph.step)
-        began, told = time.monotonic(), first
+        began, reported = time.monotonic(), first
         while step < options.steps:
             chosen = batches.integers(len(images), size=options.batch * graph.workers)
             feed = {graph.images: images[chosen], graph.labels: labels[chosen]}
             step, loss, _ = session.run([graph.made, graph.loss, graph.train], feed)
-            if step < told:  # a task was lost: back to the checkpoint
-                began, first, told = time.monotonic(), step, step
-            if step // options.round > told // options.round:
+            if step < reported:  # a task was lost: back to the checkpoint
+                began, first, reported = time.monotonic(), step, step
+            if step // options.round > reported // options.round:
                 rate = (step - first) / (time.monotonic() - began)
                 print(f"step {step} of {options.steps}: loss {loss:.4f}, {rate:.0f} steps/s", flush=True)
-                told = step
+                reported = step
         computed = session.run(graph.computed)
-        whole = len(test[1]) // graph.workers * graph.workers  # every worker tests as many images
+        whole = len(test[1]) // graph.workers * graph.workers  # the same number of test images for every worker
         quality = session.run(graph.accuracy, {graph.images: test[0][:whole], graph.labels: test[1][:whole]})
     print(f"updates: {step} global steps from {computed} gradients of {graph.workers} workers", flush=True)
     print(f"done: step {step}, test accuracy {quality:.4f} on {whole} images", flush=True)

@@ -1,4 +1,4 @@
-"""The evaluator: each new checkpoint on the images of val/, top-1 and top-5, as lines and for TensorBoard."""
+"""The evaluator: top-1 and top-5 of each new checkpoint on the images of val/, printed and for TensorBoard."""
 
 import argparse
 import os
@@ -12,9 +12,9 @@ SCALAR = tf.compat.v1.SummaryMetadata(plugin_data=tf.compat.v1.SummaryMetadata.P
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Evaluate until the last step's checkpoint is done. One that comes while another is under way may be skipped."""
+    """Evaluate checkpoints up to the last step's. One that appears during an evaluation may be skipped."""
     folder = os.environ["CHECKPOINT_DIR"]
-    next(tf.train.checkpoints_iterator(folder))  # from here on the images are there, too
+    next(tf.train.checkpoints_iterator(folder))  # from here on the images exist, too
     classes = inception.class_names(options.data)
     dataset = inception.images(options.data, "val", classes, options.image_size).batch(options.batch)
     model = inception.build_model(options.image_size, len(classes), options.norm_decay)
@@ -29,8 +29,8 @@ def evaluate(options: argparse.Namespace) -> None:
             for name, value in figures.items():
                 tf.summary.write(name, tf.constant(value, tf.float32), int(step), SCALAR)
         writer.flush()
-        told = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
-        print(f"evaluated step {int(step)}: {told}", flush=True)
+        text = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        print(f"evaluated step {int(step)}: {text}", flush=True)
         if int(step) >= options.steps:
             break
     print(f"done: evaluated step {int(step)} of {options.steps}", flush=True)

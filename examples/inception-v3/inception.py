@@ -20,7 +20,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--warm-up", type=int, default=100_000, help="steps in which the learning rate rises")
     parser.add_argument("--label-smoothing", type=float, default=0.1)
     parser.add_argument("--norm-decay", type=float, default=0.9997, help="of batch normalization's moving averages")
-    parser.add_argument("--round", type=int, default=1000, help="steps between two looks at the loss")
+    parser.add_argument("--round", type=int, default=1000, help="steps between two reports of the loss")
     parser.add_argument("--save-every", type=int, default=20_000, help="steps between two checkpoints")
     parser.add_argument("--data", default=os.environ.get("DATA_DIR"), help="folder with train/CLASS/* and val/CLASS/*")
     parser.add_argument("--make-images", action="store_true", help="fill an empty data folder with generated images")
@@ -52,7 +52,7 @@ def images(folder: str, part: str, classes: list[str], size: int) -> tf.data.Dat
 
 
 def build_model(size: int, classes: int, norm_decay: float) -> tf.keras.Model:
-    """InceptionV3 that gives logits, with its variables made."""
+    """InceptionV3 with logits as output, its variables created."""
     model = tf.keras.applications.InceptionV3(
         weights=None, input_shape=(size, size, 3), classes=classes, classifier_activation=None
     )

@@ -35,11 +35,11 @@ def draw(name: str, size: int, random: np.random.Generator) -> np.ndarray:
 
 
 def write(folder: str, train: int = 40, val: int = 8, size: int = 96) -> None:
-    """Fill the folder with `train` and `val` images of each class; nothing is done where it has a `train` already."""
+    """Fill the folder with `train` and `val` images of each class; does nothing if it has a `train` already."""
     if Path(folder, "train").exists():
         return
     random = np.random.default_rng(SEED)
-    # `train` gets its name last: a set that was cut short is not taken for a whole one, but made again.
+    # `train` is renamed last, so that an interrupted set is not mistaken for a complete one.
     for part, count, named in ("val", val, "val"), ("train.part", train, "train"):
         shutil.rmtree(Path(folder, part), ignore_errors=True)
         for name in SHAPES:

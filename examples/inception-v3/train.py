@@ -1,7 +1,7 @@
 """InceptionV3 with ParameterServerStrategy: images from a data volume, variables in shards on the parameter servers.
 
-The chief and the evaluator run this file. Workers and parameter servers are plain TensorFlow servers that the chart (or
-`tfconfig run`) starts. Stopped at any time and started again, it goes on from the last checkpoint in CHECKPOINT_DIR.
+The chief and the evaluator run this file. Workers and parameter servers run a TensorFlow server, which the chart (or
+`tfconfig run`) starts. After a restart the program resumes from the last checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def train(options: argparse.Namespace) -> None:
 
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     servers = resolver.cluster_spec().num_tasks("ps")
-    # A larger variable is cut along its first axis, so that no server holds, and sends, more than its part of it.
+    # Larger variables are cut along their first axis, so that each server holds, and sends, only its part of them.
     partitioner = tf.distribute.experimental.partitioners.MinSizePartitioner(256 << 10, max_shards=servers)
     strategy = tf.distribute.ParameterServerStrategy(resolver, variable_partitioner=partitioner)
     coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
@@ -96,15 +96,15 @@ def train(options: argparse.Namespace) -> None:
         losses, right, stale = zip(*coordinator.fetch(results), strict=True)
         staleness += stale
         rate = (done - first) * options.batch / (time.monotonic() - began)
-        told = f"loss {np.mean(losses):.4f}, top-1 {np.mean(right):.2f}, {rate:.1f} images/s"
-        print(f"step {done} of {options.steps}: {told}, learning rate {float(optimizer.learning_rate):.5f}", flush=True)
+        text = f"loss {np.mean(losses):.4f}, top-1 {np.mean(right):.2f}, {rate:.1f} images/s"
+        print(f"step {done} of {options.steps}: {text}, learning rate {float(optimizer.learning_rate):.5f}", flush=True)
         if done - saved >= options.save_every or done == options.steps:
             manager.save(checkpoint_number=done)
             saved = done
 
     if staleness:
         print(f"staleness: mean {np.mean(staleness):.1f}, max {max(staleness)} steps", flush=True)
-    print(f"done: step {done}, the evaluator tells the accuracy", flush=True)
+    print(f"done: step {done}, the evaluator reports the accuracy", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""MNIST with ParameterServerStrategy and Keras' fit: the same network as train.py, without a loop of one's own.
+"""MNIST with ParameterServerStrategy and Keras' fit: the same network as train.py, without a custom training loop.
 
-Needs tf-keras and TF_USE_LEGACY_KERAS=1: fit of Keras 3 does not know parameter servers. Only the chief runs this file.
-Stopped at any time and started again, it goes on after the last epoch that was saved to CHECKPOINT_DIR.
+Needs tf-keras and TF_USE_LEGACY_KERAS=1: fit of Keras 3 does not support parameter servers. Only the chief runs this
+file. After a restart the program resumes after the last epoch that was saved to CHECKPOINT_DIR.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from train import accuracy, load, network
 
 
 class Progress(tf.keras.callbacks.Callback):
-    """Prints a line an epoch, and where training was taken up again."""
+    """Prints a line for each epoch, and the step at which training resumed."""
 
     def __init__(self, folder: str, epochs: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def main() -> None:
         epochs=options.epochs,
         steps_per_epoch=options.steps_per_epoch,
         callbacks=[
-            # Kept at the end: a restart after the last epoch has nothing to do, and more epochs go on from here.
+            # Kept at the end: a restart after the last epoch has nothing to do, and more epochs continue from here.
             tf.keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False),
             Progress(folder, options.epochs),  # after it: a step that is printed has been saved
         ],

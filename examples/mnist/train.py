@@ -1,7 +1,7 @@
 """MNIST with ParameterServerStrategy: a convolutional network, trained asynchronously, with its staleness measured.
 
-Only the chief runs this file. Workers and parameter servers are plain TensorFlow servers. Stopped at any time and
-started again, it goes on from the last checkpoint in CHECKPOINT_DIR.
+Only the chief runs this file. Workers and parameter servers run a TensorFlow server. After a restart the program
+resumes from the last checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def network() -> tf.keras.Model:
 
 
 def accuracy(model: tf.keras.Model, images: np.ndarray, labels: np.ndarray) -> float:
-    """The part of these images that the model names rightly; computed by the chief."""
+    """The fraction of these images that the model classifies correctly; computed by the chief."""
     logits = np.concatenate([model(images[i : i + 1000]) for i in range(0, len(images), 1000)])
     return float(np.mean(np.argmax(logits, axis=1) == labels))
 
@@ -70,7 +70,7 @@ def step_function(
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss
 
-    # A function of its own: all of it comes after the first look at `updates` and before the second.
+    # A separate function, so that all of it runs between the two reads of `updates`.
     @tf.function
     def learn(batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         return strategy.run(replica_step, args=batch)
@@ -92,7 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=400, help="training steps in all, over all workers and restarts")
     parser.add_argument("--batch", type=int, default=32, help="images per step")
-    parser.add_argument("--round", type=int, default=50, help="steps between two looks at the loss")
+    parser.add_argument("--round", type=int, default=50, help="steps between two reports of the loss")
     parser.add_argument("--save-every", type=int, default=100, help="steps between two checkpoints")
     options = parser.parse_args()
     train, test = load()

@@ -1,7 +1,7 @@
 """Handwritten digits with MultiWorkerMirroredStrategy: each worker has all variables, each step averages all gradients.
 
-Every worker runs this file. One that is told to go (SIGTERM: its node is drained) has all of them save their step and
-exit with 42, which the job restarts without counting it. Killed without notice, they go on from the last checkpoint.
+Every worker runs this file. If one gets SIGTERM (its node is drained), all of them save the same step and exit 42,
+which the job restarts without counting a failure. After any other loss they resume from the last checkpoint.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def options_given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=600, help="training steps in all, over all restarts")
     parser.add_argument("--batch", type=int, default=32, help="images per worker and step")
-    parser.add_argument("--round", type=int, default=50, help="steps between two looks at the loss")
+    parser.add_argument("--round", type=int, default=50, help="steps between two reports of the loss")
     parser.add_argument("--save-every", type=int, default=100, help="steps between two checkpoints")
     return parser.parse_args()
 
@@ -104,7 +104,7 @@ def main() -> None:
         return data.shuffle(len(train[0])).repeat().batch(options.batch)
 
     # All workers read the leader's checkpoints, and all save, because a save may need values of every worker. Only the
-    # leader's files are kept: two workers that write into one folder take each other's files away.
+    # leader's files are kept: two workers that write to one folder delete each other's files.
     shared = os.environ["CHECKPOINT_DIR"]
     checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, step=step, gradients=gradients)
     latest = tf.train.latest_checkpoint(shared)
@@ -117,7 +117,7 @@ def main() -> None:
         manager.save(checkpoint_number=int(step.numpy()))
 
     def leave() -> None:
-        print(f"told to go: saved step {int(step.numpy())}", flush=True)
+        print(f"preempted: saved step {int(step.numpy())}", flush=True)
         sys.exit(EXIT_PREEMPTED)
 
     preemption = tf.distribute.experimental.PreemptionCheckpointHandler(

@@ -1,6 +1,6 @@
 """Vectors are held by parameter servers, workers add them, the chief checks the sum: the smallest distributed program.
 
-Only the chief runs this file. Workers and parameter servers are plain TensorFlow servers.
+Only the chief runs this file. Workers and parameter servers run a TensorFlow server.
 """
 
 import sys
@@ -34,7 +34,7 @@ def main() -> None:
     expected = SIZE * sum(range(PAIRS)) + PAIRS * sum(range(SIZE))
     if total != expected:
         sys.exit(f"the sum is {total:.0f}, and should be {expected}")
-    print(f"done: the sum of {2 * PAIRS} vectors of {SIZE} numbers is {total:.0f}, as it should be", flush=True)
+    print(f"done: the sum of {2 * PAIRS} vectors of {SIZE} numbers is {total:.0f}, as expected", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Will this user click on that item? A wide and deep model whose tables are sharded over the parameter servers.
 
-Only the chief runs this file. Workers and parameter servers are plain TensorFlow servers. Stopped at any time and
-started again, it goes on from the last checkpoint in CHECKPOINT_DIR.
+Only the chief runs this file. Workers and parameter servers run a TensorFlow server. After a restart the program
+resumes from the last checkpoint in CHECKPOINT_DIR.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import tensorflow as tf
 USERS, ITEMS, PLACES, HOURS = 200_000, 40_000, 10, 24
 WIDE = USERS + ITEMS + PLACES * HOURS  # one weight for each user, each item, and each place in each hour
 FACTORS = 16
-RATE = 0.2  # of learning, for the tables
+RATE = 0.2  # learning rate of the tables
 SEED = 7
 
 
@@ -121,7 +121,7 @@ def shards(table: tf.Variable) -> list[tf.Variable]:
 def step_function(strategy: tf.distribute.Strategy, model: WideAndDeep, updates: tf.Variable) -> Callable:
     """What a worker does for a step: (loss, rows changed, updates of other workers that came in between)."""
 
-    # A function of its own: all of it comes after the first look at `updates` and before the second.
+    # A separate function, so that all of it runs between the two reads of `updates`.
     @tf.function
     def learn(batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
         return strategy.run(model.learn, args=batch)
@@ -143,7 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=600, help="training steps in all, over all workers and restarts")
     parser.add_argument("--batch", type=int, default=512, help="views per step")
-    parser.add_argument("--round", type=int, default=50, help="steps between two looks at the loss")
+    parser.add_argument("--round", type=int, default=50, help="steps between two reports of the loss")
     parser.add_argument("--save-every", type=int, default=200, help="steps between two checkpoints")
     options = parser.parse_args()
 

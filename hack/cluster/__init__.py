@@ -1,1 +1,1 @@
-"""Build, start and stop a real Kubernetes cluster on this machine; README.md beside this file tells how."""
+"""Build, start and stop a real Kubernetes cluster on this machine; see README.md."""

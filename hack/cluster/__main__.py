@@ -16,21 +16,21 @@ def main() -> int:
     """Carry out one command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python3 -m hack.cluster", description="A real Kubernetes for tests.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="bring the cluster up; builds and installs what is missing")
+    up = commands.add_parser("up", help="start the cluster; builds and installs what is missing")
     up.add_argument("--nodes", type=int, default=1, choices=range(1, nodes.MAX_NODES + 1), metavar="N")
-    commands.add_parser("down", help="stop the cluster and remove all but the build cache")
-    commands.add_parser("status", help="show what runs; exit status 0 if all of it does")
-    commands.add_parser("env", help="print shell commands that make kubectl and helm use the cluster")
-    build = commands.add_parser("build", help="only build programs (default: all)")
+    commands.add_parser("down", help="stop the cluster and remove everything but the build cache")
+    commands.add_parser("status", help="show what is running; exit status 0 if everything is, else 1")
+    commands.add_parser("env", help="print the shell commands that point kubectl and helm to the cluster")
+    build = commands.add_parser("build", help="build programs without starting anything (default: all)")
     build.add_argument("modules", nargs="*", metavar="MODULE")
     for name, text in (
         ("cut-node", "disconnect a node from the network"),
-        ("heal-node", "connect it again"),
+        ("heal-node", "connect a node again"),
     ):
         commands.add_parser(name, help=text).add_argument("number", type=int)
     for name, text in (
-        ("stop", "end one process of the cluster at once"),
-        ("start", "start a process of the control plane again"),
+        ("stop", "kill one process of the cluster"),
+        ("start", "restart a process of the control plane"),
     ):
         commands.add_parser(name, help=text).add_argument("process")
     commands.add_parser("provisioner")

@@ -1,4 +1,4 @@
-"""A client of the cluster's API server: one connection, JSON in and out."""
+"""The kit's own client of the API server, which needs no kubectl: one connection, JSON in and out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ApiError(Exception):
 
 
 class Api:
-    """Calls the API server with every right."""
+    """Calls the API server as its administrator."""
 
     def __init__(self) -> None:
         """Read the certificates; the connection is made at the first call."""

@@ -88,7 +88,9 @@ def install_packages() -> None:
     if not missing:
         return
     if shutil.which("apt-get") is None:
-        raise KitError(f"please install what Debian calls {', '.join(sorted(missing))}")
+        raise KitError(
+            f"missing programs; install the Debian packages {', '.join(sorted(missing))} or their equivalents"
+        )
     say(f"installing {', '.join(sorted(missing))}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     # An unreachable source that has nothing to do with us must not stop this; the install itself decides.
@@ -119,7 +121,7 @@ def build(module: Module, source: Path) -> Path:
     if folder.exists():
         return folder
     if shutil.which("go") is None:
-        raise KitError(f"please install Go (the go line of {source}/go.mod says which)")
+        raise KitError(f"Go is not installed; install it (version: the go line of {source}/go.mod)")
     started = time.monotonic()
     scratch = folder.with_suffix(".new")
     shutil.rmtree(scratch, ignore_errors=True)

@@ -57,7 +57,7 @@ def up(node_count: int) -> None:
     _need_root()
     with lock():
         if _is_healthy(node_count):
-            say("the cluster runs")
+            say("the cluster is running")
             return
         started = time.monotonic()
         with ThreadPoolExecutor() as pool:
@@ -74,7 +74,7 @@ def up(node_count: int) -> None:
             _down()
             with _stopped_on_failure():
                 _start_all(node_count, ready_store)
-        say(f"the cluster runs, after {time.monotonic() - started:.1f} s")
+        say(f"the cluster is running, after {time.monotonic() - started:.1f} s")
 
 
 def down() -> None:
@@ -85,7 +85,7 @@ def down() -> None:
 
 
 def status() -> bool:
-    """Print what runs, and tell whether all of it does."""
+    """Print what runs, and return whether all of it does."""
     expected = [*CONTROL_PLANE, *(name for number in nodes.numbers() for name in nodes.process_names(number))]
     for name in expected:
         pid = processes.process_id(name)
@@ -118,7 +118,7 @@ def start_part(name: str) -> None:
 
 def _need_root() -> None:
     if os.geteuid() != 0 or not sys.platform.startswith("linux"):
-        raise KitError("the cluster needs Linux, and root on it")
+        raise KitError("the cluster needs root on Linux")
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def _down() -> None:
 
 
 def _is_healthy(node_count: int) -> bool:
-    """Tell whether the cluster is up with so many nodes."""
+    """Return whether the cluster is up with so many nodes."""
     running = nodes.numbers()
     names = [*CONTROL_PLANE, *(name for number in running for name in nodes.process_names(number))]
     if len(running) < node_count or not all(map(processes.is_running, names)):
@@ -268,7 +268,7 @@ def _kubeconfig_file(folder: Path, name: str) -> Path:
 
 
 def _answers(api: Api) -> bool:
-    """Tell whether the API server says that it is ready."""
+    """Return whether the API server reports that it is ready."""
     try:
         return api.text("GET", "/readyz") == "ok"
     except (OSError, http.client.HTTPException, ApiError):
@@ -276,7 +276,7 @@ def _answers(api: Api) -> bool:
 
 
 def _exists(api: Api, path: str) -> bool:
-    """Tell whether an object exists."""
+    """Return whether an object exists."""
     try:
         api.text("GET", path)
     except (OSError, http.client.HTTPException, ApiError):
@@ -285,7 +285,7 @@ def _exists(api: Api, path: str) -> bool:
 
 
 def _node_is_ready(api: Api, number: int) -> bool:
-    """Tell whether a node takes pods, and its services work."""
+    """Return whether a node takes pods, and its services work."""
     try:
         if not _is_ready(api.call("GET", f"/api/v1/nodes/{node_name(number)}")):
             return False
@@ -297,7 +297,7 @@ def _node_is_ready(api: Api, number: int) -> bool:
 
 
 def _is_ready(node: dict[str, dict[str, list[dict[str, str]]]]) -> bool:
-    """Tell whether a Node object says that it is ready."""
+    """Return whether a Node object has the condition Ready."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
 
 

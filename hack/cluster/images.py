@@ -43,7 +43,7 @@ _SHARED_VARIABLES = ("PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_prox
 
 @dataclass
 class Recipe:
-    """What a Dockerfile says."""
+    """The contents of a Dockerfile."""
 
     base: str
     steps: list[str] = field(default_factory=list)

@@ -53,7 +53,7 @@ def process_id(name: str) -> int | None:
 
 
 def is_running(name: str) -> bool:
-    """Tell whether a process runs."""
+    """Return whether a process runs."""
     return process_id(name) is not None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class KitError(Exception):
-    """Something that the kit needs did not work; the text says what, and shows the end of its log."""
+    """Something that the kit needs failed; the message names it and has the end of its log."""
 
 
 def say(text: str) -> None:

@@ -26,7 +26,7 @@ PROGRAM: Values = {"program": {"command": ["python3", "train.py"]}}
 
 
 class RefusedError(Exception):
-    """Helm did not render, and why, in its words."""
+    """Helm refused to render; the text is its message."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class Rendered:
 
     def all(self, kind: str) -> list[Object]:
         """All objects of a kind."""
-        return [found for found in self.objects if found["kind"] == kind]
+        return [item for item in self.objects if item["kind"] == kind]
 
     def one(self, kind: str, name: str | None = None) -> Object:
         """The only object of a kind, or the one of that name."""
-        found = [candidate for candidate in self.all(kind) if name in (None, candidate["metadata"]["name"])]
-        assert len(found) == 1, f"{kind} {name}: {[candidate['metadata']['name'] for candidate in self.all(kind)]}"
-        return found[0]
+        items = [item for item in self.all(kind) if name in (None, item["metadata"]["name"])]
+        assert len(items) == 1, f"{kind} {name}: {[item['metadata']['name'] for item in self.all(kind)]}"
+        return items[0]
 
     def set_of(self, role: str) -> Object:
         """The StatefulSet of a role."""
-        found = [one for one in self.all("StatefulSet") if one["metadata"]["labels"]["tensorflow-job/role"] == role]
-        assert len(found) == 1, f"{role}: {found}"
-        return found[0]
+        sets = [item for item in self.all("StatefulSet") if item["metadata"]["labels"]["tensorflow-job/role"] == role]
+        assert len(sets) == 1, f"{role}: {sets}"
+        return sets[0]
 
     def pod_of(self, role: str) -> Object:
         """The pod spec of a role."""
@@ -59,7 +59,7 @@ class Rendered:
 
     def container_of(self, role: str) -> Object:
         """The training container of a role."""
-        container: Object = next(one for one in self.pod_of(role)["containers"] if one["name"] == "tensorflow")
+        container: Object = next(item for item in self.pod_of(role)["containers"] if item["name"] == "tensorflow")
         return container
 
     def lifecycle(self) -> Object:
@@ -69,9 +69,13 @@ class Rendered:
 
     def job_spec(self) -> Values:
         """job.json."""
-        config = next(one for one in self.all("ConfigMap") if "job.json" in one.get("data", {}))
+        config = next(item for item in self.all("ConfigMap") if "job.json" in item.get("data", {}))
         spec: Values = json.loads(config["data"]["job.json"])
         return spec
+
+    def status(self) -> Object:
+        """The ConfigMap for status.json."""
+        return self.one("ConfigMap", f"{self.job_spec()['name']}-status")
 
 
 def ci_values() -> dict[str, Values]:
@@ -80,8 +84,14 @@ def ci_values() -> dict[str, Values]:
     return {file.name.removesuffix("-values.yaml"): yaml.safe_load(file.read_text("utf-8")) for file in files}
 
 
+@functools.cache
+def rendered_ci(name: str) -> Rendered:
+    """What a values file of chart/ci makes."""
+    return render(ci_values()[name])
+
+
 def merged(*layers: Values) -> Values:
-    """Values files laid over each other, as `-f a -f b` does."""
+    """Values files merged as `-f a -f b` does."""
     result: Values = {}
     for layer in layers:
         for key, value in layer.items():
@@ -98,19 +108,19 @@ def render(
     chart: Path = CHART,
     engine: str = SDK,
 ) -> Rendered:
-    """What `helm install RELEASE` would install; RefusedError when it would not."""
+    """What `helm install RELEASE` would install. Raises RefusedError if it would fail."""
     by_engine = _by_sdk if engine == SDK else functools.partial(_by_binary, engine)
     manifests = by_engine(values, release, namespace, chart)
     notes = "".join(text for path, text in manifests.items() if path.endswith("NOTES.txt"))
     texts = [text for path, text in manifests.items() if not path.endswith("NOTES.txt")]
     # The C loader, where PyYAML has it, is ten times as fast.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    objects = [found for text in texts for found in yaml.load_all(text, Loader=loader) if found]
+    objects = [item for text in texts for item in yaml.load_all(text, Loader=loader) if item]
     return Rendered(objects, notes)
 
 
 def lint(values: Values) -> list[str]:
-    """What `helm lint` has to say beyond hints."""
+    """Messages of `helm lint` beyond hints."""
     hint = 1
     messages = helm_python.lint(CHART, values, strict=True)["messages"]
     return [f"{message['path']}: {message['error']}" for message in messages if message["severity"] > hint]
@@ -137,7 +147,7 @@ def _by_sdk(values: Values, release: str, namespace: str, chart: Path) -> dict[s
 
 
 def _by_binary(program: str, values: Values, release: str, namespace: str, chart: Path) -> dict[str, str]:
-    # Without a cluster, a Helm built from source takes itself to be on Kubernetes 1.20.
+    # Without a cluster, a Helm built from source assumes Kubernetes 1.20.
     command = [
         program,
         "template",

@@ -13,15 +13,15 @@ OLDEST = "1.28"  # kubeVersion in Chart.yaml
 NEWEST = kubernetes_validate.latest_version()
 
 
-def assert_valid(found: Object, version: str) -> None:
+def assert_valid(item: Object, version: str) -> None:
     """The object has the fields, and the types, of that Kubernetes version and no others."""
-    if found["kind"] == "PodMonitor":  # not Kubernetes' own: test_observing.py
+    if item["kind"] == "PodMonitor":  # not Kubernetes' own: test_observing.py
         return
     try:
-        kubernetes_validate.validate(found, version, strict=True)
+        kubernetes_validate.validate(item, version, strict=True)
     except kubernetes_validate.ValidationError as error:
         where = ".".join(str(part) for part in error.path)
-        name = f"{found['kind']} {found['metadata']['name']}"
+        name = f"{item['kind']} {item['metadata']['name']}"
         raise AssertionError(f"{name}: {where}: {error.message}") from error
 
 
@@ -61,11 +61,11 @@ def restricted_violations(spec: Object) -> list[str]:
 
     https://kubernetes.io/docs/concepts/security/pod-security-standards/
     """
-    found: list[str] = []
+    violations: list[str] = []
     pod: dict[str, Any] = spec.get("securityContext", {})
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(field):
-            found.append(field)
+            violations.append(field)
     allowed = {
         "configMap",
         "csi",
@@ -78,7 +78,7 @@ def restricted_violations(spec: Object) -> list[str]:
     }
     for volume in spec.get("volumes", []):
         if not (set(volume) - {"name"}) <= allowed:
-            found.append(f"volume {volume['name']}: {sorted(set(volume) - {'name'})}")
+            violations.append(f"volume {volume['name']}: {sorted(set(volume) - {'name'})}")
     for container in containers(spec):
         own: dict[str, Any] = container.get("securityContext", {})
 
@@ -96,5 +96,5 @@ def restricted_violations(spec: Object) -> list[str]:
             "procMount": own.get("procMount", "Default") != "Default",
             "hostPort": any(port.get("hostPort") for port in container.get("ports", [])),
         }
-        found += [f"{container['name']}: {what}" for what, bad in wrong.items() if bad]
-    return found
+        violations += [f"{container['name']}: {what}" for what, bad in wrong.items() if bad]
+    return violations

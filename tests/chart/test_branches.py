@@ -1,4 +1,4 @@
-"""Every branch of every template is rendered by a values file of chart/ci or by one of the errors."""
+"""Every branch of every template is rendered: by a values file of chart/ci, or by values that a rule refuses."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ BRANCH = re.compile(r"\{\{-?\s*(?:if|else if|else|range|with)\b[^}]*?-?\}\}")
 @functools.cache
 def branches() -> dict[str, list[re.Match[str]]]:
     """File -> the actions that open a branch."""
-    files = sorted((CHART / "templates").rglob("*.*"))
-    return {file.name: list(BRANCH.finditer(file.read_text("utf-8"))) for file in files}
+    folder = CHART / "templates"
+    files = sorted(folder.rglob("*.*"))
+    return {str(file.relative_to(folder)): list(BRANCH.finditer(file.read_text("utf-8"))) for file in files}
 
 
 def inputs() -> Iterator[Values]:
@@ -30,7 +31,7 @@ def inputs() -> Iterator[Values]:
 
 
 def mark(chart: Path, name: str, waiting: set[tuple[str, int]]) -> None:
-    """Makes each branch of a template that waits for its turn stop Helm and tell its place."""
+    """Makes each branch of a template that has not been reached yet stop Helm with its place."""
     text = (CHART / "templates" / name).read_text("utf-8")
     for match in reversed(branches()[name]):
         if (name, match.start()) in waiting:
@@ -39,7 +40,7 @@ def mark(chart: Path, name: str, waiting: set[tuple[str, int]]) -> None:
 
 
 def test_every_branch_is_rendered_at_least_once(tmp_path: Path) -> None:
-    waiting = {(name, match.start()) for name, found in branches().items() for match in found}
+    waiting = {(name, match.start()) for name, matches in branches().items() for match in matches}
     assert len(waiting) > 100
     chart = tmp_path / "chart"
     shutil.copytree(CHART, chart, ignore=shutil.ignore_patterns("ci", "__pycache__"))
@@ -63,6 +64,6 @@ def reached_branch(values: Values, chart: Path) -> tuple[str, int] | None:
     try:
         render(values, chart=chart)
     except RefusedError as refused:
-        if found := re.search(r"branch (\S+) (\d+)\.", str(refused)):
-            return found[1], int(found[2])
+        if match := re.search(r"branch (\S+) (\d+)\.", str(refused)):
+            return match[1], int(match[2])
     return None

@@ -32,10 +32,10 @@ def chart_and_later(folder: Path) -> tuple[Path, Path]:
     return now, shutil.copytree(now, folder / "later")
 
 
-def test_the_whole_layout() -> None:
-    layout = render(PROGRAM, release="mnist").job_spec()
-    assert re.fullmatch("[0-9a-f]{10}", layout.pop("runId"))
-    assert layout == {
+def test_the_whole_job_spec() -> None:
+    spec = render(PROGRAM, release="mnist").job_spec()
+    assert re.fullmatch("[0-9a-f]{10}", spec.pop("runId"))
+    assert spec == {
         "name": "mnist",
         "service": "mnist",
         "port": 2222,
@@ -62,10 +62,10 @@ def test_the_whole_layout() -> None:
     }
 
 
-def test_the_layout_of_everything() -> None:
-    layout = render(helm.ci_values()["everything"]).job_spec()
-    del layout["runId"]
-    assert layout == {
+def test_the_job_spec_of_everything() -> None:
+    spec = render(helm.ci_values()["everything"]).job_spec()
+    del spec["runId"]
+    assert spec == {
         "name": "everything",
         "service": "everything",
         "port": 2222,
@@ -94,12 +94,12 @@ def test_the_layout_of_everything() -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_each_strategy_has_its_roles_servers_and_deciding_task(strategy: str) -> None:
-    layout = render(merged(PROGRAM, {"strategy": strategy})).job_spec()
+    spec = render(merged(PROGRAM, {"strategy": strategy})).job_spec()
     counts = {"chief": STRATEGIES[strategy]["chief"], "worker": 2, "ps": STRATEGIES[strategy]["ps"]}
     present = {role: count for role, count in counts.items() if count}
-    assert layout["replicas"] == present
-    assert layout["servers"] == [role for role in present if role in STRATEGIES[strategy]["server"]]
-    assert layout["completion"]["successPolicy"] == ("Chief" if counts["chief"] else "Worker0")
+    assert spec["replicas"] == present
+    assert spec["servers"] == [role for role in present if role in STRATEGIES[strategy]["server"]]
+    assert spec["completion"]["successPolicy"] == ("Chief" if counts["chief"] else "Worker0")
 
 
 def test_the_strategies() -> None:
@@ -121,8 +121,8 @@ def test_a_role_without_tasks_leaves_no_trace() -> None:
 
 
 def test_without_checkpoints_there_is_no_directory() -> None:
-    layout = render(merged(PROGRAM, {"checkpoint": {"enabled": False}})).job_spec()
-    assert (layout["checkpointDir"], layout["checkpointClaim"]) == ("", "")
+    spec = render(merged(PROGRAM, {"checkpoint": {"enabled": False}})).job_spec()
+    assert (spec["checkpointDir"], spec["checkpointClaim"]) == ("", "")
 
 
 # What a change reaches while the run goes on.
@@ -170,6 +170,7 @@ def test_the_run_goes_on_when_a_policy_changes(change: Values) -> None:
         {"worker": {"env": {"A": "b"}}},
         {"ps": {"gpus": 1}},
         {"checkpoint": {"directory": "other"}},
+        {"checkpoint": {"mountPath": "/other"}},
         {"checkpoint": {"existingClaim": "other"}},
         {"checkpoint": {"enabled": False}},
         {"data": {"d": {"mountPath": "/d", "existingClaim": "d"}}},
@@ -198,9 +199,9 @@ def test_an_empty_argument_is_not_an_empty_default() -> None:
 
 
 def test_the_order_of_keys_does_not_matter() -> None:
-    one: Values = {"env": {"A": "1", "B": "2"}, "run": 3}
+    item: Values = {"env": {"A": "1", "B": "2"}, "run": 3}
     other: Values = {"run": 3, "env": {"B": "2", "A": "1"}}
-    assert run_of(one) == run_of(other)
+    assert run_of(item) == run_of(other)
 
 
 # A run that has ended and is suspended and resumed needs a lifecycle to take the pods away that resuming brings.

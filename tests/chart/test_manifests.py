@@ -1,34 +1,22 @@
-"""Every values file of chart/ci makes objects that Kubernetes accepts, that fit together and need no special rights."""
+"""Every values file of chart/ci makes objects that Kubernetes accepts, that fit together and need few permissions."""
 
 from __future__ import annotations
-
-import functools
 
 import pytest
 import yaml
 
 from . import helm, kubernetes
-from .helm import CHART, PROGRAM, Object, Rendered, merged, render
+from .helm import CHART, PROGRAM, Rendered, merged, render, rendered_ci
 
 ROLES = ("chief", "worker", "ps", "evaluator")
 LIBRARY = "/tensorflow-job/lib/tensorflow_job"
 CI_VALUES = helm.ci_values()
 
 
-@functools.cache
-def rendered_ci(name: str) -> Rendered:
-    return render(CI_VALUES[name])
-
-
-@pytest.fixture(params=CI_VALUES)
-def rendered(request: pytest.FixtureRequest) -> Rendered:
-    return rendered_ci(request.param)
-
-
 @pytest.mark.parametrize("version", [kubernetes.OLDEST, kubernetes.NEWEST])
 def test_every_object_follows_the_kubernetes_schema_strictly(rendered: Rendered, version: str) -> None:
-    for found in rendered.objects:
-        kubernetes.assert_valid(found, version)
+    for item in rendered.objects:
+        kubernetes.assert_valid(item, version)
 
 
 def test_the_kubernetes_schema_check_is_strict() -> None:
@@ -42,7 +30,7 @@ def test_chart_declares_the_oldest_kubernetes_that_is_tested() -> None:
 
 
 def test_no_two_objects_have_the_same_kind_and_name(rendered: Rendered) -> None:
-    names = [(found["kind"], found["metadata"]["name"]) for found in rendered.objects]
+    names = [(item["kind"], item["metadata"]["name"]) for item in rendered.objects]
     assert len(names) == len(set(names))
 
 
@@ -61,12 +49,12 @@ def test_only_namespaced_kinds_are_made_and_nothing_names_a_namespace(rendered: 
         "ServiceAccount",
         "StatefulSet",
     }
-    assert {found["kind"] for found in rendered.objects} <= kinds
-    assert not [found for found in rendered.objects if "namespace" in found["metadata"]]
+    assert {item["kind"] for item in rendered.objects} <= kinds
+    assert not [item for item in rendered.objects if "namespace" in item["metadata"]]
 
 
 def test_everything_a_pod_refers_to_is_installed_or_named_in_the_values(rendered: Rendered) -> None:
-    installed = {(found["kind"], found["metadata"]["name"]) for found in rendered.objects}
+    installed = {(item["kind"], item["metadata"]["name"]) for item in rendered.objects}
     theirs = {
         ("PersistentVolumeClaim", "shared"),
         ("PersistentVolumeClaim", "datasets"),
@@ -91,16 +79,16 @@ def test_mounts_name_volumes_and_use_a_path_once(rendered: Rendered) -> None:
 
 def test_sets_select_their_own_pods_and_no_others(rendered: Rendered) -> None:
     sets = rendered.all("StatefulSet")
-    for one in sets:
-        selector = one["spec"]["selector"]["matchLabels"]
+    for item in sets:
+        selector = item["spec"]["selector"]["matchLabels"]
         for other, template in kubernetes.pod_templates(rendered):
-            is_own = other == one["metadata"]["name"]
+            is_own = other == item["metadata"]["name"]
             assert kubernetes.selects(selector, template["metadata"]["labels"]) == is_own
 
 
 def test_selectors_hold_nothing_that_a_new_version_changes(rendered: Rendered) -> None:
-    for one in rendered.all("StatefulSet"):
-        assert set(one["spec"]["selector"]["matchLabels"]) == {"tensorflow-job/job", "tensorflow-job/role"}
+    for item in rendered.all("StatefulSet"):
+        assert set(item["spec"]["selector"]["matchLabels"]) == {"tensorflow-job/job", "tensorflow-job/role"}
 
 
 def test_services_and_network_policies_select_the_pods_of_their_own_component_only(rendered: Rendered) -> None:
@@ -121,25 +109,52 @@ def test_the_service_gives_unready_pods_of_every_set_a_name_at_the_port_of_their
     assert service["spec"]["publishNotReadyAddresses"] is True
     [port] = service["spec"]["ports"]
     assert (port["port"], port["name"], port["appProtocol"]) == (2222, "tensorflow", "tcp")
-    for one in rendered.all("StatefulSet"):
-        assert one["spec"]["serviceName"] == service["metadata"]["name"]
+    for item in rendered.all("StatefulSet"):
+        assert item["spec"]["serviceName"] == service["metadata"]["name"]
         ports = [
-            port for container in one["spec"]["template"]["spec"]["containers"] for port in container.get("ports", [])
+            port for container in item["spec"]["template"]["spec"]["containers"] for port in container.get("ports", [])
         ]
         assert {"name": port["targetPort"], "containerPort": 2222} in ports
 
 
 def test_sets_start_together_are_never_rolled_and_leave_scaling_to_the_lifecycle(rendered: Rendered) -> None:
-    suspended = rendered.one("ConfigMap", _status(rendered))["metadata"]["annotations"]["tensorflow-job/suspend"]
-    for one in rendered.all("StatefulSet"):
-        assert one["spec"]["podManagementPolicy"] == "Parallel"
-        assert one["spec"]["updateStrategy"] == {"type": "OnDelete"}
-        assert one["spec"].get("replicas") == (0 if suspended == "true" else None)
+    suspended = rendered.status()["metadata"]["annotations"]["tensorflow-job/suspend"]
+    for item in rendered.all("StatefulSet"):
+        assert item["spec"]["podManagementPolicy"] == "Parallel"
+        assert item["spec"]["updateStrategy"] == {"type": "OnDelete"}
+        assert item["spec"].get("replicas") == (0 if suspended == "true" else None)
+        assert item["spec"]["revisionHistoryLimit"] == 2
+
+
+def test_every_object_has_the_labels_that_kubernetes_and_helm_recommend(rendered: Rendered) -> None:
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
+    expected = {
+        "app.kubernetes.io/name": "tensorflow-job",
+        "app.kubernetes.io/instance": "digits",
+        "app.kubernetes.io/managed-by": "Helm",
+        "app.kubernetes.io/version": about["appVersion"],
+        "helm.sh/chart": f"tensorflow-job-{about['version']}",
+        "tensorflow-job/job": rendered.job_spec()["name"],
+    }
+    for item in rendered.objects:
+        if not item["metadata"]["name"].endswith(("-note", "-text")):  # extraObjects of everything-values.yaml
+            assert expected.items() <= item["metadata"]["labels"].items(), item["metadata"]["name"]
+
+
+def test_a_failed_task_or_lifecycle_leaves_the_end_of_its_log_as_its_termination_message(rendered: Rendered) -> None:
+    containers = [rendered.container_of(role) for role in rendered.job_spec()["replicas"]]
+    for container in [*containers, *rendered.lifecycle()["containers"]]:
+        assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
+def test_no_pod_gets_service_variables(rendered: Rendered) -> None:
+    for owner, template in kubernetes.pod_templates(rendered):
+        assert template["spec"]["enableServiceLinks"] is False, owner
 
 
 def test_training_pods_get_no_token_and_no_service_links(rendered: Rendered) -> None:
-    for one in rendered.all("StatefulSet"):
-        spec = one["spec"]["template"]["spec"]
+    for item in rendered.all("StatefulSet"):
+        spec = item["spec"]["template"]["spec"]
         assert spec["automountServiceAccountToken"] is False
         assert spec["enableServiceLinks"] is False
         assert "serviceAccountName" not in spec
@@ -166,63 +181,6 @@ def test_the_pod_security_check_finds_what_it_looks_for() -> None:
         "tensorflow: runAsNonRoot",
         "tensorflow: seccompProfile",
     ]
-
-
-def test_the_lifecycle_may_do_what_it_must_with_this_jobs_objects_and_no_others() -> None:
-    rendered = render(merged(PROGRAM, {"worker": {"replicas": 3}, "evaluator": {"replicas": 1}}), release="mnist")
-    pods = ["mnist-chief-0", "mnist-worker-0", "mnist-worker-1", "mnist-worker-2", "mnist-ps-0", "mnist-evaluator-0"]
-    sets = ["mnist-chief", "mnist-worker", "mnist-ps", "mnist-evaluator"]
-    job = rendered.one("Job")["metadata"]["name"]
-    assert _rules(rendered.one("Role")) == {
-        ("pods", ""): {"get", "list", "watch"},
-        ("pods/log", ""): {"get"},
-        ("persistentvolumeclaims", ""): {"get"},
-        ("events", ""): {"list", "create"},
-        **{("pods", name): {"delete"} for name in pods},
-        **{("statefulsets.apps", name): {"get"} for name in sets},
-        **{("statefulsets/scale.apps", name): {"get", "patch"} for name in sets},
-        ("configmaps", "mnist-status"): {"get", "list", "watch", "patch"},
-        ("jobs.batch", job): {"get", "patch"},
-    }
-
-
-def test_rights_name_objects_that_exist(rendered: Rendered) -> None:
-    if not rendered.all("Role"):
-        return
-    sets = {one["metadata"]["name"] for one in rendered.all("StatefulSet")}
-    names: dict[str, set[str]] = {}
-    for resource, name in _rules(rendered.one("Role")):
-        if name:
-            names.setdefault(resource, set()).add(name)
-    assert names["statefulsets.apps"] == names["statefulsets/scale.apps"] == sets
-    assert names["jobs.batch"] == {rendered.one("Job")["metadata"]["name"]}
-    assert names["configmaps"] == {_status(rendered)}
-    assert {pod.rpartition("-")[0] for pod in names["pods"]} == sets
-
-
-def test_the_role_is_bound_to_the_account_of_the_lifecycle(rendered: Rendered) -> None:
-    account = rendered.lifecycle()["serviceAccountName"]
-    assert [found["metadata"]["name"] for found in rendered.all("ServiceAccount")] in ([account], [])
-    for binding in rendered.all("RoleBinding"):
-        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account, "namespace": "team"}]
-        assert binding["roleRef"]["name"] == rendered.one("Role")["metadata"]["name"]
-
-
-def test_the_lifecycle_job_can_end_as_the_training_ended(rendered: Rendered) -> None:
-    job = rendered.one("Job")
-    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
-    # A back-off limit is the lifecycle's to patch; with a failure policy, no pod on a lost node is ever replaced.
-    assert set(job["spec"]) == {"completions", "template"}
-
-
-def test_the_status_tells_the_run_and_the_controller_and_has_no_data(rendered: Rendered) -> None:
-    status = rendered.one("ConfigMap", _status(rendered))
-    assert "data" not in status
-    annotations = status["metadata"]["annotations"]
-    assert annotations["tensorflow-job/run-id"] == rendered.job_spec()["runId"]
-    assert annotations["tensorflow-job/controller"] == rendered.one("Job")["metadata"]["name"]
-    for one in rendered.all("StatefulSet"):
-        assert one["spec"]["template"]["metadata"]["labels"]["tensorflow-job/run-id"] == rendered.job_spec()["runId"]
 
 
 def test_a_claim_is_kept_on_uninstall_unless_told_otherwise() -> None:
@@ -256,7 +214,7 @@ def test_only_the_jobs_own_pods_and_extra_peers_reach_the_training_pods() -> Non
 
 def test_without_options_there_are_these_objects_and_no_others() -> None:
     rendered = render(merged(PROGRAM, {"strategy": "MultiWorkerMirrored"}), release="mnist")
-    made = sorted((found["kind"], found["metadata"]["name"]) for found in rendered.objects)
+    made = sorted((item["kind"], item["metadata"]["name"]) for item in rendered.objects)
     lifecycle = rendered.one("Job")["metadata"]["name"]
     assert made == [
         ("ConfigMap", "mnist-job"),
@@ -290,18 +248,3 @@ def test_every_program_is_mounted_whole_where_it_imports_the_other_from() -> Non
             config_map = rendered.one("ConfigMap", volumes[mounts[f"{LIBRARY}/{program}"]]["configMap"]["name"])
             files = (CHART / "files" / program).glob("*.py")
             assert config_map["data"] == {file.name: file.read_text("utf-8") for file in files}
-
-
-def _status(rendered: Rendered) -> str:
-    return f"{rendered.job_spec()['name']}-status"
-
-
-def _rules(role: Object) -> dict[tuple[str, str], set[str]]:
-    """(resource, name or "") -> verbs."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for rule in role["rules"]:
-        for group in rule["apiGroups"]:
-            for resource in rule["resources"]:
-                for name in rule.get("resourceNames", [""]):
-                    found.setdefault((f"{resource}.{group}".rstrip("."), name), set()).update(rule["verbs"])
-    return found

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tfconfig.tensorflow_job.task import names as in_pods
+
 from .helm import CHART, PROGRAM, RefusedError, Rendered, Values, merged, render
 from .kubernetes import NEWEST, assert_valid
 
@@ -15,10 +17,10 @@ LONGEST = 42
 
 
 def names(rendered: Rendered) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for one in rendered.objects:
-        found.setdefault(one["kind"], []).append(one["metadata"]["name"])
-    return {kind: sorted(several) for kind, several in found.items()}
+    kinds: dict[str, list[str]] = {}
+    for item in rendered.objects:
+        kinds.setdefault(item["kind"], []).append(item["metadata"]["name"])
+    return {kind: sorted(several) for kind, several in kinds.items()}
 
 
 def test_the_names_of_all_objects() -> None:
@@ -39,14 +41,31 @@ def test_the_names_of_all_objects() -> None:
     }
 
 
+def test_pods_and_tool_know_the_objects_by_the_same_names() -> None:
+    values = merged(PROGRAM, {"program": {"files": {"train.py": ""}}, "tensorboard": {"enabled": True}})
+    rendered = render(values, release="mnist")
+    kinds = names(rendered)
+    config_maps = (in_pods.job_config_name, in_pods.lifecycle_name, in_pods.program_name, in_pods.status_name)
+    assert kinds["ConfigMap"] == [*(name("mnist") for name in config_maps), in_pods.task_code_name("mnist")]
+    assert kinds["StatefulSet"] == [in_pods.set_name("mnist", role) for role in ("chief", "ps", "worker")]
+    assert kinds["Role"] == kinds["RoleBinding"] == kinds["ServiceAccount"] == [in_pods.lifecycle_name("mnist")]
+    assert kinds["PersistentVolumeClaim"] == [in_pods.claim_name("mnist")]
+    assert kinds["Deployment"] == [in_pods.tensorboard_name("mnist")]
+    deletable = next(rule["resourceNames"] for rule in rendered.one("Role")["rules"] if rule["verbs"] == ["delete"])
+    assert deletable == [
+        in_pods.pod_name("mnist", task) for task in (("chief", 0), ("worker", 0), ("worker", 1), ("ps", 0))
+    ]
+    assert rendered.job_spec()["port"] == in_pods.PORT
+
+
 # Unquoted, YAML takes these for a boolean, nothing, a number, a date.
 @pytest.mark.parametrize("release", ["y", "on", "no", "null", "true", "e3", "nan", "x" * LONGEST])
 def test_release_names_stay_text(release: str) -> None:
     rendered = render(PROGRAM, release=release)
     assert rendered.one("Service")["metadata"]["name"] == release
-    for found in rendered.objects:
-        assert_valid(found, NEWEST)
-        assert found["metadata"]["labels"]["app.kubernetes.io/instance"] == release
+    for item in rendered.objects:
+        assert_valid(item, NEWEST)
+        assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == release
 
 
 @pytest.mark.parametrize("release", ["123", "1e3", "0x1f", "2024-05-01"])
@@ -56,10 +75,10 @@ def test_a_release_that_starts_with_a_digit_needs_a_full_name(release: str) -> N
     ):
         render(PROGRAM, release=release)
     rendered = render(merged(PROGRAM, {"fullnameOverride": "mnist"}), release=release)
-    for found in rendered.objects:
-        assert_valid(found, NEWEST)
-        assert found["metadata"]["name"].startswith("mnist")
-        assert found["metadata"]["labels"]["app.kubernetes.io/instance"] == release
+    for item in rendered.objects:
+        assert_valid(item, NEWEST)
+        assert item["metadata"]["name"].startswith("mnist")
+        assert item["metadata"]["labels"]["app.kubernetes.io/instance"] == release
 
 
 def test_a_release_with_a_dot_is_refused() -> None:
@@ -84,14 +103,14 @@ def test_a_name_that_is_too_long_is_refused() -> None:
 def test_the_longest_name_leaves_room_for_what_kubernetes_adds() -> None:
     values = merged(PROGRAM, {"evaluator": {"replicas": 1}, "program": {"files": {"train.py": ""}}})
     rendered = render(values, release="x" * LONGEST)
-    for one in rendered.all("StatefulSet"):
+    for item in rendered.all("StatefulSet"):
         # The label controller-revision-hash has the set's name, "-" and ten characters more.
-        assert len(one["metadata"]["name"]) <= 52
+        assert len(item["metadata"]["name"]) <= 52
     assert len(rendered.one("Job")["metadata"]["name"]) <= 63
     assert len(rendered.one("Service")["metadata"]["name"]) <= 63
-    for found in rendered.objects:
-        labels = [*found["metadata"]["labels"].values()]
-        labels += found.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {}).values()
+    for item in rendered.objects:
+        labels = [*item["metadata"]["labels"].values()]
+        labels += item.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {}).values()
         assert all(len(value) <= 63 for value in labels)
 
 
@@ -112,9 +131,9 @@ def umbrella(folder: Path, aliases: list[str], child: Path = CHART) -> Path:
 def test_as_a_dependency_the_job_is_called_after_release_and_chart(tmp_path: Path) -> None:
     rendered = render({"tensorflow-job": PROGRAM}, chart=umbrella(tmp_path, [""]), release="mnist")
     assert names(rendered)["Service"] == ["mnist-tensorflow-job"]
-    for found in rendered.objects:
-        assert_valid(found, NEWEST)
-        assert found["metadata"]["labels"]["app.kubernetes.io/name"] == "tensorflow-job"
+    for item in rendered.objects:
+        assert_valid(item, NEWEST)
+        assert item["metadata"]["labels"]["app.kubernetes.io/name"] == "tensorflow-job"
 
 
 def test_two_aliases_are_two_jobs(tmp_path: Path) -> None:
@@ -124,9 +143,9 @@ def test_two_aliases_are_two_jobs(tmp_path: Path) -> None:
     assert names(rendered)["Service"] == ["train-digits", "train-letters"]
     single = {kind: len(several) for kind, several in names(render(PROGRAM)).items()}
     assert {kind: len(several) for kind, several in names(rendered).items()} == {k: 2 * n for k, n in single.items()}
-    for found in rendered.objects:
-        assert_valid(found, NEWEST)
-        assert found["metadata"]["name"].startswith(found["metadata"]["labels"]["tensorflow-job/job"])
+    for item in rendered.objects:
+        assert_valid(item, NEWEST)
+        assert item["metadata"]["name"].startswith(item["metadata"]["labels"]["tensorflow-job/job"])
     assert "helm -n team upgrade train <chart> --reuse-values --set letters.run=2" in rendered.notes
 
 
@@ -136,6 +155,6 @@ def test_a_dependency_can_be_switched_off(tmp_path: Path) -> None:
     assert names(render(values, chart=chart, release="train"))["Service"] == ["train-digits"]
 
 
-def test_a_dependencys_errors_are_reported(tmp_path: Path) -> None:
+def test_errors_in_the_values_of_a_dependency_are_reported(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match=r"program\.command: missing"):
         render({"digits": {}}, chart=umbrella(tmp_path, ["digits"]))

@@ -1,4 +1,4 @@
-"""What `helm install` tells at its end."""
+"""What `helm install` prints at its end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def test_the_notes_give_the_next_commands() -> None:
     for command in (
         "1 chief, 2 worker, 1 ps; strategy ParameterServer; run " + rendered.job_spec()["runId"],
         "kubectl -n team get configmap mnist-status -o jsonpath='{.data.status\\.json}'",
-        "tfconfig status, logs -f or wait, then -n team mnist",
+        "tfconfig status -n team mnist",
+        "tfconfig logs -f -n team mnist",
+        "tfconfig wait -n team mnist",
         "kubectl -n team logs -f mnist-chief-0",
         f"kubectl -n team wait --for=condition=complete --timeout=24h job/{job}",
         "helm -n team upgrade mnist <chart> --reuse-values --set suspend=true",
@@ -40,7 +42,7 @@ def test_the_notes_give_the_next_commands() -> None:
         ({"cleanup": {"onSuccess": "Keep"}}, "After success the pods stay"),
     ],
 )
-def test_the_notes_tell_what_is_special(values: Values, expected: str) -> None:
+def test_the_notes_mention_what_is_special(values: Values, expected: str) -> None:
     assert expected in notes(values)
     assert expected not in notes({})
 

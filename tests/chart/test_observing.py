@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tfconfig.tensorflow_job.task import names
+
 from . import helm, kubernetes
 from .helm import PROGRAM, Rendered, Values, merged, render
 
@@ -15,14 +17,14 @@ LABELS = {"tensorflow-job/job": "digits"}
 
 
 def added(values: Values) -> list[tuple[str, str]]:
-    """What these values add to a job, and that they change none of its own objects."""
-    without, having = (_named(render(merged(PROGRAM, one))) for one in ({}, values))
+    """The objects that these values add to a job; it must keep all of its own."""
+    without, having = (_named(render(merged(PROGRAM, item))) for item in ({}, values))
     assert without.keys() - {("Job", name) for _, name in without} <= having.keys()
     return sorted(key for key in having.keys() - without.keys() if key[0] != "Job")
 
 
 def _named(rendered: Rendered) -> dict[tuple[str, str], Any]:
-    return {(found["kind"], found["metadata"]["name"]): found for found in rendered.objects}
+    return {(item["kind"], item["metadata"]["name"]): item for item in rendered.objects}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_without_network_policies_there_are_none_for_these_either() -> None:
     assert rendered.all("NetworkPolicy") == []
 
 
-def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_rights() -> None:
+def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_permissions() -> None:
     rendered = render(merged(PROGRAM, BOARD))
     pod = rendered.one("Deployment")["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -70,7 +72,33 @@ def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_rights() -> None
     assert container["image"] == "tensorflow/tensorflow:2.20.0"
 
 
-def test_the_notes_tell_the_way_to_tensorboard() -> None:
+def test_tensorboard_answers_at_the_port_of_its_service_and_may_write_to_tmp_only() -> None:
+    rendered = render(merged(PROGRAM, BOARD, {"imagePullSecrets": [{"name": "s"}]}))
+    spec = rendered.one("Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"] == [
+        "python3",
+        "-m",
+        "tensorboard.main",
+        "--logdir=/checkpoints/digits",
+        "--bind_all",
+        "--port=6006",
+    ]
+    assert container["ports"] == [{"name": "tensorboard", "containerPort": 6006}]
+    assert container["readinessProbe"]["httpGet"] == {"path": "/", "port": "tensorboard"}
+    service = rendered.one("Service", "digits-tensorboard")["spec"]
+    assert service["ports"] == [{"name": "http", "port": 80, "targetPort": "tensorboard"}]
+    writable = [mount for mount in container["volumeMounts"] if not mount.get("readOnly")]
+    assert writable == [{"name": "tmp", "mountPath": "/tmp"}]
+    assert {"name": "tmp", "emptyDir": {}} in pod["volumes"]
+    env = {variable["name"]: variable["value"] for variable in container["env"]}
+    assert env == {"HOME": "/tmp", "CUDA_VISIBLE_DEVICES": "-1"}
+    assert pod["imagePullSecrets"] == [{"name": "s"}]
+
+
+def test_the_notes_show_how_to_reach_tensorboard() -> None:
     way = "kubectl -n team port-forward service/digits-tensorboard 6006:80"
     assert way in render(merged(PROGRAM, BOARD)).notes
     assert way not in render(PROGRAM).notes
@@ -141,12 +169,10 @@ def test_the_pod_monitor() -> None:
 
 
 def test_the_lifecycle_may_ask_the_tasks_at_the_port_they_answer_at() -> None:
-    from tfconfig.tensorflow_job.task import progress
-
     rendered = render(PROGRAM)
     ports = {port["name"]: port["containerPort"] for port in rendered.container_of("chief")["ports"]}
-    assert ports["progress"] == progress.PORT
-    assert f"--progress={progress.PORT}" in rendered.container_of("chief")["command"]
+    assert ports["progress"] == names.PROGRESS_PORT
+    assert f"--progress={names.PROGRESS_PORT}" in rendered.container_of("chief")["command"]
 
 
 def test_logs_are_kept_as_the_values_say() -> None:

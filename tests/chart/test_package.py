@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import pytest
 import yaml
 
 from . import helm
-from .helm import CHART, PROGRAM, render
+from .helm import CHART, PROGRAM, Values, merged, render
 
 
 @pytest.mark.parametrize("name", helm.ci_values())
-def test_helm_lint_is_content(name: str) -> None:
+def test_helm_lint_has_no_warnings(name: str) -> None:
     assert not helm.lint(helm.ci_values()[name])
 
 
@@ -36,7 +37,7 @@ def test_what_artifact_hub_shows() -> None:
     for change in yaml.safe_load(about["annotations"]["artifacthub.io/changes"]):
         assert change["kind"] in ("added", "changed", "deprecated", "removed", "fixed", "security")
         assert change["description"]
-    images = {one["name"]: one["image"] for one in yaml.safe_load(about["annotations"]["artifacthub.io/images"])}
+    images = {item["name"]: item["image"] for item in yaml.safe_load(about["annotations"]["artifacthub.io/images"])}
     rendered = render(PROGRAM)
     assert images["training"] == rendered.container_of("worker")["image"]
     assert images["lifecycle"] == rendered.lifecycle()["containers"][0]["image"]
@@ -45,3 +46,28 @@ def test_what_artifact_hub_shows() -> None:
 def test_the_default_image_has_the_tensorflow_of_the_chart() -> None:
     about = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
     assert render(PROGRAM).container_of("worker")["image"] == f"tensorflow/tensorflow:{about['appVersion']}"
+
+
+def test_an_empty_tag_is_the_default_tag() -> None:
+    empty: Values = {"lifecycle": {"image": {"tag": ""}}, "tensorboard": {"enabled": True, "image": {"tag": ""}}}
+    for rendered in (render(merged(PROGRAM, {"tensorboard": {"enabled": True}})), render(merged(PROGRAM, empty))):
+        assert rendered.lifecycle()["containers"][0]["image"] == "python:3.13-slim"
+        board = rendered.one("Deployment")["spec"]["template"]["spec"]["containers"][0]
+        assert board["image"] == "tensorflow/tensorflow:2.20.0"
+
+
+def test_the_readme_lists_metrics_and_labels_that_exist() -> None:
+    code = (CHART / "files/lifecycle/metrics.py").read_text("utf-8")
+    metrics = re.findall(r"tensorflow_job_(\w+)(?:\{([\w,]+)\})?", (CHART / "README.md").read_text("utf-8"))
+    assert len(metrics) > 10
+    for name, labels in metrics:
+        for word in (name, *filter(None, labels.split(","))):
+            assert f'"{word}"' in code, word
+
+
+def test_the_readme_lists_the_values_whose_changes_start_no_new_run() -> None:
+    template = (CHART / "templates/_run_id.tpl").read_text("utf-8")
+    left_out = set(re.findall(r'"(\w+)"', template[template.index("omit .Values") : template.index("$checkpoint")]))
+    text = (CHART / "README.md").read_text("utf-8")
+    sentence = text[text.index("Changes to `") : text.index("apply to the current run")]
+    assert set(re.findall(r"`(\w+)`", sentence)) == left_out - {"global", "enabled"}

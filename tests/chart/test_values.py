@@ -14,8 +14,8 @@ import yaml
 from hack import values_table
 
 from . import helm
-from .helm import CHART, PROGRAM, RefusedError, Rendered, Values, merged, render
-from .test_manifests import ROLES, rendered_ci
+from .helm import CHART, PROGRAM, RefusedError, Rendered, Values, merged, render, rendered_ci
+from .test_manifests import ROLES
 
 TEXT = (CHART / "values.yaml").read_text("utf-8")
 DEFAULTS: Values = yaml.safe_load(TEXT)
@@ -37,7 +37,7 @@ SETTINGS = [
     key[1] for key in schema_keys(SCHEMA) if key[0] == "worker" and len(key) == 2 and key[1] not in ("replicas", "gpus")
 ]
 DOCUMENTED = [value.path for value in values_table.documented(TEXT)]
-# Role settings are documented once, at the top. `run` changes nothing but the run id (test_layout.py).
+# Role settings are documented once, at the top. `run` changes nothing but the run id (test_job_spec.py).
 KEYS = [path for path in DOCUMENTED if path != ("run",)] + [("worker", setting) for setting in SETTINGS]
 
 
@@ -112,7 +112,7 @@ def test_every_role_takes_the_same_settings_and_they_are_those_of_the_template()
     for role in ROLES:
         own = [key[1] for key in schema_keys(SCHEMA) if key[0] == role and len(key) == 2]
         assert own == ["replicas", "gpus", *SETTINGS]
-    template = (CHART / "templates/_values.tpl").read_text("utf-8")
+    template = (CHART / "templates/_roles.tpl").read_text("utf-8")
     body = template[template.index('define "tensorflow-job.settings"') :]
     named = [word.strip('"') for word in body[: body.index("$top")].split() if word.startswith('"') and "." not in word]
     assert sorted(name.rstrip('"-}') for name in named) == sorted(SETTINGS)

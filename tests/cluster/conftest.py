@@ -5,22 +5,32 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from . import measure, target
-from .api import Api, Namespace
-from .jobs import Helm, Job, Values, describe
+from hack.cluster import target
+from hack.cluster.proxy import Api
+from hack.cluster.target import Target
+
+from . import measure
+from .failures import describe
+from .jobs import Helm, Job
 from .measure import Seconds
-from .target import Target
+from .namespaces import Namespace
+from .programs import Values
 
 _MEASURED = pytest.StashKey[list[Seconds]]()
 _NOTES = pytest.StashKey[list[str]]()
 _HERE = Path(__file__).parent
 
 TEST_SECONDS = 300
+
+T = TypeVar("T")
+HELMS: tuple[Helm, ...] = ("helm3", "helm4")
 
 
 class Jobs:
@@ -31,7 +41,7 @@ class Jobs:
         self.all: list[Job] = []
 
     def new(self, name: str = "job", helm: Helm | None = None) -> Job:
-        """A job that is not installed yet; with Helm 4 where there is one, unless said otherwise."""
+        """A job that is not installed yet; with Helm 4 where there is one, unless `helm` is given."""
         chosen: Helm = helm or ("helm4" if self.target.helm("helm4") else "helm3")
         job = Job(self.target, self.namespace, name, chosen)
         self.all.append(job)
@@ -43,14 +53,37 @@ class Jobs:
         job.install(values)
         return job
 
+    def ahead(self, values: dict[str, Values]) -> Callable[[str], Job]:
+        """Install jobs side by side, each for one test; a test that is run again gets a new one."""
+        fresh = {name: self.install(one, name) for name, one in values.items()}
+        return lambda name: fresh.pop(name, None) or self.install(values[name], f"{name}-again")
+
     def describe(self) -> str:
         """Everything that explains what happened here."""
-        return "\n".join([describe(self.namespace), *(job.describe() for job in self.all)])
+        return describe(self.namespace, self.all)
 
     def close(self) -> None:
         """Keep what was measured, and delete the namespace."""
         self._measured += [job.measured for job in self.all if job.measured]
         self.namespace.close()
+
+
+class SideBySide:
+    """Runs a scenario in several variants at the same time, each in a namespace of its own."""
+
+    def __init__(self, new_jobs: Callable[[str], Jobs], title: str) -> None:
+        self._new_jobs, self._title = new_jobs, title
+        self.all: list[Jobs] = []
+
+    def __call__(self, scenario: Callable[[Jobs, T], None], variants: Sequence[T]) -> None:
+        """Return when all have ended; the first failure fails the test."""
+        self.all = [self._new_jobs(f"{variant}-{self._title}") for variant in variants]
+        with ThreadPoolExecutor(len(variants)) as pool:
+            list(pool.map(scenario, self.all, variants))
+
+    def describe(self) -> str:
+        """Everything that explains what happened in all of them."""
+        return "\n".join(jobs.describe() for jobs in self.all)
 
 
 @pytest.fixture(scope="session")
@@ -92,20 +125,21 @@ def jobs(new_jobs: Callable[[str], Jobs], request: pytest.FixtureRequest) -> Ite
     jobs.close()
 
 
+@pytest.fixture
+def side_by_side(new_jobs: Callable[[str], Jobs], request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+    """Runs a scenario in several variants at the same time: with each Helm, say."""
+    runner = SideBySide(new_jobs, request.node.name.removeprefix("test_"))
+    yield runner
+    for jobs in runner.all:
+        jobs.close()
+
+
 @pytest.fixture(scope="module")
 def shared_jobs(new_jobs: Callable[[str], Jobs], request: pytest.FixtureRequest) -> Iterator[Jobs]:
     """Jobs in a namespace that the tests of one file share: for those that mostly wait, side by side."""
     jobs = new_jobs(request.module.__name__.rpartition("test_")[2])
     yield jobs
     jobs.close()
-
-
-@pytest.fixture
-def own_cluster(cluster: Target) -> Target:
-    """The kit's cluster, for tests that stop parts of it."""
-    if not cluster.own:
-        pytest.skip("only on the kit's cluster")
-    return cluster
 
 
 @pytest.fixture
@@ -131,7 +165,7 @@ def pytest_runtest_makereport(
     report = yield
     if _HERE in item.path.parents and report.failed and call.when in ("setup", "call"):
         for value in getattr(item, "funcargs", {}).values():
-            if isinstance(value, Jobs):
+            if isinstance(value, (Jobs, SideBySide)):
                 report.sections.append(("cluster", value.describe()))
     return report
 

@@ -5,56 +5,24 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import pytest
 import yaml
 
-from .api import ApiError, Namespace, Object
+from hack.cluster.proxy import ApiError, Object
+from hack.cluster.target import Target
+
 from .measure import Seconds, measure
-from .target import ROOT, Target
+from .namespaces import Namespace
+from .programs import CHART, Values
 
 T = TypeVar("T")
-Values = dict[str, Any]
 Helm = Literal["helm3", "helm4"]
 
-CHART = ROOT / "chart"
-DIGITS = ROOT / "examples/digits"
 ENDED = ("Succeeded", "Failed")
-
-# Every shell program tells when it ended, and can wait for a word of the test (Job.tell).
-_PRELUDE = """
-trap 'code=$?; date "+ended at %s.%N"; exit $code' EXIT
-told() { while ! test -e "$HOME/$1"; do sleep 0.1; done; rm "$HOME/$1"; }
-"""
-
-
-def shell(script: str, **values: Any) -> Values:
-    """Values of a job whose every task runs a shell script; one worker, no claim, quick to go, unless said otherwise.
-
-    In the script `told NAME` waits until the test says NAME to this task.
-    """
-    job: Values = {
-        "strategy": "Custom",
-        "program": {"command": ["sh", "-c", _PRELUDE + script]},
-        "worker": {"replicas": 1},
-        "checkpoint": {"enabled": False},
-        "terminationGracePeriodSeconds": 5,
-    }
-    return {**job, **values}
-
-
-def digits(steps: int, *arguments: str, **values: Any) -> Values:
-    """Values that train the digits example for a while, and tell when the program ended."""
-    program = {
-        "command": ["sh", "-c", _PRELUDE + 'python3 train.py "$@"', "sh"],
-        "args": [f"--steps={steps}", *arguments],
-        "files": {"train.py": (DIGITS / "train.py").read_text()},
-    }
-    return {**yaml.safe_load((DIGITS / "values.yaml").read_text()), "program": program, **values}
 
 
 def helm_program(target: Target, name: Helm) -> str:
@@ -71,7 +39,7 @@ class Job:
     def __init__(self, target: Target, namespace: Namespace, release: str, helm: Helm) -> None:
         self.target, self.namespace, self.release = target, namespace, release
         self.name = release
-        """Its full name: another one as a subchart."""
+        """Its full name: as a subchart not the release's."""
         self.helm: Helm = helm
         self.measured: Seconds | None = None
 
@@ -159,9 +127,9 @@ class Job:
         return {item["metadata"]["labels"]["tensorflow-job/role"]: item["spec"]["replicas"] for item in items}
 
     def events(self) -> list[tuple[str, str, str]]:
-        """What the lifecycle told as Events of its Job: (type, reason, message), oldest first."""
+        """The Events of its Job that the lifecycle created: (type, reason, message), oldest first."""
         fields = f"involvedObject.kind=Job,involvedObject.name={self.controller}"
-        found = [event for event in self.namespace.list("events", fieldSelector=fields) if _is_told(event)]
+        found = [event for event in self.namespace.list("events", fieldSelector=fields) if _is_by_lifecycle(event)]
         # Their names end in the time, in nanoseconds.
         found.sort(key=lambda event: str(event["metadata"]["name"]))
         return [(event["type"], event["reason"], event["message"]) for event in found]
@@ -169,12 +137,12 @@ class Job:
     def log(self, task: str, previous: bool = False) -> str:
         """The log of a task's container that runs now, or of the one before; empty where there is none yet."""
         query = {"container": "tensorflow", **({"previous": "true"} if previous else {})}
-        return self._log(f"{self.name}-{task}", query)
+        return self.log_of(f"{self.name}-{task}", query)
 
     def lifecycle_log(self) -> str:
         """The log of the newest lifecycle pod."""
         pods = self.lifecycle_pods
-        return self._log(pods[-1]["metadata"]["name"], {}) if pods else ""
+        return self.log_of(pods[-1]["metadata"]["name"], {}) if pods else ""
 
     def tail(self) -> str:
         """The last lines of the deciding task, as the lifecycle's log ends with them."""
@@ -212,9 +180,9 @@ class Job:
             pytest.fail(f"{command} in {task}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
-    def tell(self, task: str, word: str) -> None:
-        """Say this word to a shell program that waits for it (`told WORD`)."""
-        self.exec(task, "sh", "-c", f'mkdir -p "$HOME"; touch "$HOME/{word}"')
+    def tell(self, task: str, name: str) -> None:
+        """Let a shell program that waits for this (`wait_for NAME`) go on."""
+        self.exec(task, "sh", "-c", f'mkdir -p "$HOME"; touch "$HOME/{name}"')
 
     def kill_program(self, task: str) -> None:
         """SIGKILL to everything in the container but its first process."""
@@ -240,7 +208,7 @@ class Job:
         return str(pod["uid"])
 
     def in_volume(self, script: str) -> str:
-        """What a shell script says in a pod that has the checkpoint claim at /checkpoints."""
+        """The output of a shell script in a pod that has the checkpoint claim at /checkpoints."""
         name = f"{self.name}-look"
         container = {
             "name": "look",
@@ -263,7 +231,7 @@ class Job:
         self.wait_until(
             f"pod {name} ends", lambda: name in pods.objects and pods.objects[name]["status"].get("phase") in ended
         )
-        text = self._log(name, {})
+        text = self.log_of(name, {})
         self.namespace.api.delete("pods", self.namespace.name, name, 0)
         return text
 
@@ -335,56 +303,19 @@ class Job:
             self.measured = measure(self)
         return status
 
-    # --- when a test failed ---
-
-    def describe(self) -> str:
-        """Everything that explains what happened."""
-        parts = [f"== job {self.name}: status.json", json.dumps(self.status, indent=1)]
-        for task in self.pods:
-            parts += [f"== log of {task}", *_last(self._try_log(f"{self.name}-{task}"), 30)]
-        for pod in self.lifecycle_pods:
-            name = pod["metadata"]["name"]
-            parts += [f"== log of {name}", *_last(self._try_log(name), 60)]
-        return "\n".join(parts)
-
-    def _try_log(self, pod: str) -> str:
-        try:
-            return self._log(pod, {} if "lifecycle" in pod else {"container": "tensorflow"})
-        except ApiError as error:
-            return str(error)
-
-    def _log(self, pod: str, query: dict[str, str]) -> str:
+    def log_of(self, pod: str, query: dict[str, str]) -> str:
+        """The log of a pod; empty where its container has not started yet."""
         path = f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}/log"
         try:
             return self.namespace.api.text("GET", path, query=query)
         except ApiError as error:
-            if error.status == 400:  # the container has not started yet
+            if error.status == 400:  # not started yet
                 return ""
             raise
 
     def _is_ours(self, pod: Object, component: str) -> bool:
         labels = pod["metadata"].get("labels", {})
         return (labels.get("tensorflow-job/job"), labels.get("app.kubernetes.io/component")) == (self.name, component)
-
-
-def describe(namespace: Namespace) -> str:
-    """Pods and Events of a namespace, for a test that failed."""
-    lines = [f"== namespace {namespace.name} at {time.strftime('%H:%M:%SZ', time.gmtime())}: pods"]
-    for name, pod in sorted(namespace.pods.objects.items()):
-        states = [
-            f"{one['restartCount']} restarts, {json.dumps(one['state'])}, last {json.dumps(one.get('lastState'))}"
-            for one in pod["status"].get("containerStatuses", ())
-        ]
-        deleted = f" deleted {pod['metadata']['deletionTimestamp']}" if "deletionTimestamp" in pod["metadata"] else ""
-        lines.append(f"{name}: {pod['status'].get('phase')}{deleted} {'; '.join(states)}")
-    lines.append("== events")
-    events = namespace.list("events")
-    events.sort(key=lambda event: str(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]))
-    for event in events:
-        about = event["involvedObject"]
-        when = event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]
-        lines.append(f"{when} {about['kind']} {about.get('name')} {event['reason']}: {event.get('message')}")
-    return "\n".join(lines)
 
 
 def seconds_between(first: str, second: str) -> float:
@@ -398,9 +329,5 @@ def _image(name: str) -> Values:
     return {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}
 
 
-def _is_told(event: Object) -> bool:
+def _is_by_lifecycle(event: Object) -> bool:
     return bool(event.get("source", {}).get("component") == "tensorflow-job")
-
-
-def _last(text: str, lines: int) -> list[str]:
-    return text.splitlines()[-lines:]

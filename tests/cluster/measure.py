@@ -9,20 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from .api import Object
+from hack.cluster.proxy import Object
 
 if TYPE_CHECKING:
     from .jobs import Job
 
-# What a run may take on a machine that is busy with something else; the goals are for the median.
-BOUND = 20.0
+# For the median, on a machine that does nothing else. What bounds each run is Job.wait_ended.
 GOALS = {"recorded": 1.5, "ps_gone": 3.0, "gone": 4.0}
 TITLES = {
     "recorded": "outcome recorded",
     "deleted": "all pods deleted",
     "ps_gone": "parameter servers gone",
     "gone": "all pods gone",
-    "told": "the Job is Complete or Failed",
+    "job_ended": "the Job is Complete or Failed",
 }
 
 
@@ -34,11 +33,11 @@ class Seconds:
     deleted: float
     ps_gone: float | None
     gone: float
-    told: float
+    job_ended: float
 
 
 def measure(job: Job) -> Seconds | None:
-    """The seconds of a job that ended and was freed; None where its program did not tell when it ended."""
+    """The seconds of a job that ended and was freed; None where its program did not print when it ended."""
     end, run = program_end(job), job.status["runId"]
     if end is None:
         return None
@@ -61,7 +60,7 @@ def measure(job: Job) -> Seconds | None:
         for seen in job.namespace.configmaps.history
         if seen.object["metadata"]["name"] == f"{job.name}-status" and _has_ended(seen.object, run)
     )
-    told = next(
+    job_ended = next(
         seen.time
         for seen in job.namespace.jobs.history
         if seen.object["metadata"]["name"] == job.controller
@@ -72,15 +71,14 @@ def measure(job: Job) -> Seconds | None:
         max(deleted.values()) - end,
         max(gone[uid] for uid in ps) - end if ps else None,
         max(gone.values()) - end,
-        told - end,
+        job_ended - end,
     )
     assert seconds.recorded > -0.5, f"the outcome was recorded {-seconds.recorded:.1f} s before the program ended"
-    assert seconds.gone < BOUND, seconds
     return seconds
 
 
 def program_end(job: Job) -> float | None:
-    """When the deciding program ended by its own last words (jobs.shell), as the lifecycle's log has kept them."""
+    """When the deciding program ended by its own last line (programs.shell), as the lifecycle's log has kept them."""
     ends = re.findall(r"^ended at (\d+\.\d+)$", job.tail(), re.MULTILINE)
     return float(ends[-1]) if ends else None
 

@@ -1,15 +1,21 @@
-"""The API server does not answer for a while: nothing is lost, and the pods are freed when it is back."""
+"""The API server is away for a while: nothing is lost, and the pods are freed when it is back.
+
+It is stopped once, under two jobs: in one a program fails meanwhile, in the other the deciding program ends.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
+from hack.cluster.proxy import Object
+from hack.cluster.target import Target
+
 from .conftest import Jobs
-from .jobs import shell
-from .target import Target
+from .jobs import Job
+from .programs import shell
 
 SERVER = "kube-apiserver"
 
@@ -17,25 +23,64 @@ SERVER = "kube-apiserver"
 # reflectors), so pods go and Jobs end only then, long after the lifecycle has recorded the outcome.
 AWAY_SECONDS = 120
 
+# Returns when the API server does not answer any more.
+WAIT_UNTIL_AWAY = """
+python3 -c '
+import os, socket, time
+try:
+    while True:
+        socket.create_connection((os.environ["KUBERNETES_SERVICE_HOST"], 443), 5).close()
+        time.sleep(0.2)
+except OSError:
+    print("away")
+'
+"""
+SERVER_ONLY = "test $TASK_TYPE = ps && sleep 600\n"
+AGAIN = "test -e $HOME/again && { wait_for end; exit 0; }\n"
+FAILS = SERVER_ONLY + AGAIN + WAIT_UNTIL_AWAY + "touch $HOME/again; exit 1"
+ENDS = SERVER_ONLY + WAIT_UNTIL_AWAY + 'echo "the last words"'
 
-@pytest.fixture
-def api_server(own_cluster: Target) -> Iterator[Target]:
-    """The kit's cluster, whose API server runs again afterwards."""
-    yield own_cluster
-    own_cluster.kit("start", SERVER)
+
+@dataclass
+class Outage:
+    """The jobs, and the status of the first one before."""
+
+    fails: Job
+    ends: Job
+    before: Object
 
 
-def test_away_in_the_middle_of_a_run_while_a_program_fails(jobs: Jobs, api_server: Target) -> None:
-    script = "test $TASK_TYPE = ps && sleep 600; test -e $HOME/again && { told end; exit 0; }; "
-    script += "sleep 12; touch $HOME/again; exit 1"
-    job = jobs.install(shell(script, ps={"replicas": 1}))
-    job.wait_running()
-    run = job.status
-    assert run["failures"] == 0
-    api_server.kit("stop", SERVER)
-    time.sleep(30)
-    assert job.status == run
-    api_server.kit("start", SERVER)
+@pytest.fixture(scope="module")
+def outage(cluster: Target, shared_jobs: Jobs) -> Outage:
+    """Both programs end while the API server is away."""
+    if not cluster.own:
+        pytest.skip("only on the kit's cluster")
+    fails = shared_jobs.install(shell(FAILS, ps={"replicas": 1}), "fails")
+    ends = shared_jobs.install(shell(ENDS, ps={"replicas": 2}), "ends")
+    for job in (fails, ends):
+        job.wait_running()
+    before = fails.status
+    assert before["failures"] == 0
+    try:
+        cluster.kit("stop", SERVER)
+        time.sleep(30)  # as long as it is away
+        assert fails.status == before
+        assert ends.phase == "Running"
+    finally:
+        cluster.kit("start", SERVER)
+    return Outage(fails, ends, before)
+
+
+def test_away_at_the_moment_the_deciding_program_ends(outage: Outage) -> None:
+    job = outage.ends
+    job.wait_for_phase("Succeeded", 60)
+    status = job.wait_ended("Succeeded", disturbed=True, freed=AWAY_SECONDS)
+    assert (status["decidingTask"], status["exitCode"], status["failures"]) == ("worker-0", 0, 0)
+    assert "the last words" in job.tail()
+
+
+def test_away_in_the_middle_of_a_run_while_a_program_fails(outage: Outage) -> None:
+    job, run = outage.fails, outage.before
     job.wait_until("the failure meanwhile is counted", lambda: job.status["failures"] == 1, 90)
     job.wait_running()
     job.wait_until("the program runs again", lambda: job.restarts("worker-0") == 1 and job.runs("worker-0"))
@@ -43,18 +88,3 @@ def test_away_in_the_middle_of_a_run_while_a_program_fails(jobs: Jobs, api_serve
     status = job.wait_ended("Succeeded", disturbed=True, freed=AWAY_SECONDS)
     assert (status["runId"], status["startTime"]) == (run["runId"], run["startTime"])
     assert status["failures"] == 1
-
-
-def test_away_at_the_moment_the_deciding_program_ends(jobs: Jobs, api_server: Target) -> None:
-    script = 'test $TASK_TYPE = ps && sleep 600; sleep 12; echo "the last words"'
-    job = jobs.install(shell(script, ps={"replicas": 2}))
-    job.wait_running()
-    api_server.kit("stop", SERVER)
-    time.sleep(30)
-    back = time.time()
-    api_server.kit("start", SERVER)
-    job.wait_for_phase("Succeeded", 60)
-    assert time.time() - back < 60
-    status = job.wait_ended("Succeeded", disturbed=True, freed=AWAY_SECONDS)
-    assert (status["decidingTask"], status["exitCode"], status["failures"]) == ("worker-0", 0, 0)
-    assert "the last words" in job.tail()

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from .api import Seen
+from collections.abc import Callable
+
+import pytest
+
 from .conftest import Jobs
-from .jobs import Job, shell
+from .jobs import Job
+from .namespaces import Seen
+from .programs import shell
+
+AGAIN = "test -e $HOME/again && { wait_for end; exit 0; }; wait_for fail; touch $HOME/again; exit 1"
+NEVER = {"policy": "Never"}
+
+VALUES = {
+    "mid-run": shell(AGAIN),
+    "failing": shell(AGAIN),
+    "before-end": shell("wait_for end; echo the last words", ps={"replicas": 1}),
+    # Worker 1 takes its time to go, so that there is some between deciding and the end.
+    "decided": shell(
+        'test $TASK_INDEX = 0 && { wait_for fail; exit 3; }; trap "" TERM; while :; do sleep 1; done',
+        worker={"replicas": 2},
+        restart=NEVER,
+        terminationGracePeriodSeconds=10,
+    ),
+    "fails-after": shell("wait_for end; echo the last words; exit 3", restart=NEVER),
+}
 
 
-def test_lost_in_the_middle_of_a_run(jobs: Jobs) -> None:
-    job = jobs.install(shell("test -e $HOME/again && { told end; exit 0; }; told fail; touch $HOME/again; exit 1"))
+@pytest.fixture(scope="module")
+def installed(shared_jobs: Jobs) -> Callable[[str], Job]:
+    """All of them, side by side."""
+    return shared_jobs.ahead(VALUES)
+
+
+def test_lost_in_the_middle_of_a_run(installed: Callable[[str], Job]) -> None:
+    job = installed("mid-run")
     job.wait_running()
     job.tell("worker-0", "fail")
     job.wait_until("the failure is counted", lambda: job.status["failures"] == 1)
@@ -24,8 +52,8 @@ def test_lost_in_the_middle_of_a_run(jobs: Jobs) -> None:
     assert len({seen.object["metadata"]["uid"] for seen in _history(job)}) == 1
 
 
-def test_lost_when_a_program_fails_the_failure_is_counted_once_by_the_next(jobs: Jobs) -> None:
-    job = jobs.install(shell("test -e $HOME/again && { told end; exit 0; }; told fail; touch $HOME/again; exit 1"))
+def test_lost_when_a_program_fails_the_failure_is_counted_once_by_the_next(installed: Callable[[str], Job]) -> None:
+    job = installed("failing")
     job.wait_running()
     job.delete_lifecycle_pod()
     job.tell("worker-0", "fail")
@@ -39,8 +67,8 @@ def test_lost_when_a_program_fails_the_failure_is_counted_once_by_the_next(jobs:
     assert (status["failures"], status["restarts"]) == (1, 1)
 
 
-def test_lost_right_before_the_end(jobs: Jobs) -> None:
-    job = jobs.install(shell("told end; echo the last words", worker={"replicas": 1}, ps={"replicas": 1}))
+def test_lost_right_before_the_end(installed: Callable[[str], Job]) -> None:
+    job = installed("before-end")
     job.wait_running()
     job.delete_lifecycle_pod()
     job.tell("worker-0", "end")
@@ -51,10 +79,10 @@ def test_lost_right_before_the_end(jobs: Jobs) -> None:
     assert "the last words" in job.tail()
 
 
-def test_lost_between_deciding_and_releasing(jobs: Jobs) -> None:
-    script = 'test $TASK_INDEX = 0 && { sleep 2; exit 3; }; trap "" TERM; while :; do sleep 1; done'
-    values = shell(script, worker={"replicas": 2}, restart={"policy": "Never"}, terminationGracePeriodSeconds=10)
-    job = jobs.install(values)
+def test_lost_between_deciding_and_releasing(installed: Callable[[str], Job]) -> None:
+    job = installed("decided")
+    job.wait_running()
+    job.tell("worker-0", "fail")
     job.wait_until("the outcome is recorded", lambda: job.phase == "Failed")
     decided = job.status
     assert decided["freed"] is False
@@ -66,8 +94,8 @@ def test_lost_between_deciding_and_releasing(jobs: Jobs) -> None:
     assert "Failed (TaskFailed): worker-0 exited 3" in job.lifecycle_log()
 
 
-def test_a_failure_is_told_in_the_log_even_when_a_controller_was_lost_before(jobs: Jobs) -> None:
-    job = jobs.install(shell("told end; echo the last words; exit 3", restart={"policy": "Never"}))
+def test_a_failure_is_in_the_log_even_when_a_controller_was_lost_before(installed: Callable[[str], Job]) -> None:
+    job = installed("fails-after")
     job.wait_running()
     job.wait_for_other_controller(job.delete_lifecycle_pod())
     job.tell("worker-0", "end")

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from .api import Api, Object
+from hack.cluster.proxy import Api, Object
+
 from .conftest import Jobs
-from .jobs import shell
 from .measure import program_end
+from .programs import shell
 
 GPU = "nvidia.com/gpu"
 GOAL = 5.0
@@ -33,7 +34,9 @@ def test_a_job_that_waits_for_gpus_starts_within_seconds_of_the_end_of_the_one_t
     jobs: Jobs, note: Callable[[str], None]
 ) -> None:
     roles = {"worker": {"replicas": 3, "gpus": 1}, "ps": {"replicas": 1, "gpus": 1}}
-    first = jobs.install(shell('test "$TASK_TYPE $TASK_INDEX" = "worker 0" || sleep 600; told end', **roles), "first")
+    first = jobs.install(
+        shell('test "$TASK_TYPE $TASK_INDEX" = "worker 0" || sleep 600; wait_for end', **roles), "first"
+    )
     first.wait_running()
     assert {task: _gpus(pod) for task, pod in first.pods.items()} == dict.fromkeys(
         ("ps-0", "worker-0", "worker-1", "worker-2"), "1"

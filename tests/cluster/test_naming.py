@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from .conftest import Jobs
-from .jobs import CHART, Helm, Job, helm_program, shell
+from .conftest import HELMS, Jobs, SideBySide
+from .jobs import Helm, Job, helm_program
+from .programs import CHART, shell
 
 LONGEST = "a-job-whose-name-has-the-42-letters-it-may"
 
@@ -28,7 +30,7 @@ names = [address.rpartition(":")[0] for role in cluster.values() for address in 
 print("found", json.dumps({name: address(name) for name in names}), flush=True)
 END
 python3 "$TMPDIR/look.py"
-told end
+wait_for end
 """
 
 
@@ -39,8 +41,13 @@ def assert_finds_only_its_own(job: Job) -> None:
         assert json.loads(job.wait_for_log(task, r"^found (.*)$", 30)[1]) == own
 
 
-@pytest.mark.parametrize("helm", ["helm3", "helm4"])
-def test_two_aliases_of_the_chart_in_one_release_are_two_jobs(jobs: Jobs, helm: Helm, tmp_path: Path) -> None:
+def test_two_aliases_of_the_chart_in_one_release_are_two_jobs(side_by_side: SideBySide, tmp_path: Path) -> None:
+    side_by_side(functools.partial(_two_aliases, tmp_path), HELMS)
+
+
+def _two_aliases(folder: Path, jobs: Jobs, helm: Helm) -> None:
+    tmp_path = folder / helm
+    tmp_path.mkdir()
     version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
     dependencies = [{"name": "tensorflow-job", "alias": alias, "version": version} for alias in ("train", "tune")]
     about = {"apiVersion": "v2", "name": "team", "version": "1.0.0", "dependencies": dependencies}
@@ -89,7 +96,7 @@ def test_two_releases_in_one_namespace_do_not_meet(jobs: Jobs) -> None:
 def test_a_job_with_the_longest_name_runs_in_every_role_to_its_end(jobs: Jobs) -> None:
     assert len(LONGEST) == 42
     one = {"replicas": 1}
-    script = LOOK_UP.replace("told end", "test $TASK_TYPE = evaluator && exit; told end")
+    script = LOOK_UP.replace("wait_for end", "test $TASK_TYPE = evaluator && exit; wait_for end")
     job = jobs.install(shell(script, chief=one, worker=one, ps=one, evaluator=one), LONGEST)
     job.wait_until("all tasks run or are done", lambda: job.status.get("phase") == "Running")
     job.wait_for_log("chief-0", "^found ")

@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import yaml
 
-from .api import ApiError
+from hack.cluster.proxy import ApiError
+
 from .conftest import Jobs
-from .jobs import Job, shell
-from .target import ROOT
+from .jobs import Job
+from .programs import ROOT, shell
 
 # Each start of a program leaves a line on the claim.
 STARTS = 'echo $TASK_TYPE-$TASK_INDEX >> "$CHECKPOINT_DIR/starts"; '
 
+OVERLAY = yaml.safe_load((ROOT / "values" / "disruption.yaml").read_text("utf-8"))
+ONE, TWO, CLAIM = {"replicas": 1}, {"replicas": 2}, {"enabled": True}
 
-def test_a_worker_that_finished_does_not_train_again_in_a_new_pod(jobs: Jobs) -> None:
-    script = STARTS + "test $TASK_INDEX = 1 && { echo trained; exit 0; }; told end"
-    policy = {"successPolicy": "AllWorkers"}
-    job = jobs.install(shell(script, worker={"replicas": 2}, checkpoint={"enabled": True}, completion=policy))
+VALUES = {
+    "finished": shell(
+        STARTS + "test $TASK_INDEX = 1 && { echo trained; exit 0; }; wait_for end",
+        worker=TWO,
+        checkpoint=CLAIM,
+        completion={"successPolicy": "AllWorkers"},
+    ),
+    "evicted": shell(
+        STARTS + 'test $TASK_TYPE = chief || sleep 600; wait_for end; echo "the last words"',
+        chief=ONE,
+        worker=TWO,
+        ps=ONE,
+        checkpoint=CLAIM,
+    ),
+    "overlay": shell("test $TASK_TYPE = chief || sleep 600; wait_for end", chief=ONE, worker=ONE, ps=ONE, **OVERLAY),
+    "saves": shell(
+        STARTS + 'trap "echo saved; exit 0" TERM; while ! test -e $HOME/end; do sleep 0.1; done', checkpoint=CLAIM
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def installed(shared_jobs: Jobs) -> Callable[[str], Job]:
+    """All of them, side by side."""
+    return shared_jobs.ahead(VALUES)
+
+
+def test_a_worker_that_finished_does_not_train_again_in_a_new_pod(installed: Callable[[str], Job]) -> None:
+    job = installed("finished")
     job.wait_until("worker-1 has succeeded", lambda: job.status.get("succeeded") == {"worker": "1"})
     job.wait_for_log("worker-1", "worker-1 is done: its program exited 0. Nothing runs here")
     old = job.delete_pod("worker-1")
@@ -32,10 +62,10 @@ def test_a_worker_that_finished_does_not_train_again_in_a_new_pod(jobs: Jobs) ->
     assert sorted(_starts(job)) == ["worker-0", "worker-1"]
 
 
-def test_all_pods_are_evicted_at_once_as_when_a_node_is_drained_and_the_job_still_ends_right(jobs: Jobs) -> None:
-    script = STARTS + 'test $TASK_TYPE = chief || sleep 600; told end; echo "the last words"'
-    roles = {"chief": {"replicas": 1}, "worker": {"replicas": 2}, "ps": {"replicas": 1}}
-    job = jobs.install(shell(script, **roles, checkpoint={"enabled": True}))
+def test_all_pods_are_evicted_at_once_as_when_a_node_is_drained_and_the_job_still_ends_right(
+    installed: Callable[[str], Job],
+) -> None:
+    job = installed("evicted")
     job.wait_running()
     tasks = {task: pod["metadata"]["uid"] for task, pod in job.pods.items()}
     for task in tasks:
@@ -55,15 +85,14 @@ def test_all_pods_are_evicted_at_once_as_when_a_node_is_drained_and_the_job_stil
     assert sorted(_starts(job)) == sorted([*tasks, *tasks])
 
 
-def test_with_the_overlay_a_drain_waits_for_a_parameter_server_and_moves_a_worker(jobs: Jobs) -> None:
-    overlay = yaml.safe_load((ROOT / "values" / "disruption.yaml").read_text("utf-8"))
-    script = "test $TASK_TYPE = chief || sleep 600; told end"
-    roles = {"chief": {"replicas": 1}, "worker": {"replicas": 1}, "ps": {"replicas": 1}}
-    job = jobs.install(shell(script, **roles, **overlay))
+def test_with_the_overlay_a_drain_waits_for_a_parameter_server_and_moves_a_worker(
+    installed: Callable[[str], Job],
+) -> None:
+    job = installed("overlay")
     job.wait_running()
 
     def counted() -> bool:
-        (budget,) = jobs.namespace.list("poddisruptionbudgets")
+        (budget,) = job.namespace.list("poddisruptionbudgets")
         return bool(budget.get("status", {}).get("expectedPods") == 2)
 
     job.wait_until("the budget knows chief and ps", counted)
@@ -77,9 +106,10 @@ def test_with_the_overlay_a_drain_waits_for_a_parameter_server_and_moves_a_worke
     job.wait_ended("Succeeded", disturbed=True)
 
 
-def test_a_program_that_ends_well_when_it_is_asked_to_is_run_again_since_it_may_not_be_done(jobs: Jobs) -> None:
-    script = STARTS + 'trap "echo saved; exit 0" TERM; ' + "while ! test -e $HOME/end; do sleep 0.1; done"
-    job = jobs.install(shell(script, checkpoint={"enabled": True}))
+def test_a_program_that_ends_well_when_it_is_asked_to_is_run_again_since_it_may_not_be_done(
+    installed: Callable[[str], Job],
+) -> None:
+    job = installed("saves")
     job.wait_running()
     old = job.delete_pod("worker-0")
     job.wait_for_new_pod("worker-0", old)

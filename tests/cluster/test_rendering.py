@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hack.cluster.target import Target
 from tests.chart import errors
 from tests.chart.helm import CHART, PROGRAM, Object, RefusedError, Rendered, ci_values, merged, render
 
 from .jobs import helm_program
-from .target import Target
 
 CI_VALUES = ci_values()
 

@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
-from .api import Object
+from hack.cluster.proxy import Object
+
 from .conftest import Jobs
-from .jobs import Job, Values, shell
+from .jobs import Job
+from .programs import Values, shell
 
 ACCOUNT = "tensorflow-job"
 TOKENS = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -75,7 +77,7 @@ def test_a_user_with_edit_installs_a_job_with_the_account_that_an_administrator_
     jobs: Jobs, no_account_of_its_own: Values
 ) -> None:
     user = as_user(jobs, "edit")
-    values = shell("told end", ps={"replicas": 1}, checkpoint={"enabled": True})
+    values = shell("wait_for end", ps={"replicas": 1}, checkpoint={"enabled": True})
     refused = jobs.new("refused").install(values, user, succeeds=False)
     assert 'cannot create resource "roles"' in refused.stderr or 'cannot get resource "roles"' in refused.stderr
 
@@ -93,35 +95,40 @@ def test_a_user_with_edit_installs_a_job_with_the_account_that_an_administrator_
 
 def test_a_user_with_admin_installs_a_job_as_it_is(jobs: Jobs) -> None:
     job = jobs.new()
-    job.install(shell("told end", ps={"replicas": 1}, checkpoint={"enabled": True}), as_user(jobs, "admin"))
+    job.install(shell("wait_for end", ps={"replicas": 1}, checkpoint={"enabled": True}), as_user(jobs, "admin"))
     job.wait_running()
     job.tell("worker-0", "end")
     job.wait_ended("Succeeded")
     assert not [line for line in job.lifecycle_log().splitlines() if "forbidden" in line.lower()]
 
 
-def test_training_pods_hold_no_token_and_have_no_rights(jobs: Jobs) -> None:
+@pytest.fixture(scope="module")
+def job(shared_jobs: Jobs) -> Job:
+    """A job with every role that runs, beside another one."""
     one = {"replicas": 1}
-    job = jobs.install(shell("sleep 600", chief=one, ps=one, evaluator=one))
-    job.wait_running()
-    labels = jobs.namespace.api.get("namespaces", "", jobs.namespace.name)["metadata"]["labels"]
+    job = shared_jobs.install(shell("sleep 600", chief=one, worker={"replicas": 2}, ps=one, evaluator=one))
+    other = shared_jobs.install(shell("sleep 600"), "other")
+    for running in (job, other):
+        running.wait_running()
+    return job
+
+
+def test_training_pods_hold_no_token_and_have_no_rights(job: Job) -> None:
+    labels = job.namespace.api.get("namespaces", "", job.namespace.name)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
-    assert set(job.pods) == {"chief-0", "worker-0", "ps-0", "evaluator-0"}
+    assert set(job.pods) == {"chief-0", "worker-0", "worker-1", "ps-0", "evaluator-0"}
     for task, pod in job.pods.items():
         assert pod["spec"]["serviceAccountName"] == "default"
         assert job.exec(task, "sh", "-c", f"ls {TOKENS} /run/secrets 2>/dev/null; true").split() == []
         assert job.exec(task, "sh", "-c", "grep -rl '^eyJ' /var/run /run 2>/dev/null; true").split() == []
     # With the lifecycle it is otherwise: so this is where a token would be.
     name = job.lifecycle_pods[0]["metadata"]["name"]
-    found = jobs.target.run("kubectl", "exec", name, "-n", jobs.namespace.name, "--", "ls", TOKENS).stdout
+    found = job.target.run("kubectl", "exec", name, "-n", job.namespace.name, "--", "ls", TOKENS).stdout
     assert "token" in found.split()
 
 
-def test_the_lifecycle_may_do_what_it_must_and_nothing_else(jobs: Jobs) -> None:
-    job = jobs.install(shell("sleep 600", worker={"replicas": 2}, ps={"replicas": 1}))
-    other = jobs.install(shell("sleep 600"), "other")
-    job.wait_running()
-    other.wait_running()
+def test_the_lifecycle_may_do_what_it_must_and_nothing_else(shared_jobs: Jobs, job: Job) -> None:
+    jobs, other = shared_jobs, shared_jobs.all[1]
     user, mine = account_of(job), job.controller
     allowed = [
         ("list", "pods", ""),

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
-from .conftest import Jobs
-from .jobs import DIGITS, Helm, Job, digits
+from .conftest import HELMS, Jobs, SideBySide
+from .jobs import Helm, Job
+from .programs import DIGITS, digits
 
 # Seconds of training, with a checkpoint every second or less.
 STEPS = 1200
 ARGUMENTS = ("--save-every=50", "--round=25")
 
 
-@pytest.mark.parametrize("helm", ["helm3", "helm4"])
-def test_the_digits_example_trains_and_helm_returns_when_it_has_succeeded(jobs: Jobs, helm: Helm) -> None:
+def test_the_digits_example_trains_and_helm_returns_when_it_has_succeeded(side_by_side: SideBySide) -> None:
+    side_by_side(_trains, HELMS)
+
+
+def _trains(jobs: Jobs, helm: Helm) -> None:
     job = jobs.new("digits", helm)
     example = ["-f", str(DIGITS / "values.yaml"), "--set-file", f"program.files.train\\.py={DIGITS / 'train.py'}"]
     job.install({}, *example, "--wait", "--wait-for-jobs", "--timeout=240s")
@@ -30,10 +32,10 @@ def test_the_digits_example_trains_and_helm_returns_when_it_has_succeeded(jobs: 
     log = jobs.target.run("kubectl", "logs", f"job/{job.controller}", "-n", jobs.namespace.name).stdout
     assert "Succeeded (Completed): chief-0 exited 0" in log
     assert _accuracy(log, 1500) > 0.9
-    told = [(kind, reason) for kind, reason, _ in job.events()]
-    assert told[-1] == ("Normal", "Succeeded")
-    assert ("Normal", "Running") in told
-    assert "Warning" not in [kind for kind, _ in told]
+    events = [(kind, reason) for kind, reason, _ in job.events()]
+    assert events[-1] == ("Normal", "Succeeded")
+    assert ("Normal", "Running") in events
+    assert "Warning" not in [kind for kind, _ in events]
 
     slices = jobs.namespace.list("endpointslices", labelSelector=f"kubernetes.io/service-name={job.name}")
     assert [slice_["endpoints"] for slice_ in slices if slice_.get("endpoints")] == []
@@ -58,11 +60,18 @@ def test_the_chief_resumes_from_the_checkpoint_when_its_process_is_killed_and_wh
     assert 1 <= status["failures"] <= 2  # a deleted pod is no failure, but peers may call its old address once more
 
 
-def test_training_recovers_from_the_checkpoint_when_a_parameter_server_is_killed_and_when_its_pod_is_deleted(
+def test_training_goes_on_without_a_worker_pod_and_recovers_from_the_checkpoint_without_a_parameter_server(
     jobs: Jobs,
 ) -> None:
     job = jobs.install(digits(STEPS, *ARGUMENTS))
     _wait_for_step(job, 100)
+    old = job.delete_pod("worker-1")
+    job.wait_for_new_pod("worker-1", old)
+    _wait_for_step(job, 200)
+    assert job.restarts("chief-0") == 0
+    assert job.status["failures"] == 0
+    assert "resumed" not in job.log("chief-0")
+
     job.kill_program("ps-0")
     _wait_until_resumed(job, 50)
     _wait_for_step(job, 400)
@@ -71,18 +80,6 @@ def test_training_recovers_from_the_checkpoint_when_a_parameter_server_is_killed
     _wait_until_resumed(job, 350)
     job.wait_ended("Succeeded")
     assert _accuracy(job.tail(), STEPS) > 0.9
-
-
-def test_training_goes_on_when_a_worker_pod_is_deleted(jobs: Jobs) -> None:
-    job = jobs.install(digits(STEPS, *ARGUMENTS))
-    _wait_for_step(job, 100)
-    old = job.delete_pod("worker-1")
-    job.wait_for_new_pod("worker-1", old)
-    status = job.wait_ended("Succeeded")
-    assert _accuracy(job.tail(), STEPS) > 0.9
-    assert job.restarts("chief-0") <= 1  # to park
-    assert status["failures"] == 0
-    assert "resumed" not in job.tail()
 
 
 def test_a_job_that_is_suspended_holds_nothing_and_resumes_from_the_checkpoint(jobs: Jobs) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
 import time
@@ -12,12 +13,12 @@ from typing import Literal
 import pytest
 import yaml
 
-from .conftest import Jobs
-from .jobs import CHART, Helm, Job, Values, helm_program, shell
+from .conftest import HELMS, Jobs, SideBySide
+from .jobs import Helm, Job, helm_program
+from .programs import CHART, Values, shell
 
 Tool = Literal["helm3", "helm4", "apply"]
-WITH_EVERY_TOOL = pytest.mark.parametrize("tool", ["helm3", "helm4", "apply"])
-WITH_EVERY_HELM = pytest.mark.parametrize("helm", ["helm3", "helm4"])
+TOOLS: tuple[Tool, ...] = ("helm3", "helm4", "apply")
 
 # Counts its steps in the checkpoint folder, and goes on from there, until it is told to end. (A file written in place
 # is empty for a moment, and stays so where the program is killed then.)
@@ -125,11 +126,14 @@ def wait_for_run(job: Job, is_it: Callable[[str], bool], seconds: float = 90) ->
     return job.wait_until("the wanted run", found, seconds)
 
 
-@WITH_EVERY_TOOL
-def test_the_same_values_again_change_nothing_during_a_run_and_after_it(jobs: Jobs, tool: Tool) -> None:
+def test_the_same_values_again_change_nothing_during_a_run_and_after_it(side_by_side: SideBySide) -> None:
+    side_by_side(_same_values_again, TOOLS)
+
+
+def _same_values_again(jobs: Jobs, tool: Tool) -> None:
     job = jobs.new(helm="helm3" if tool == "helm3" else "helm4")
     release = Release(job, tool)
-    values = shell("told end", worker={"replicas": 2})
+    values = shell("wait_for end", worker={"replicas": 2})
     release.install(values)
     job.wait_running()
     before, controller, lifecycle = uids(job), job.controller, job.lifecycle_pods[0]["metadata"]["uid"]
@@ -150,8 +154,11 @@ def test_the_same_values_again_change_nothing_during_a_run_and_after_it(jobs: Jo
     assert set(job.sets().values()) == {0}
 
 
-@WITH_EVERY_TOOL
-def test_a_changed_program_is_a_new_run_that_never_works_beside_the_old_one(jobs: Jobs, tool: Tool) -> None:
+def test_a_changed_program_is_a_new_run_that_never_works_beside_the_old_one(side_by_side: SideBySide) -> None:
+    side_by_side(_changed_program, TOOLS)
+
+
+def _changed_program(jobs: Jobs, tool: Tool) -> None:
     job = jobs.new(helm="helm3" if tool == "helm3" else "helm4")
     release = Release(job, tool)
     values = shell(BEATS, worker={"replicas": 3}, checkpoint={"enabled": True})
@@ -172,11 +179,14 @@ def test_a_changed_program_is_a_new_run_that_never_works_beside_the_old_one(jobs
     assert max(old) < min(new)
 
 
-@WITH_EVERY_HELM
 def test_a_run_that_is_over_is_repeated_when_run_is_raised_and_not_when_it_is_rolled_back_to(
-    jobs: Jobs, helm: Helm
+    side_by_side: SideBySide,
 ) -> None:
-    job = jobs.install(shell("told end; echo $WORD", env={"WORD": "a"}), helm=helm)
+    side_by_side(_repeated, HELMS)
+
+
+def _repeated(jobs: Jobs, helm: Helm) -> None:
+    job = jobs.install(shell("wait_for end; echo $WORD", env={"WORD": "a"}), helm=helm)
     first = job.wait_running()["runId"]
     end(job)
     outcome = job.wait_ended("Succeeded")
@@ -194,8 +204,11 @@ def test_a_run_that_is_over_is_repeated_when_run_is_raised_and_not_when_it_is_ro
     assert pods_ever(job) == existed
 
 
-@WITH_EVERY_HELM
-def test_a_rollback_to_a_run_that_did_not_end_goes_on_from_its_checkpoint(jobs: Jobs, helm: Helm) -> None:
+def test_a_rollback_to_a_run_that_did_not_end_goes_on_from_its_checkpoint(side_by_side: SideBySide) -> None:
+    side_by_side(_rolled_back, HELMS)
+
+
+def _rolled_back(jobs: Jobs, helm: Helm) -> None:
     job = jobs.install(shell(TRAINS, env={"WORD": "a"}, checkpoint={"enabled": True}), helm=helm)
     first = job.wait_running()["runId"]
     job.wait_until("ten steps", lambda: _steps(job) >= 10)
@@ -232,10 +245,13 @@ def test_a_pod_deleted_between_an_upgrade_and_the_takeover_waits_for_the_old_one
     job.wait_ended("Succeeded", disturbed=True)
 
 
-@WITH_EVERY_TOOL
 def test_a_new_version_of_the_chart_takes_over_without_disturbing_the_training(
-    jobs: Jobs, next_chart: Path, tool: Tool
+    side_by_side: SideBySide, next_chart: Path
 ) -> None:
+    side_by_side(functools.partial(_new_version, next_chart), TOOLS)
+
+
+def _new_version(next_chart: Path, jobs: Jobs, tool: Tool) -> None:
     job = jobs.new(helm="helm3" if tool == "helm3" else "helm4")
     release = Release(job, tool)
     values = shell(TRAINS, ps={"replicas": 1}, checkpoint={"enabled": True})
@@ -252,7 +268,7 @@ def test_a_new_version_of_the_chart_takes_over_without_disturbing_the_training(
     job.wait_ended("Succeeded")
     assert pods_ever(job) == set(before.values())
 
-    # The same after the end: the outcome is told by the new Job.
+    # The same after the end: the new Job reports the outcome.
     existed, controller = pods_ever(job), job.controller
     release.install(values)
     job.wait_until("the Job in charge is Complete", lambda: job.controller != controller and job.condition("Complete"))
@@ -260,10 +276,13 @@ def test_a_new_version_of_the_chart_takes_over_without_disturbing_the_training(
     assert job.status["runId"] == run
 
 
-@WITH_EVERY_HELM
-def test_an_upgrade_by_force_erases_the_state_which_is_rebuilt(jobs: Jobs, helm: Helm, next_chart: Path) -> None:
+def test_an_upgrade_by_force_erases_the_state_which_is_rebuilt(side_by_side: SideBySide, next_chart: Path) -> None:
+    side_by_side(functools.partial(_upgraded_by_force, next_chart), HELMS)
+
+
+def _upgraded_by_force(next_chart: Path, jobs: Jobs, helm: Helm) -> None:
     # Helm fails where an object cannot be replaced (a Job of the same name, any claim) and erases the state even then.
-    job = jobs.install(shell("told fail; exit 1", worker={"replicas": 2}), helm=helm)
+    job = jobs.install(shell("wait_for fail; exit 1", worker={"replicas": 2}), helm=helm)
     run = job.wait_running()["runId"]
     before, controller = uids(job), job.controller
     force = ["--force"] if helm == "helm3" else ["--force-replace", "--server-side=false"]
@@ -288,8 +307,11 @@ def test_an_upgrade_by_force_erases_the_state_which_is_rebuilt(jobs: Jobs, helm:
     assert job.wait_ended("Failed")["reason"] == "TaskFailed"
 
 
-@WITH_EVERY_HELM
-def test_uninstall_leaves_the_claim_alone_and_a_new_install_goes_on_from_it(jobs: Jobs, helm: Helm) -> None:
+def test_uninstall_leaves_the_claim_alone_and_a_new_install_goes_on_from_it(side_by_side: SideBySide) -> None:
+    side_by_side(_uninstalled_and_installed, HELMS)
+
+
+def _uninstalled_and_installed(jobs: Jobs, helm: Helm) -> None:
     values = shell(TRAINS, ps={"replicas": 1}, checkpoint={"enabled": True})
     job = jobs.install(values, helm=helm)
     job.wait_running()

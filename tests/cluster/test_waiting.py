@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from .conftest import Jobs
-from .jobs import Job, Values, seconds_between, shell
+from .jobs import Job, seconds_between
+from .programs import Values, shell
 
 START = 25
 UNSTARTABLE = 5
@@ -85,7 +86,7 @@ def test_tasks_held_by_a_scheduling_gate_wait_for_it_to_open(jobs: Jobs) -> None
     """As Kueue holds them while its queue has no room, and lets them in by taking the gate away."""
     deadlines = {"unstartableSeconds": UNSTARTABLE}
     job = jobs.new()
-    job.install(shell("told end", worker={"replicas": 2}, deadlines=deadlines, suspend=True))
+    job.install(shell("wait_for end", worker={"replicas": 2}, deadlines=deadlines, suspend=True))
     gates = {"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}
     api, namespace = jobs.namespace.api, jobs.namespace.name
     api.patch("statefulsets", namespace, f"{job.name}-worker", {"spec": {"template": {"spec": gates}}})
@@ -106,7 +107,6 @@ def test_a_pod_that_can_never_start_fails_the_job_with_the_reason(installed: Cal
     job = installed(name)
     status = job.wait_ended("Failed", disturbed=True)
     assert status["reason"] == "PodsCannotStart"
-    assert seconds_between(status["startTime"], status["completionTime"]) < START
     assert re.match(f"worker-0: ({UNABLE[name][1]}).*", status["message"])
     assert status["message"].endswith(f"(for {UNSTARTABLE} s, deadlines.unstartableSeconds)")
 
@@ -118,4 +118,4 @@ def test_a_job_that_does_not_start_in_time_fails_with_the_reason(installed: Call
     assert status["reason"] == "StartDeadlineExceeded"
     prefix = re.escape(f"not all tasks ran within deadlines.startSeconds ({START} s): ")
     assert re.match(prefix + PENDING[name][1].removeprefix("^"), status["message"])
-    assert START <= seconds_between(status["startTime"], status["completionTime"]) < START + 3
+    assert seconds_between(status["startTime"], status["completionTime"]) >= START

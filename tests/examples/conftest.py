@@ -31,6 +31,18 @@ class RunExample(Protocol):
     ) -> Running: ...
 
 
+def runner(start: Start, folder: Path) -> RunExample:
+    """Run examples with the Python of the tests as `python3`; their checkpoints are in folder/checkpoints."""
+    environ = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    def run(name: str, args: Sequence[str] | None = None, *options: str, file: str = "values.yaml") -> Running:
+        changes = [] if args is None else ["--set-json", f"program.args={json.dumps(list(args))}"]
+        checkpoints = ("--checkpoint", str(folder / "checkpoints"))
+        return start(EXAMPLES / name / file, *checkpoints, "--release", name, *changes, *options, environ=environ)
+
+    return run
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start `tfconfig run` with values given as a dictionary or a file."""
@@ -39,13 +51,5 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def example(start: Start, tmp_path: Path) -> RunExample:
-    """Run an example with the Python of the tests as `python3`; its checkpoints are in tmp_path/checkpoints."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-
-    def run(name: str, args: Sequence[str] | None = None, *options: str, file: str = "values.yaml") -> Running:
-        changes = [] if args is None else ["--set-json", f"program.args={json.dumps(list(args))}"]
-        folder = str(tmp_path / "checkpoints")
-        values = EXAMPLES / name / file
-        return start(values, "--checkpoint", folder, "--release", name, *changes, *options, environ={"PATH": path})
-
-    return run
+    """Run an example; its checkpoints are in tmp_path/checkpoints."""
+    return runner(start, tmp_path)

@@ -36,7 +36,7 @@ def test_inception_learns_in_shards_and_is_evaluated(example: RunExample, tmp_pa
     assert rates[0] < max(rates) > rates[-1]
     mean, most = run.wait_for(r"staleness: mean (\d+\.\d+), max (\d+) steps", 0).groups()
     assert 0 < float(mean) <= int(most)
-    assert "done: step 40, the evaluator tells the accuracy" in run.output
+    assert "done: step 40, the evaluator reports the accuracy" in run.output
 
     figures = r"evaluated step 40: loss (\d+\.\d+), top-1 (\d\.\d+), top-5 (\d\.\d+)"
     loss, first, fifth = map(float, run.wait_for(figures, 0).groups())

@@ -1,4 +1,4 @@
-"""The example with MultiWorkerMirroredStrategy: to its end, and told to go on the way."""
+"""The example with MultiWorkerMirroredStrategy: to its end, and preempted on the way."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_worker_that_is_told_to_go_costs_no_step(example: RunExample) -> None:
     run = example("multi-worker-mirrored")
     run.wait_for("step 150 of 600", SECONDS)
     os.kill(run.container("worker-1"), signal.SIGTERM)
-    saved = [int(run.wait_for(rf"worker-{worker} \| told to go: saved step (\d+)")[1]) for worker in (0, 1)]
+    saved = [int(run.wait_for(rf"worker-{worker} \| preempted: saved step (\d+)")[1]) for worker in (0, 1)]
     assert saved[0] == saved[1] > 150
     ended_well(run)
     resumed = re.findall(r"worker-(\d) \| resumed from \S+ckpt-(\d+) at step (\d+)", run.output)

@@ -1,4 +1,4 @@
-"""The pre-commit hook, the GitHub action and the README's snippets, each run as its CI runs it."""
+"""The pre-commit hook, the GitHub action and the snippets of docs/ci.md, each run as its CI runs it."""
 
 from __future__ import annotations
 
@@ -145,15 +145,15 @@ class TestAction:
             assert "${{" not in step["run"]
 
 
-def snippets(section: str) -> list[Any]:
-    """The YAML blocks of a section of the README."""
-    text = (ROOT / "README.md").read_text("utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+def snippets() -> list[Any]:
+    """The YAML blocks of docs/ci.md."""
+    text = (ROOT / "docs" / "ci.md").read_text("utf-8")
     return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
 
 
-class TestReadme:
+class TestSnippets:
     def test_gitlab_job_runs_and_leaves_its_report(self, jobs: Path, tmp_path: Path) -> None:
-        (job,) = [item["validate"] for item in snippets("In CI") if "validate" in item]
+        (job,) = [item["validate"] for item in snippets() if "validate" in item]
         program = tmp_path / "bin" / "tfconfig"
         program.parent.mkdir()
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tfconfig "$@"\n', "utf-8")
@@ -167,10 +167,10 @@ class TestReadme:
         assert 'failures="1"' in (jobs / job["artifacts"]["reports"]["junit"]).read_text("utf-8")
 
     def test_pre_commit_and_action_are_called_as_they_are(self, action: dict[str, Any]) -> None:
-        (config,) = [item for item in snippets("In CI") if "repos" in item]
+        (config,) = [item for item in snippets() if "repos" in item]
         (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
         assert config["repos"][0]["hooks"][0]["id"] == hook["id"]
-        (workflow,) = [item for item in snippets("In CI") if "jobs" in item]
+        (workflow,) = [item for item in snippets() if "jobs" in item]
         step = workflow["jobs"]["validate"]["steps"][-1]
         assert set(step["with"]) <= set(action["inputs"])
 
@@ -186,7 +186,7 @@ class TestReadme:
         pytest.importorskip("check_jsonschema")
         file = ROOT / "action.yml"
         if kind != "action":
-            (snippet,) = [item for item in snippets("In CI") if kind in item]
+            (snippet,) = [item for item in snippets() if kind in item]
             file = tmp_path / "snippet.yml"
             snippet["on"] = snippet.pop(True, None)  # YAML 1.1 takes `on` for a truth
             file.write_text(yaml.safe_dump({key: item for key, item in snippet.items() if item}), "utf-8")

@@ -1,4 +1,4 @@
-"""Every overlay in values/ under every job in examples/: no mistake, and Helm renders it."""
+"""Every overlay in values/ under every job in examples/: no error, and Helm renders it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def jobs() -> dict[str, list[Path]]:
 
     A folder with a Chart.yaml is a chart of its own (test_platform.py).
     """
-    found: dict[str, list[Path]] = {}
+    jobs_by_name: dict[str, list[Path]] = {}
     for file in sorted((ROOT / "examples").glob("*/*.yaml")):
         if (file.parent / "Chart.yaml").exists():
             continue
         own = "program" in (yaml.safe_load(file.read_text("utf-8")) or {})
-        found[f"{file.parent.name}/{file.stem}"] = [file] if own else [file.parent / "values.yaml", file]
-    return found
+        jobs_by_name[f"{file.parent.name}/{file.stem}"] = [file] if own else [file.parent / "values.yaml", file]
+    return jobs_by_name
 
 
 JOBS = jobs()
@@ -42,7 +42,7 @@ def test_there_are_jobs_and_overlays() -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_overlay_goes_under_the_example(job: str, overlay: Path) -> None:
     files = [overlay, *JOBS[job]]
-    found = findings(load([str(file) for file in files]), "digits")
-    assert [str(one) for one in found if one.severity == ERROR] == []
+    diagnostics = findings(load([str(file) for file in files]), "digits")
+    assert [str(item) for item in diagnostics if item.severity == ERROR] == []
     layers = [yaml.safe_load(file.read_text("utf-8")) for file in files]
     assert helm.render(helm.merged(*layers)).all("StatefulSet")

@@ -56,21 +56,21 @@ def test_job_passes_with_no_warning() -> None:
     assert (result.exit_code, result.stdout) == (0, "")
 
 
-def test_what_the_policy_refuses_is_told_at_the_job_s_line_in_the_team_s_words(tmp_path: Path) -> None:
+def test_policy_violations_are_reported_at_their_line_with_the_message_of_the_team(tmp_path: Path) -> None:
     text = JOB.read_text("utf-8").replace("gpus: 2", "gpus: 16").replace("cost-centre", "cost-center")
     job = tmp_path / "job.yaml"
     job.write_text("# tfconfig: ignore[TFC400] what the team says stands\n" + text, "utf-8")
     result = run(*CHECK, "--ignore", "TFC009", "--format", "json", job)
-    found = json.loads(result.stdout)["diagnostics"]
-    assert [(one["rule"], one["file"], one["line"], one["path"]) for one in found] == [
+    diagnostics = json.loads(result.stdout)["diagnostics"]
+    assert [(item["rule"], item["file"], item["line"], item["path"]) for item in diagnostics] == [
         ("TFC400", str(job), 5, "training.worker.gpus"),
         ("TFC400", str(job), 6, "training.podLabels.cost-centre"),
     ]
-    assert "our nodes have 8" in found[0]["message"]
-    assert "no cost centre" in found[1]["message"]
+    assert "our nodes have 8" in diagnostics[0]["message"]
+    assert "no cost centre" in diagnostics[1]["message"]
 
 
-def test_mistake_in_the_team_s_defaults_is_told_there(tmp_path: Path) -> None:
+def test_error_in_the_defaults_of_the_team_is_reported_there(tmp_path: Path) -> None:
     chart = tmp_path / "platform"
     shutil.copytree(FOLDER, chart)
     values = chart / "values.yaml"
@@ -99,6 +99,6 @@ def test_other_commands_take_the_chart_too() -> None:
         (("--policy", JOB.parent / "README.md"), "README.md:"),
     ],
 )
-def test_wrong_call_ends_with_2(arguments: tuple[str | Path, ...], says: str) -> None:
+def test_usage_error_exits_2(arguments: tuple[str | Path, ...], says: str) -> None:
     result = run("validate", *arguments, JOB)
     assert (result.exit_code, says in result.stderr) == (2, True), result.stderr

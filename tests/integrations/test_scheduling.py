@@ -32,20 +32,20 @@ def overlay(name: str) -> helm.Values:
 def strict(schema: Any) -> Any:
     """The schema, without the fields that an API server drops in silence."""
     if isinstance(schema, list):
-        return [strict(one) for one in schema]
+        return [strict(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     made = {key: strict(value) for key, value in schema.items()}
     return {"additionalProperties": False, **made} if isinstance(made.get("properties"), dict) else made
 
 
-def accept(crd: str, found: helm.Object) -> None:
+def accept(crd: str, item: helm.Object) -> None:
     """Raises jsonschema.ValidationError unless the API server would take the object as it stands."""
     definition = yaml.safe_load((CRDS / f"{crd}.yaml").read_text("utf-8"))["spec"]
-    group, _, version = found["apiVersion"].partition("/")
-    assert (group, found["kind"]) == (definition["group"], definition["names"]["kind"])
-    (schema,) = (one["schema"]["openAPIV3Schema"] for one in definition["versions"] if one["name"] == version)
-    jsonschema.validate(found, strict(schema))
+    group, _, version = item["apiVersion"].partition("/")
+    assert (group, item["kind"]) == (definition["group"], definition["names"]["kind"])
+    (schema,) = (item["schema"]["openAPIV3Schema"] for item in definition["versions"] if item["name"] == version)
+    jsonschema.validate(item, strict(schema))
 
 
 @pytest.mark.parametrize("name", ["volcano", "coscheduling"])
@@ -55,8 +55,8 @@ def test_the_group_is_of_all_tasks_and_its_scheduler_takes_it(name: str) -> None
     accept(name, group)
     assert group["spec"]["minMember"] == TASKS == sum(rendered.job_spec()["replicas"].values())
     key = {"volcano": "scheduling.k8s.io/group-name", "coscheduling": "scheduling.x-k8s.io/pod-group"}[name]
-    for one in rendered.all("StatefulSet"):
-        template = one["spec"]["template"]
+    for item in rendered.all("StatefulSet"):
+        template = item["spec"]["template"]
         marks = {**template["metadata"]["labels"], **template["metadata"]["annotations"]}
         assert marks[key] == group["metadata"]["name"]
         assert template["spec"]["schedulerName"] == overlay(name)["schedulerName"]
@@ -65,7 +65,7 @@ def test_the_group_is_of_all_tasks_and_its_scheduler_takes_it(name: str) -> None
 
 @pytest.mark.parametrize("name", ["volcano", "coscheduling"])
 @pytest.mark.parametrize("wrong", [{"minMember": "6"}, {"minmember": 6}, {"minMember": -1}])
-def test_the_schema_check_finds_what_it_looks_for(name: str, wrong: dict[str, Any]) -> None:
+def test_the_schema_check_reports_violations(name: str, wrong: dict[str, Any]) -> None:
     group = render(merged(overlay(name), JOB)).one("PodGroup")
     with pytest.raises(jsonschema.ValidationError):
         accept(name, {**group, "spec": wrong})
@@ -74,13 +74,13 @@ def test_the_schema_check_finds_what_it_looks_for(name: str, wrong: dict[str, An
 def test_kueue_gets_one_group_of_all_tasks_for_each_run() -> None:
     rendered = render(merged(overlay("kueue"), JOB), release="mnist")
     run = rendered.job_spec()["runId"]
-    for one in rendered.all("StatefulSet"):
-        labels, annotations = (one["spec"]["template"]["metadata"][key] for key in ("labels", "annotations"))
+    for item in rendered.all("StatefulSet"):
+        labels, annotations = (item["spec"]["template"]["metadata"][key] for key in ("labels", "annotations"))
         assert labels["kueue.x-k8s.io/pod-group-name"] == f"mnist-{run}"
         assert annotations["kueue.x-k8s.io/pod-group-total-count"] == str(TASKS)
         assert labels["kueue.x-k8s.io/queue-name"]
         # With the label on the set itself, Kueue would take each set for a workload of its own and refuse to scale it.
-        assert not [key for key in one["metadata"]["labels"] if "kueue" in key]
+        assert not [key for key in item["metadata"]["labels"] if "kueue" in key]
     assert "kueue" not in str(rendered.one("Job")), "who is to start the tasks cannot wait in their queue"
 
 
@@ -92,11 +92,11 @@ def test_a_group_of_the_longest_name_is_a_label() -> None:
 
 
 @pytest.mark.parametrize("label", ["$(JOB)", "$(RUN_ID)", "$(JOB)-$(RUN_ID)", "$(TASKS)"])
-def test_names_stand_for_the_job_in_labels(label: str) -> None:
+def test_placeholders_are_replaced_in_labels_and_annotations(label: str) -> None:
     rendered = render(merged(JOB, {"podLabels": {"a": label}, "podAnnotations": {"b": f"x={label}; $(OTHER)"}}))
-    layout = rendered.job_spec()
+    spec = rendered.job_spec()
     expected = label
-    for name, value in (("JOB", layout["name"]), ("RUN_ID", layout["runId"]), ("TASKS", str(TASKS))):
+    for name, value in (("JOB", spec["name"]), ("RUN_ID", spec["runId"]), ("TASKS", str(TASKS))):
         expected = expected.replace(f"$({name})", value)
     metadata = rendered.set_of("worker")["spec"]["template"]["metadata"]
     assert (metadata["labels"]["a"], metadata["annotations"]["b"]) == (expected, f"x={expected}; $(OTHER)")

@@ -23,14 +23,14 @@ STRATEGIES = list(bundled().strategies)
 
 
 def checked(folder: Path, strategy: str, *overlays: str) -> helm.Values:
-    """A minimal job over overlays, in which nothing must be found."""
+    """A minimal job over overlays, which must have no diagnostics."""
     job = {**helm.PROGRAM, "strategy": strategy}
     file = folder / "job.yaml"
     file.write_text(yaml.safe_dump(job), "utf-8")
     files = [str(FOLDER / f"{name}.yaml") for name in overlays]
     values = load([*files, str(file)])
     assert apply(findings(values, "digits"), values.sources) == []
-    return helm.merged(*(yaml.safe_load(Path(one).read_text("utf-8")) for one in files), job)
+    return helm.merged(*(yaml.safe_load(Path(item).read_text("utf-8")) for item in files), job)
 
 
 def pods(folder: Path, strategy: str, *overlays: str) -> helm.Rendered:
@@ -58,9 +58,9 @@ def test_overlays_are_right_in_pairs(first: str, second: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_kubernetes_takes_what_an_overlay_makes(name: str, tmp_path: Path) -> None:
-    for one in pods(tmp_path, "ParameterServer", name).objects:
-        if one["kind"] != "PodGroup":  # test_scheduling.py
-            kubernetes.assert_valid(one, kubernetes.NEWEST)
+    for item in pods(tmp_path, "ParameterServer", name).objects:
+        if item["kind"] != "PodGroup":  # test_scheduling.py
+            kubernetes.assert_valid(item, kubernetes.NEWEST)
 
 
 @pytest.mark.parametrize("name", [name for name in OVERLAYS if name != "root"])
@@ -82,7 +82,7 @@ def test_schema_for_editors_is_the_chart_s() -> None:
 
 
 def keys(tolerations: list[dict[str, Any]]) -> set[str]:
-    return {one["key"].partition("/")[0] for one in tolerations}
+    return {item["key"].partition("/")[0] for item in tolerations}
 
 
 class TestPurpose:
@@ -109,6 +109,24 @@ class TestPurpose:
         assert not rendered.all("PersistentVolumeClaim")
         assert rendered.job_spec()["checkpointDir"] == "/checkpoints/digits"
 
+    def test_every_task_has_a_scratch_disk_that_it_can_write_to(self, tmp_path: Path) -> None:
+        rendered = pods(tmp_path, "ParameterServer", "scratch")
+        for role in ("chief", "worker", "ps"):
+            container = rendered.container_of(role)
+            path = next(item["value"] for item in container["env"] if item["name"] == "SCRATCH_DIR")
+            (mount,) = (item for item in container["volumeMounts"] if item["mountPath"] == path)
+            (volume,) = (item for item in rendered.pod_of(role)["volumes"] if item["name"] == mount["name"])
+            assert (mount["readOnly"], set(volume)) == (False, {"name", "ephemeral"})
+
+    def test_keys_for_object_storage_come_from_a_secret(self, tmp_path: Path) -> None:
+        for role in ("chief", "worker", "ps"):
+            env = {
+                item["name"]: item
+                for item in pods(tmp_path, "ParameterServer", "object-storage").container_of(role)["env"]
+            }
+            for name, key in (("AWS_ACCESS_KEY_ID", "access-key"), ("AWS_SECRET_ACCESS_KEY", "secret-key")):
+                assert env[name]["valueFrom"]["secretKeyRef"] == {"name": "object-storage", "key": key}
+
     def test_root_fits_the_baseline_standard(self, tmp_path: Path) -> None:
         rendered = pods(tmp_path, "ParameterServer", "root")
         assert rendered.pod_of("worker")["securityContext"]["runAsUser"] == 0
@@ -129,7 +147,7 @@ class TestPurpose:
     def test_topology_is_the_job_s_own(self, tmp_path: Path) -> None:
         rendered = pods(tmp_path, "ParameterServer", "topology")
         spread = rendered.pod_of("ps")["topologySpreadConstraints"]
-        assert [one["labelSelector"]["matchLabels"]["tensorflow-job/role"] for one in spread] == ["ps"]
+        assert [item["labelSelector"]["matchLabels"]["tensorflow-job/role"] for item in spread] == ["ps"]
         (near,) = rendered.pod_of("worker")["affinity"]["podAffinity"][
             "preferredDuringSchedulingIgnoredDuringExecution"
         ]
@@ -150,8 +168,8 @@ class TestPurpose:
         for rendered, wanted in ((on, ("true", "enabled")), (off, ("false", "disabled"))):
             for owner, template in kubernetes.pod_templates(rendered):
                 labels, notes = template["metadata"]["labels"], template["metadata"]["annotations"]
-                told = labels["sidecar.istio.io/inject"], notes["linkerd.io/inject"]
-                assert told == (("false", "disabled") if "-lifecycle-" in owner else wanted)
+                injected = labels["sidecar.istio.io/inject"], notes["linkerd.io/inject"]
+                assert injected == (("false", "disabled") if "-lifecycle-" in owner else wanted)
         notes = on.set_of("worker")["spec"]["template"]["metadata"]["annotations"]
         ports = {port["name"]: str(port["containerPort"]) for port in on.container_of("worker")["ports"]}
         assert notes["config.linkerd.io/opaque-ports"] == ports["tensorflow"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,26 +64,38 @@ def test_a_file_that_cannot_be_executed_ends_with_126(start: Start, tmp_path: Pa
     assert "exited 126" in run.output
 
 
-def test_tasks_that_run_on_after_the_deciding_one_are_ended(start: Start) -> None:
-    script = "test $TASK_TYPE = chief && { sleep 1; exit 0; }; sleep 600"
-    run = start(shell(script, chief={"replicas": 1}, worker={"replicas": 3}))
-    assert run.end(30) == 0
+# The chief exits 0 once the only worker has called `ready`.
+CHIEF = """
+ready() { touch "$READY"; }
+test $TASK_TYPE = chief && { until test -e "$READY"; do sleep 0.1; done; exit 0; }
+"""
+
+
+def with_chief(folder: Path, script: str, **values: Any) -> dict[str, Any]:
+    """Values of a job with a chief and a worker; the worker runs the script."""
+    env = {"READY": str(folder / "ready")}
+    return shell(CHIEF + script, chief={"replicas": 1}, env=env, **values)
+
+
+def test_tasks_that_run_on_after_the_deciding_one_are_ended_without_waiting_out_their_grace(start: Start) -> None:
+    script = "test $TASK_TYPE = chief && exit 0; sleep 3600"
+    values = shell(script, chief={"replicas": 1}, worker={"replicas": 3}, terminationGracePeriodSeconds=3600)
+    run = start(values)
+    assert run.end() == 0
     assert run.pids() == []
 
 
-def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(start: Start) -> None:
-    script = 'trap "" TERM; test $TASK_TYPE = chief && { sleep 1; exit 0; }; while :; do sleep 1; done'
-    run = start(shell(script, chief={"replicas": 1}, terminationGracePeriodSeconds=3))
-    assert run.end(30) == 0
+def test_a_program_that_ignores_sigterm_is_killed_after_its_grace(start: Start, tmp_path: Path) -> None:
+    script = 'trap "" TERM; ready; while :; do sleep 1; done'
+    run = start(with_chief(tmp_path, script, terminationGracePeriodSeconds=3))
+    assert run.end() == 0
     assert run.pids() == []
 
 
-def test_a_program_gets_sigterm_and_its_grace_to_save(start: Start) -> None:
-    script = (
-        'test $TASK_TYPE = chief && { sleep 1; exit 0; }; trap "sleep 1; echo saved; exit 0" TERM; sleep 600 & wait'
-    )
-    run = start(shell(script, chief={"replicas": 1}))
-    assert run.end(30) == 0
+def test_a_program_gets_sigterm_and_its_grace_to_save(start: Start, tmp_path: Path) -> None:
+    script = 'trap "sleep 1; echo saved; exit 0" TERM; ready; sleep 600 & wait'
+    run = start(with_chief(tmp_path, script))
+    assert run.end() == 0
     assert "worker-0 | saved" in run.output
 
 
@@ -92,7 +104,7 @@ def test_ctrl_c_ends_every_process(start: Start, number: int) -> None:
     run = start(shell("echo up; sleep 600", worker={"replicas": 3}))
     run.wait_for(r"(?s)(\| up.*){3}")
     os.kill(run.process.pid, number)
-    assert run.end(20) == 130
+    assert run.end() == 130
     assert run.pids() == []
     assert "Interrupted after" in run.output
 
@@ -103,7 +115,7 @@ def test_ctrl_c_twice_does_not_wait_for_the_grace(start: Start) -> None:
     run.process.send_signal(signal.SIGINT)
     run.wait_for(r"worker-0 \| no")
     run.process.send_signal(signal.SIGINT)
-    assert run.end(20) == 130
+    assert run.end() == 130
     assert run.pids() == []
 
 
@@ -111,13 +123,13 @@ def test_tasks_do_not_outlive_a_tool_that_is_killed(start: Start) -> None:
     run = start(shell("echo up; sleep 600", terminationGracePeriodSeconds=2))
     run.wait_for(r"\| up")
     run.process.kill()
-    run.wait_until_gone(15)
+    run.wait_until_gone()
 
 
 def test_what_a_program_leaves_in_the_background_goes_with_its_task(start: Start) -> None:
     # setsid takes the sleeper out of the program's process group: only its being an orphan gives it away.
     run = start(shell("setsid sleep 600 & sleep 600 & echo started; sleep 0.2"))
-    assert run.end(30) == 0
+    assert run.end() == 0
     assert run.pids() == []
 
 
@@ -128,13 +140,13 @@ def test_an_address_in_use_is_told_before_anything_starts(start: Start) -> None:
         port = listener.getsockname()[1]
         run = start(shell("echo never"), "--port", str(port))
         assert run.end() == 2
-    assert f"127.0.0.1:{port}, for worker-0: address already in use; give another --port" in run.output
+    assert f"127.0.0.1:{port}, for worker-0: address already in use; choose another --port" in run.output
     assert "worker-0 |" not in run.output
 
 
 def test_a_run_over_its_active_deadline_fails(start: Start) -> None:
     run = start(shell("sleep 600", deadlines={"activeSeconds": 2}))
-    assert run.end(30) == 1
+    assert run.end() == 1
     assert "the run was still active after deadlines.activeSeconds (2 s)" in run.output
     assert run.pids() == []
 
@@ -179,7 +191,7 @@ def test_data_folders_stand_in_for_mount_paths(start: Start, tmp_path: Path) -> 
 def test_a_data_volume_this_machine_lacks_is_asked_for(start: Start) -> None:
     run = start(shell("echo never", data={"images": {"mountPath": "/no/such/folder", "existingClaim": "c"}}))
     assert run.end() == 2
-    assert "give the folder to use with --data images=DIR" in run.output
+    assert "choose a folder with --data images=DIR" in run.output
 
 
 def test_what_only_a_cluster_has_is_named(start: Start) -> None:
@@ -213,30 +225,21 @@ def test_references_in_arguments_are_replaced_as_in_a_pod(start: Start) -> None:
     assert "worker-0 | --job_name=worker --ps_hosts=127.0.0.1:23451 $(NOT_SET) $(TASK_TYPE)" in run.output
 
 
-def test_a_killed_task_frees_the_port_before_it_starts_again(start: Start) -> None:
+def test_a_killed_task_frees_the_port_before_it_starts_again(start: Start, tmp_path: Path) -> None:
     # The task's own process is killed, not the program below it: the orphan must not keep the address.
-    script = (
-        'test $TASK_TYPE = chief && { sleep 6; exit 0; }; echo "up $$"; exec python3 -m http.server ${WORKER_HOSTS##*:}'
-    )
-    run = start(shell(script, chief={"replicas": 1}))
-    run.wait_for(r"\| up")
-    run.kill("task --role=worker")
-    run.wait_for(r"(?s)\| up.*\| up")
-    assert run.end(30) == 0
+    server = "python3 -u -m http.server ${WORKER_HOSTS##*:} || { ready; sleep 600; }"
+    run = start(with_chief(tmp_path, server))
+    run.wait_for("Serving HTTP")
+    run.kill("task run --role=worker")
+    run.wait_for("(?s)Serving HTTP.*Serving HTTP|in use")
+    (tmp_path / "ready").touch()
+    assert run.end() == 0
     assert "in use" not in run.output
-
-
-def test_a_run_ends_within_a_second_of_the_deciding_exit(start: Start) -> None:
-    run = start(shell("test $TASK_TYPE = chief && { sleep 1; echo over; exit 0; }; sleep 600", chief={"replicas": 1}))
-    run.wait_for("over")
-    over = time.monotonic()
-    assert run.end(10) == 0
-    assert time.monotonic() - over < 3
 
 
 def test_invalid_values_start_nothing(start: Start) -> None:
     run = start(shell("echo never", worker={"replicas": -1}))
-    assert run.end() == 2
+    assert run.end() == 1
     assert "worker.replicas" in run.output
     assert "worker-0 |" not in run.output
 
@@ -252,11 +255,11 @@ done
 
 
 def test_progress_is_told_and_a_program_that_hangs_is_started_again(start: Start) -> None:
-    values = shell(STEPS, worker={"replicas": 2}, checkpoint={"enabled": True}, deadlines={"stallSeconds": 3})
+    values = shell(STEPS, worker={"replicas": 2}, checkpoint={"enabled": True}, deadlines={"stallSeconds": 8})
     run = start(values)
     assert run.end() == 0
     run.wait_for(r"tfconfig \| step \d+ of 40 \(\d+ %\)")
-    assert "worker-0: no progress for 3 s, last at step 20; failure 1 of 6 allowed" in run.output
+    assert "worker-0: no progress for 8 s, last at step 20; failure 1 of 6 allowed" in run.output
     assert "progress       step 40 of 40 (100 %)" in run.output
     assert "restarts       1 (1 failures counted)" in run.output, "the other worker was done"
     assert run.pids() == []

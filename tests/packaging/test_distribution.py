@@ -95,7 +95,13 @@ def test_the_installed_tool_validates_generates_and_runs(installed: Path) -> Non
     assert "worker-0 | hello worker" in tfconfig(installed, "run", "-f", str(values))
 
 
-def test_the_version_is_one(installed: Path) -> None:
+def test_the_version_is_one(built: Path, installed: Path) -> None:
     version = tfconfig(installed, "--version").split()[-1]
     assert version == yaml.safe_load((ROOT / "chart/Chart.yaml").read_text())["version"]
-    assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text()
+    assert {file.name.split("-")[1].removesuffix(".tar.gz") for file in built.iterdir()} == {version}
+
+
+def test_the_wheel_tells_type_checkers_that_it_has_types(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert "tfconfig/py.typed" in archive.namelist()

@@ -21,7 +21,7 @@ RELEASE: dict[str, Any] = yaml.safe_load((WORKFLOWS / "release.yml").read_text("
 
 def step(folder: Path, name: str, tag: str) -> subprocess.CompletedProcess[str]:
     """A step of the job `build`, run in a copy of what it reads."""
-    for file in ("pyproject.toml", "CHANGELOG.md", "chart/Chart.yaml"):
+    for file in ("tfconfig/__init__.py", "CHANGELOG.md", "chart/Chart.yaml"):
         (folder / file).parent.mkdir(exist_ok=True)
         if not (folder / file).exists():
             shutil.copy(ROOT / file, folder / file)
@@ -41,7 +41,7 @@ def test_chart_and_tool_have_one_version(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("spoiled", ["the tag", "pyproject.toml", "chart/Chart.yaml"])
+@pytest.mark.parametrize("spoiled", ["the tag", "tfconfig/__init__.py", "chart/Chart.yaml"])
 def test_nothing_is_built_from_a_tag_that_is_not_the_version(spoiled: str, tmp_path: Path) -> None:
     tag = f"v{tfconfig.__version__}"
     if spoiled == "the tag":
@@ -49,7 +49,7 @@ def test_nothing_is_built_from_a_tag_that_is_not_the_version(spoiled: str, tmp_p
     else:
         (tmp_path / spoiled).parent.mkdir(exist_ok=True)
         text = (ROOT / spoiled).read_text("utf-8")
-        (tmp_path / spoiled).write_text(re.sub(r"(?m)^version(:| =) .*", r'version\1 "99.0.0"', text))
+        (tmp_path / spoiled).write_text(re.sub(r"(?m)^(__version__ =|version:) .*", r'\1 "99.0.0"', text))
     done = step(tmp_path, "Tag and versions are the same", tag)
     assert done.returncode == 1
     assert f"the tag is {tag}" in done.stdout
@@ -57,9 +57,9 @@ def test_nothing_is_built_from_a_tag_that_is_not_the_version(spoiled: str, tmp_p
 
 def test_the_notes_are_those_of_the_version_alone(tmp_path: Path) -> None:
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 1.1.0\n\n- new\n\n## 1.0.0 (2026-01-01)\n\n- old\n")
-    assert step(tmp_path, "What has changed", "v1.0.0").returncode == 0
+    assert step(tmp_path, "Release notes from CHANGELOG.md", "v1.0.0").returncode == 0
     assert (tmp_path / "dist" / "notes.md").read_text().split() == ["-", "old"]
-    done = step(tmp_path, "What has changed", "v1.0")
+    done = step(tmp_path, "Release notes from CHANGELOG.md", "v1.0")
     assert (done.returncode, "says nothing about v1.0" in done.stdout) == (1, True)
 
 

@@ -17,12 +17,13 @@ def interpreters() -> dict[tuple[int, int], str]:
     """Version -> a program: those on PATH and those of pyenv, with the one that runs the tests."""
     found = {sys.version_info[:2]: sys.executable}
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
-    candidates = [*pyenv.glob("3.*/bin/python3"), *(shutil.which(f"python3.{minor}") for minor in range(6, 16))]
+    on_path = (shutil.which(f"python3.{minor}") for minor in range(6, 16))
+    candidates: list[str | None] = [*map(str, pyenv.glob("3.*/bin/python3")), *on_path]
     for candidate in filter(None, candidates):
         done = subprocess.run([candidate, "-S", "-c", _VERSION], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             major, minor = done.stdout.split()
-            found.setdefault((int(major), int(minor)), str(candidate))
+            found.setdefault((int(major), int(minor)), candidate)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The user's helm, for what only it can tell: its version, and what it makes of a chart."""
+"""The user's helm, for what only it knows: its version, and what it renders."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any
 import click
 import yaml
 
-from tfconfig.values.set_flags import SetFlags
-
 
 class HelmError(click.ClickException):
-    """There is no helm, or it does not do what it should."""
+    """There is no helm, or it fails. The command exits 2."""
 
     exit_code = 2
 
@@ -28,21 +26,19 @@ def version() -> str:
 
 
 def template(
-    release: str, namespace: str, chart: Path, files: Sequence[str], sets: SetFlags, kube_version: str
+    release: str, namespace: str, chart: Path, kube_version: str, values: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The objects that an install would make. Raises HelmError."""
+    """The objects of a release; `values` are Helm's own arguments for values. Raises HelmError."""
     options = [f"--namespace={namespace}", f"--kube-version={kube_version}"]
-    options += [f"--values={file}" for file in files]
-    options += sets.arguments()
     try:
-        text = _run(["template", release, str(chart), *options])
+        text = _run(["template", release, str(chart), *options, *values])
     except FileNotFoundError:
-        raise HelmError("there is no helm on PATH; install it: https://helm.sh/docs/intro/install/") from None
-    return [one for one in yaml.load_all(text, yaml.CSafeLoader) if one]
+        raise HelmError("helm is not on PATH; install it: https://helm.sh/docs/intro/install/") from None
+    return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
 
 
 def _run(arguments: list[str]) -> str:
-    done = subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise HelmError(f"helm {arguments[0]} failed: {done.stderr.strip()}")
-    return done.stdout
+    result = subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise HelmError(f"helm {arguments[0]} failed: {result.stderr.strip()}")
+    return result.stdout

@@ -1,31 +1,38 @@
-"""Views of jobs as text for people. Pure: a view, the time and a width in; lines out."""
+"""Jobs as text for people. Pure: a view, the time and a width in; lines out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tfconfig import terminal
-from tfconfig.cluster import exit_codes
+from tfconfig.cluster.exit_codes import describe
 from tfconfig.cluster.job_view import JobView, TaskView
-from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.tensorflow_job.lifecycle.state import Exit, Progress
+from tfconfig.tensorflow_job.lifecycle.text import duration, progress_text
+from tfconfig.tensorflow_job.lifecycle.timestamps import parse_time
+from tfconfig.tensorflow_job.task.job_spec import Task
 
-ALIKE = 3  # more tasks of a role that say the same share a line
-ONE_BY_ONE = 20  # tasks of a role told one by one
-STALE_SECONDS = 120.0  # progress older than this is told with its age
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import StatusProgress
+
+MAX_SINGLE_LINES = 3  # tasks of a role with the same state and message get a line each up to here, then one together
+MAX_TASK_LINES = 20  # lines for single tasks of a role
+STALE_SECONDS = 120.0  # progress older than this is shown with its age
 
 
 def job(view: JobView, now: float, columns: int) -> list[str]:
-    """The header of a job and its table of tasks."""
+    """The header of a job and the table of its tasks."""
     lines = terminal.labelled(_header(view, now), columns)
     if not view.over or any(task.node for task in view.tasks):
-        rows = [row for role in _roles(view) for row in _role(role, [task for task in view.tasks if task.role == role])]
-        lines += ["", *terminal.table(("TASK", "STATE", "NODE", "RESTARTS", "WHY, OR LAST EXIT"), rows, columns)]
+        roles = dict.fromkeys(task.role for task in view.tasks)
+        rows = [row for role in roles for row in _role(role, [task for task in view.tasks if task.role == role])]
+        lines += ["", *terminal.table(("TASK", "STATE", "NODE", "RESTARTS", "MESSAGE"), rows, columns)]
     return lines
 
 
 def jobs(views: Sequence[JobView], now: float, columns: int, namespaces: bool) -> list[str]:
-    """One line for each job."""
+    """A line for each job; the column PROGRESS only if there is any, NAMESPACE with `namespaces`."""
     head = ["NAME", "PHASE", "TASKS", "PROGRESS", "AGE", "MESSAGE"]
     rows = [
         [view.name, view.phase, _tasks(view), _percent(view.progress), _age(view, now), _short(view)] for view in views
@@ -40,59 +47,79 @@ def jobs(views: Sequence[JobView], now: float, columns: int, namespaces: bool) -
 
 
 def line(view: JobView) -> str:
-    """What changed, on one line: for output that is no terminal."""
-    head = view.phase + (f" ({view.reason})" if view.reason else "")
-    words = [view.message, f"lifecycle: {view.lifecycle}" if view.lifecycle else ""]
-    return f"{view.name}: {': '.join(filter(None, (head, terminal.visible('; '.join(filter(None, words))))))}"
+    """The job on one line."""
+    phase = view.phase + (f" ({view.reason})" if view.reason else "")
+    messages = [view.message, f"lifecycle: {view.lifecycle_message}" if view.lifecycle_message else ""]
+    text = terminal.visible("; ".join(filter(None, messages)))
+    return f"{view.name}: {': '.join(filter(None, (phase, text)))}"
 
 
-def decided(view: JobView) -> str:
-    """The deciding task and its exit, with what that means; empty while nothing is decided."""
-    if not view.decider:
+def outcome(view: JobView) -> str:
+    """How the run ended, on one line."""
+    took = f" after {view.ended - view.started:.0f} s" if view.started and view.ended else ""
+    return f"{view.name}: {view.phase}{took} ({view.reason}): {view.message}"
+
+
+def deciding_exit(view: JobView) -> str:
+    """The deciding task, its exit status and what that means; empty before the run has ended."""
+    if not view.deciding_task:
         return ""
     if view.exit_code is None:
-        return view.decider
-    task = next((one for one in view.tasks if one.name == view.decider), None)
-    if task and task.last and task.last.code == view.exit_code:
-        return f"{view.decider}, {exit_codes.told(task.last)}"
+        return view.deciding_task
+    task = next((task for task in view.tasks if task.name == view.deciding_task), None)
+    if task and task.last_exit and task.last_exit.code == view.exit_code:
+        return f"{view.deciding_task}, {describe(task.last_exit)}"
     # The pod is gone; the message has Kubernetes' reason.
-    reason = "OOMKilled" if f"{view.decider} exited {view.exit_code} (OOMKilled)" in view.message else ""
-    words = f" ({reason})" if reason else ""
-    return f"{view.decider}, exit {view.exit_code}{words}: {exit_codes.meaning(view.exit_code, reason)}"
+    out_of_memory = f"{view.deciding_task} exited {view.exit_code} (OOMKilled)" in view.message
+    return f"{view.deciding_task}, {describe(Exit(view.exit_code, 'OOMKilled' if out_of_memory else ''))}"
 
 
-def progress(told: Mapping[str, Any], now: float, active: bool = True) -> str:
-    """`step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 32 s left`; empty without a step."""
-    step, total, loss, rate = (told.get(key) for key in ("step", "total", "loss", "rate"))
-    if step is None:
+def last_lines(log: str) -> tuple[str, list[str]]:
+    """The deciding task and the last lines of its program, from the end of the lifecycle's log; ("", []) without."""
+    _, marker, rest = log.rpartition("\nlast lines of ")
+    if not marker:
+        return "", []
+    first, *lines = rest.splitlines()
+    return first.removesuffix(":"), [line.removeprefix("  ") for line in lines]
+
+
+def kept_logs(view: JobView) -> str:
+    """Where the complete logs are kept (logs.persist); empty where they are not."""
+    spec = view.job_spec
+    if not spec or not spec["logs"]:
         return ""
-    parts = [f"step {step}" + (f" of {total} ({_percent(told)})" if total else "")]
-    if loss is not None:
-        parts.append(f"loss {loss:.4g}")
-    age = now - (observe.seconds(told.get("time")) or now)
-    if active and rate:
-        parts.append(f"{rate:.3g} steps/s")
-        if total and total > step and age < STALE_SECONDS:
-            parts.append(f"{terminal.duration((total - step) / rate - age)} left")
-    if active and age >= STALE_SECONDS:
-        parts.append(f"told {terminal.duration(age)} ago")
-    return ", ".join(parts)
+    folder = f"{spec['checkpointDir']}/logs/{view.run_id}"
+    return f"complete logs: {folder}/TASK.log on claim {spec['checkpointClaim']}, for any pod that mounts it"
+
+
+def progress(reported: StatusProgress | None, now: float, active: bool = True) -> str:
+    """`step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 32 s left`; the speed only while it is known."""
+    if not reported:
+        return ""
+    age = now - parse_time(reported["time"])
+    stale = active and age >= STALE_SECONDS
+    rate = reported["rate"] if active and not stale else None
+    role, _, index = reported["task"].rpartition("-")
+    text = progress_text(
+        Progress(Task(role, int(index)), reported["step"], reported["total"], reported["loss"], rate or None)
+    )
+    return f"{text}, reported {duration(age)} ago" if stale else text
 
 
 def _header(view: JobView, now: float) -> list[tuple[str, str]]:
     limit = "" if view.backoff_limit is None else f" of {view.backoff_limit} allowed"
     restarts = f"{view.restarts} restart{'s' * (view.restarts != 1)}"
-    where = f"{view.name} in namespace {view.namespace}"
+    name = f"{view.name} in namespace {view.namespace}"
     return [
-        ("job", where + (f", release {view.release}" if view.release != view.name else "")),
+        ("job", name + (f", release {view.release}" if view.release != view.name else "")),
         ("phase", view.phase + (f" ({view.reason})" if view.reason else "")),
         ("message", view.message),
-        ("lifecycle", view.lifecycle),
+        ("lifecycle", view.lifecycle_message),
         ("run", view.run_id + _time(view, now)),
         ("progress", progress(view.progress, now, not view.over)),
         ("failures", f"{view.failures}{limit}, {restarts}" if view.started else ""),
-        ("decided by", decided(view)),
-        ("pods", _left(view)),
+        ("decided by", deciding_exit(view)),
+        ("pods", _pods_left(view)),
     ]
 
 
@@ -100,47 +127,44 @@ def _time(view: JobView, now: float) -> str:
     if view.started is None:
         return ""
     if view.ended is None:
-        return f", for {terminal.duration(now - view.started)}"
-    took = terminal.duration(view.ended - view.started)
-    return f", took {took}, ended {terminal.duration(now - view.ended)} ago"
+        return f", for {duration(now - view.started)}"
+    took = duration(view.ended - view.started)
+    return f", took {took}, ended {duration(now - view.ended)} ago"
 
 
-def _left(view: JobView) -> str:
+def _pods_left(view: JobView) -> str:
     if not view.over:
         return ""
     left = sum(bool(task.node) for task in view.tasks)
-    return f"{left} still there" if left else "none left, everything is freed"
-
-
-def _roles(view: JobView) -> list[str]:
-    return list(dict.fromkeys(task.role for task in view.tasks))
+    return f"{left} left" if left else "none left, everything is freed"
 
 
 def _role(role: str, tasks: Sequence[TaskView]) -> list[tuple[str, ...]]:
-    """Rows of a role: tasks that say the same together, the others one by one, the most unusual ones first if many."""
+    """Rows of a role: tasks with the same state and message together, the others one by one in the order of their
+    indexes; of too many, those with something to report."""
     groups: dict[tuple[str, str], list[TaskView]] = {}
     for task in tasks:
         groups.setdefault((task.state, _detail(task)), []).append(task)
-    together = {key: some for key, some in groups.items() if len(some) > ALIKE}
-    alone = [task for key, some in groups.items() if key not in together for task in some]
-    rows: list[tuple[str, ...]] = [
-        (f"{role} ({len(some)})", state, _nodes(some), str(sum(task.restarts for task in some)), detail)
-        for (state, detail), some in together.items()
-    ]
-    alone.sort(key=lambda task: (task.usual, task.index))
-    shown = sorted(alone[:ONE_BY_ONE], key=lambda task: task.index)
-    for task in shown:
-        detail = ". It said: ".join(filter(None, (_detail(task), task.said)))
+    grouped = {key: group for key, group in groups.items() if len(group) > MAX_SINGLE_LINES}
+    rows = [_group_row(role, group, state, detail) for (state, detail), group in grouped.items()]
+    single = [task for key, group in groups.items() if key not in grouped for task in group]
+    single.sort(key=lambda task: (task.usual, task.index))
+    shown, rest = single[:MAX_TASK_LINES], single[MAX_TASK_LINES:]
+    for task in sorted(shown, key=lambda task: task.index):
+        detail = ". Last line: ".join(filter(None, (_detail(task), task.last_line)))
         rows.append((task.name, task.state, task.node, str(task.restarts), detail))
-    if len(alone) > len(shown):
-        rest = alone[ONE_BY_ONE:]
-        rows.append((f"{role} ({len(rest)})", "and more", _nodes(rest), str(sum(task.restarts for task in rest)), ""))
+    if rest:
+        rows.append(_group_row(role, rest, "and more", ""))
     return rows
 
 
+def _group_row(role: str, tasks: Sequence[TaskView], state: str, detail: str) -> tuple[str, ...]:
+    return f"{role} ({len(tasks)})", state, _nodes(tasks), str(sum(task.restarts for task in tasks)), detail
+
+
 def _detail(task: TaskView) -> str:
-    last = f"last {exit_codes.told(task.last)}" if task.last else ""
-    return "; ".join(filter(None, (task.why, last)))
+    last = describe(task.last_exit) if task.last_exit else ""
+    return "; ".join(filter(None, (task.message, last)))
 
 
 def _nodes(tasks: Sequence[TaskView]) -> str:
@@ -151,20 +175,20 @@ def _nodes(tasks: Sequence[TaskView]) -> str:
 def _tasks(view: JobView) -> str:
     """Tasks that run or are done, of all."""
     total = sum(counts.get("replicas", 0) for counts in view.counts.values())
-    well = sum(counts.get("running", 0) + counts.get("succeeded", 0) for counts in view.counts.values())
-    return str(total or "") if view.over or not total else f"{well}/{total}"
+    ready = sum(counts.get("running", 0) + counts.get("succeeded", 0) for counts in view.counts.values())
+    return str(total or "") if view.over or not total else f"{ready}/{total}"
 
 
-def _percent(told: Mapping[str, Any]) -> str:
-    step, total = told.get("step"), told.get("total")
-    if step is None:
+def _percent(reported: StatusProgress | None) -> str:
+    if not reported:
         return ""
-    return f"{100 * step / total:.0f} %" if total else f"step {step}"
+    step, total = reported["step"], reported["total"]
+    return f"{100 * min(step, total) // total} %" if total else f"step {step}"
 
 
 def _age(view: JobView, now: float) -> str:
-    return terminal.duration((view.ended or now) - view.started) if view.started else ""
+    return duration((view.ended or now) - view.started) if view.started else ""
 
 
 def _short(view: JobView) -> str:
-    return view.lifecycle or view.message or view.reason
+    return view.lifecycle_message or view.message or view.reason

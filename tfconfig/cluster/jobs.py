@@ -3,156 +3,99 @@
 from __future__ import annotations
 
 import difflib
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-from tfconfig.cluster.job_view import STATUS_SUFFIX, Documents, JobView, component, is_status, layout, view
-from tfconfig.cluster.kubectl import (
-    ClusterError,
-    ForbiddenError,
-    Kubectl,
-    Mirror,
-    News,
-    NotFoundError,
-    Object,
-    together,
+from tfconfig.cluster.errors import ClusterError, ForbiddenError, NotFoundError
+from tfconfig.cluster.job_objects import (
+    LIFECYCLE,
+    RELEASE_LABEL,
+    JobObjects,
+    component,
+    is_status,
+    job_name,
+    parse_job_spec,
 )
-from tfconfig.tensorflow_job.lifecycle import observe
+from tfconfig.cluster.kubectl import Kubectl, Object
+from tfconfig.tensorflow_job.lifecycle.pod_status import JOB_LABEL
+from tfconfig.tensorflow_job.task.names import job_config_name, status_name
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 _STATUSES = "app.kubernetes.io/name=tensorflow-job,app.kubernetes.io/component=lifecycle"
 
 
-def statuses(kubectl: Kubectl, release: str = "", everywhere: bool = False) -> list[Object]:
-    """The status ConfigMaps of a namespace, of a release, or of all namespaces, in the order of their names."""
-    selector = _STATUSES + (f",app.kubernetes.io/instance={release}" if release else "")
-    found = kubectl.items("configmaps", everywhere=everywhere, labelSelector=selector)
-    return sorted(filter(is_status, found), key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"]))
+def statuses(kubectl: Kubectl, release: str = "", all_namespaces: bool = False) -> list[Object]:
+    """The status ConfigMaps of a namespace, a release or all namespaces, by name."""
+    selector = _STATUSES + (f",{RELEASE_LABEL}={release}" if release else "")
+    configmaps = kubectl.items("configmaps", all_namespaces=all_namespaces, labelSelector=selector)
+    return sorted(
+        filter(is_status, configmaps), key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"])
+    )
 
 
 def find(kubectl: Kubectl, release: str) -> list[str]:
     """The names of the jobs of a release (several, if it has the chart under aliases), or of the job of this name.
 
-    Raises NotFoundError, which says what there is instead.
+    Raises NotFoundError, which names similar jobs.
     """
     try:
-        if is_status(kubectl.get(kubectl.path("configmaps", release + STATUS_SUFFIX))):
+        if is_status(kubectl.get(kubectl.path("configmaps", status_name(release)))):
             return [release]
     except NotFoundError:
         pass
-    found = [_name(one) for one in statuses(kubectl, release)]
-    if not found:
-        raise NotFoundError(_nothing(kubectl, release))
-    return found
+    names = [job_name(status) for status in statuses(kubectl, release)]
+    if not names:
+        raise NotFoundError(_not_found(kubectl, release))
+    return names
 
 
-def one(kubectl: Kubectl, release: str) -> str:
-    """The name of the only job of a release; a ClusterError where it has several."""
-    found = find(kubectl, release)
-    if len(found) > 1:
-        raise ClusterError(f"release {release} has several jobs; name one of them: {', '.join(found)}")
-    return found[0]
+def find_one(kubectl: Kubectl, release: str) -> str:
+    """The name of the only job of a release; raises ClusterError where it has several."""
+    names = find(kubectl, release)
+    if len(names) > 1:
+        raise ClusterError(f"release {release} has several jobs; name one of them: {', '.join(names)}")
+    return names[0]
 
 
-def _name(status: Object) -> str:
-    name: str = status["metadata"]["name"]
-    return name.removesuffix(STATUS_SUFFIX)
-
-
-def _nothing(kubectl: Kubectl, release: str) -> str:
-    where = f"namespace {kubectl.namespace}"
+def _not_found(kubectl: Kubectl, release: str) -> str:
+    namespace = kubectl.namespace
     try:
-        kubectl.get(f"/api/v1/{where.replace(' ', 's/')}")
+        kubectl.get(f"/api/v1/namespaces/{namespace}")
     except NotFoundError:
-        return f"there is no {where}; give the one of the job with --namespace"
+        return f"namespace {namespace} does not exist; name the namespace of the job with --namespace"
     except ForbiddenError:
-        pass  # most users may not look at namespaces
-    there = [_name(status) for status in statuses(kubectl)]
-    if not there:
-        return f"there is no job {release} in {where}, and no other one; install it first, or give another --namespace"
-    close = difflib.get_close_matches(release, there, 3) or there[:5]
+        pass  # most users have no permission to look at namespaces
+    names = [job_name(status) for status in statuses(kubectl)]
+    if not names:
+        return f"no job {release} in namespace {namespace}, nor any other; install it, or choose another --namespace"
+    similar = difflib.get_close_matches(release, names, 3) or names[:5]
     return (
-        f"there is no job {release} in {where}; it is not installed yet, or was uninstalled. "
-        f"There {'is' if len(close) == 1 else 'are'} {', '.join(close)}"
+        f"no job {release} in namespace {namespace}: not installed yet, or uninstalled. "
+        f"The namespace has {', '.join(similar)}"
     )
 
 
-def snapshot(kubectl: Kubectl, job: str) -> Documents:
-    """All documents of a job as they are now. Raises NotFoundError where it is gone."""
-    selector = f"{observe.JOB_LABEL}={job}"
-    status, config, pods, kubernetes_jobs = together(
-        lambda: [kubectl.get(kubectl.path("configmaps", job + STATUS_SUFFIX))],
-        lambda: [_layout(kubectl, job)],
-        lambda: kubectl.items("pods", labelSelector=selector),
-        lambda: kubectl.items("jobs", labelSelector=selector),
-    )
-    return Documents(status[0], config[0], pods, kubernetes_jobs)
+def snapshot(kubectl: Kubectl, job: str) -> JobObjects:
+    """All objects of a job as they are now. Raises NotFoundError where it does not exist."""
+    selector = f"{JOB_LABEL}={job}"
+    with ThreadPoolExecutor(4) as pool:  # a login plugin may take a second for each request
+        status = pool.submit(kubectl.get, kubectl.path("configmaps", status_name(job)))
+        spec = pool.submit(job_spec, kubectl, job)
+        pods = pool.submit(kubectl.items, "pods", labelSelector=selector)
+        lifecycle_jobs = pool.submit(kubectl.items, "jobs", labelSelector=selector)
+        return JobObjects(status.result(), spec.result(), pods.result(), lifecycle_jobs.result())
 
 
-def _layout(kubectl: Kubectl, job: str) -> Object:
-    return layout(kubectl.get(kubectl.path("configmaps", f"{job}-job")))
+def job_spec(kubectl: Kubectl, job: str) -> JobSpec:
+    """job.json."""
+    return parse_job_spec(kubectl.get(kubectl.path("configmaps", job_config_name(job))))
 
 
-@dataclass
-class Live:
-    """A job that is watched. `news` tells of every change."""
-
-    kubectl: Kubectl
-    job: str
-    news: News
-    status: Mirror
-    pods: Mirror
-    jobs: Mirror
-    _run: str = ""
-    _layout: Object | None = None
-
-    def documents(self) -> Documents:
-        """What there is now. Raises NotFoundError once the job was uninstalled."""
-        status = self.status.objects.get(self.job + STATUS_SUFFIX)
-        if status is None:
-            raise NotFoundError(f"job {self.job} is not there any more: it was uninstalled")
-        run = status["metadata"]["annotations"].get(observe.RUN, "")
-        if self._layout is None:
-            self._layout, self._run = _layout(self.kubectl, self.job), run
-        elif run != self._run:
-            with suppress(ClusterError):  # asked again next time
-                self._layout, self._run = _layout(self.kubectl, self.job), run
-        pods, kubernetes_jobs = list(self.pods.objects.values()), list(self.jobs.objects.values())
-        return Documents(status, self._layout, pods, kubernetes_jobs)
-
-    def view(self) -> JobView:
-        """The same as a view."""
-        return view(self.documents(), time.time())
-
-    @property
-    def trouble(self) -> ClusterError | None:
-        """Why what is known may be out of date."""
-        return self.status.trouble or self.pods.trouble or self.jobs.trouble
-
-
-@contextmanager
-def watching(kubectl: Kubectl, job: str, pods: str = "") -> Iterator[Live]:
-    """Watch a job; `pods` narrows down the pods by one more label selector."""
-    news = News()
-    selector = f"{observe.JOB_LABEL}={job}"
-    mirror = partial(Mirror, kubectl, news=news)
-    status, pod_mirror, jobs = together(
-        lambda: mirror("configmaps", fieldSelector=f"metadata.name={job}{STATUS_SUFFIX}"),
-        lambda: mirror("pods", labelSelector=f"{selector},{pods}" if pods else selector),
-        lambda: mirror("jobs", labelSelector=selector),
-    )
-    try:
-        yield Live(kubectl, job, news, status, pod_mirror, jobs)
-    finally:
-        for one in (status, pod_mirror, jobs):
-            one.close()
-
-
-def lifecycle_log(kubectl: Kubectl, documents: Documents) -> str:
-    """The log of the lifecycle's newest pod; empty where there is none, or it may not be read."""
-    pods = component(documents.pods, "lifecycle")
+def lifecycle_log(kubectl: Kubectl, objects: JobObjects) -> str:
+    """The log of the lifecycle's newest pod; empty where there is none, or it cannot be read."""
+    pods = component(objects.pods, LIFECYCLE)
     if not pods:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""`tfconfig status`: what a job does, or what all jobs of a namespace do."""
+"""`tfconfig status`: one job with its tasks, or all jobs of a namespace."""
 
 from __future__ import annotations
 
@@ -10,94 +10,73 @@ import click
 import yaml
 
 from tfconfig import terminal
-from tfconfig.cluster import job_text, jobs
-from tfconfig.cluster.job_view import Documents, JobView, document, view
-from tfconfig.cluster.kubectl import Kubectl, options
+from tfconfig.cluster import job_text, job_watch, jobs, status_watch
+from tfconfig.cluster.job_json import job_document, job_list_document
+from tfconfig.cluster.job_objects import JobObjects
+from tfconfig.cluster.job_view import view
+from tfconfig.cluster.kubectl import Kubectl
+from tfconfig.commands import cluster_options
 
-REDRAW_SECONDS = 1.0  # between two drawings ...
-CLOCK_SECONDS = 10.0  # ... and at least so often, for the times in it
 
-
-@click.command("status", short_help="Tell what a job on a cluster does.")
+@click.command("status")
 @click.argument("release", required=False, metavar="[RELEASE]")
-@options
-@click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="The jobs of all namespaces.")
-@click.option("-w", "--watch", is_flag=True, help="Tell every change, until the job ends.")
+@cluster_options.cluster
+@click.option("-A", "--all-namespaces", is_flag=True, help="List the jobs of all namespaces.")
+@click.option("-w", "--watch", is_flag=True, help="Show every change until the job has ended.")
 @click.option(
-    "-o", "--output", "form", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="Output format.",
 )
 def command(
-    release: str | None, namespace: str | None, context: str | None, everywhere: bool, watch: bool, form: str
+    release: str | None, namespace: str | None, context: str | None, all_namespaces: bool, watch: bool, form: str
 ) -> None:
-    """Tell what a job does: its phase and why, progress, failures, and each task that is not as usual.
+    """Show the status of a job: its phase and the reason, progress, failures, and its tasks.
 
-    RELEASE is the name of the Helm release; where that has several jobs, the name of one of them. Without it: all jobs
-    of the namespace, one line each. Needs the right to get, list and watch pods, configmaps and jobs.
+    RELEASE is the name of the Helm release; where that has several jobs, the name of one of them. Without RELEASE: all
+    jobs of the namespace, one line each. Needs permission to get, list and watch pods, configmaps and jobs.
 
-    Ends with 0 whatever the job does (`tfconfig wait` ends as the job does), 2 when it cannot be told.
+    Exit status: 0 shown, whatever the job does, 2 usage error, no such job, or the cluster does not answer.
     """
-    kubectl = Kubectl(namespace, context)
     if watch and (release is None or form != "table"):
-        raise click.UsageError("--watch is for one job, and for -o table: tfconfig status RELEASE --watch")
-    if release is not None and everywhere:
-        raise click.UsageError("--all-namespaces lists all jobs; leave RELEASE out, or give its --namespace")
-    names = [] if release is None else jobs.find(kubectl, release)
-    if watch:
-        _watch(kubectl, jobs.one(kubectl, release or ""))
-    elif len(names) == 1:
-        told = view(jobs.snapshot(kubectl, names[0]), time.time())
-        if form == "table":
-            _print(job_text.job(told, time.time(), terminal.width()))
-        else:
-            _dump(document(told), form)
+        raise click.UsageError("--watch needs one job and -o table: tfconfig status RELEASE --watch")
+    if release is not None and all_namespaces:
+        raise click.UsageError("--all-namespaces lists all jobs; leave out RELEASE, or use --namespace")
+    kubectl = Kubectl(namespace, context)
+    if release is None:
+        _show_list(kubectl, "", all_namespaces, form)
+    elif watch:
+        with job_watch.watch(kubectl, jobs.find_one(kubectl, release)) as job:
+            status_watch.follow(job, sys.stdout)
+    elif len(names := jobs.find(kubectl, release)) == 1:
+        _show_job(kubectl, names[0], form)
     else:
-        _list(kubectl, release or "", everywhere, form)
+        _show_list(kubectl, release, all_namespaces, form)
 
 
-def _list(kubectl: Kubectl, release: str, everywhere: bool, form: str) -> None:
-    found = [
-        view(Documents(status, {}), time.time()) for status in jobs.statuses(kubectl, release, everywhere=everywhere)
-    ]
+def _show_job(kubectl: Kubectl, job: str, form: str) -> None:
+    now = time.time()
+    shown = view(jobs.snapshot(kubectl, job), now)
+    if form == "table":
+        click.echo("\n".join(job_text.job(shown, now, terminal.width())))
+    else:
+        _dump(job_document(shown), form)
+
+
+def _show_list(kubectl: Kubectl, release: str, all_namespaces: bool, form: str) -> None:
+    now = time.time()
+    views = [view(JobObjects(status), now) for status in jobs.statuses(kubectl, release, all_namespaces)]
     if form != "table":
-        _dump({"version": 1, "jobs": [document(one) for one in found]}, form)
-    elif found:
-        _print(job_text.jobs(found, time.time(), terminal.width(), everywhere))
+        _dump(job_list_document(views), form)
+    elif views:
+        click.echo("\n".join(job_text.jobs(views, now, terminal.width(), all_namespaces)))
     else:
-        where = "in any namespace" if everywhere else f"in namespace {kubectl.namespace}"
-        click.echo(f"there is no job {where}", err=True)
+        click.echo(f"no jobs in {'any namespace' if all_namespaces else f'namespace {kubectl.namespace}'}", err=True)
 
 
-def _dump(made: object, form: str) -> None:
-    click.echo(json.dumps(made, indent=2) if form == "json" else yaml.safe_dump(made, sort_keys=False).rstrip())
-
-
-def _print(lines: list[str]) -> None:
-    click.echo("\n".join(lines))
-
-
-def _watch(kubectl: Kubectl, job: str) -> None:
-    terminal = sys.stdout.isatty()
-    last = ""
-    with jobs.watching(kubectl, job) as live:
-        while True:
-            told = live.view()
-            if terminal:
-                _draw(told, str(live.trouble or ""))
-            elif (line := job_text.line(told)) != last:
-                last = line
-                click.echo(line)
-            if told.over and told.freed:
-                return
-            live.news.wait(CLOCK_SECONDS)
-            time.sleep(REDRAW_SECONDS)
-
-
-def _draw(told: JobView, trouble: str) -> None:
-    """Over what was drawn before, and no taller than the terminal."""
-    columns, rows = terminal.size()
-    lines = job_text.job(told, time.time(), columns)
-    if trouble:
-        lines = [f"not up to date: {trouble}", *lines]
-    if len(lines) >= rows:
-        lines = [*lines[: rows - 2], f"… {len(lines) - rows + 2} more lines; `tfconfig status` prints all"]
-    click.echo("\033[H\033[J" + "\n".join(lines))
+def _dump(document: object, form: str) -> None:
+    click.echo(json.dumps(document, indent=2) if form == "json" else yaml.safe_dump(document, sort_keys=False).rstrip())

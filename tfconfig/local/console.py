@@ -1,6 +1,6 @@
-"""What the tasks of a local job print: each line with its task's name, in colour on a terminal, to files if wanted.
+"""The output of a local job's tasks: each line after its task's name, in colour on a terminal, and to files if wanted.
 
-On a terminal the last line is a bar that tells how far the program is; elsewhere a plain line now and then.
+On a terminal the last line is a progress bar; elsewhere progress is a line now and then.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TextIO
 
 from tfconfig.tensorflow_job.lifecycle.state import Progress
+from tfconfig.tensorflow_job.lifecycle.text import progress_text
 from tfconfig.tensorflow_job.task.job_spec import Task, name
-from tfconfig.tensorflow_job.task.progress import words
 
 TAIL_LINES = 20
 # A program may print without ever ending a line; what is kept of one has to end somewhere.
@@ -30,7 +30,7 @@ PROGRESS_SECONDS = 30.0
 class Console:
     """The one writer to standard output while tasks run.
 
-    Raises OSError from the constructor when the folder for files cannot be made.
+    The constructor raises OSError when the folder for files cannot be created.
     """
 
     def __init__(self, tasks: list[Task], logs: Path | None, stream: TextIO | None = None) -> None:
@@ -40,8 +40,8 @@ class Console:
         self._tails: dict[Task, deque[str]] = {task: deque(maxlen=TAIL_LINES) for task in tasks}
         self._partial: dict[Task, bytes] = {}
         self._bar = ""
-        self._told: Progress | None = None
-        self._telling = 0.0
+        self._shown: Progress | None = None
+        self._next_line = 0.0  # of progress, by time.monotonic()
         self._logs = logs
         if logs:
             logs.mkdir(parents=True, exist_ok=True)
@@ -52,19 +52,19 @@ class Console:
         """A line of the tool's own."""
         self._print(SELF, "1", text)
 
-    def progress(self, told: Progress | None) -> None:
-        """How far the program is; None: nothing is known."""
-        if told is None or told == self._told:
+    def progress(self, progress: Progress | None) -> None:
+        """The progress of the program; None: unknown."""
+        if progress is None or progress == self._shown:
             return
         if self._colour:
-            self._told = told
-            self._draw(bar(told, shutil.get_terminal_size().columns - 1))
-        elif time.monotonic() >= self._telling:
-            self._told, self._telling = told, time.monotonic() + PROGRESS_SECONDS
-            self.say(words(vars(told)))
+            self._shown = progress
+            self._draw(bar(progress, shutil.get_terminal_size().columns - 1))
+        elif time.monotonic() >= self._next_line:
+            self._shown, self._next_line = progress, time.monotonic() + PROGRESS_SECONDS
+            self.say(progress_text(progress))
 
     def end(self) -> None:
-        """Take the bar away: what follows is no longer about a running job."""
+        """Remove the bar: what follows is no longer about a running job."""
         self._draw("")
 
     def feed(self, task: Task, data: bytes) -> None:
@@ -87,8 +87,8 @@ class Console:
         """The last lines the task printed."""
         return list(self._tails[task])
 
-    def _print(self, who: str, colour: str, text: str) -> None:
-        prefix = f"{who:<{self._width}} |"
+    def _print(self, name: str, colour: str, text: str) -> None:
+        prefix = f"{name:<{self._width}} |"
         if self._colour:
             prefix = f"\033[{colour}m{prefix}\033[0m"
         below, self._bar = self._bar, ""
@@ -102,8 +102,9 @@ class Console:
         self._stream.flush()
 
 
-def bar(told: Progress, width: int) -> str:
+def bar(progress: Progress, width: int) -> str:
     """One line of at most this many characters: `██████░░░░ step 1200 of 2000 (60 %), …`."""
-    full = BAR_CELLS * min(told.step, told.total) // told.total if told.total else 0
-    cells = "█" * full + "░" * (BAR_CELLS - full) + " " if told.total else ""
-    return (cells + words(vars(told)))[:width]
+    total = progress.total
+    full = BAR_CELLS * min(progress.step, total) // total if total else 0
+    cells = "█" * full + "░" * (BAR_CELLS - full) + " " if total else ""
+    return (cells + progress_text(progress))[:width]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfconfig.terminal import duration, labelled, parse_duration, table
+from tfconfig.tensorflow_job.lifecycle.text import duration
+from tfconfig.terminal import labelled, parse_duration, table
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Mn", "Cf"]), max_size=60)
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from tfconfig.cluster.job_view import Documents
+from tests.unit.job_specs import a_job
+from tfconfig.cluster.job_objects import JobObjects
 from tfconfig.cluster.kubectl import Object
 from tfconfig.tensorflow_job.lifecycle import status
-from tfconfig.tensorflow_job.lifecycle.state import Pod, State
+from tfconfig.tensorflow_job.lifecycle.state import Pod, PodStatus, State
+from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.job_spec import Task
 
 NOW = 1_800_000_000.0
@@ -23,15 +25,9 @@ def time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def layout(**replicas: int) -> dict[str, Any]:
-    """job.json, as far as views and status.json need it."""
-    return {
-        "name": "digits",
-        "runId": RUN,
-        "replicas": replicas or {"chief": 1, "worker": 2, "ps": 1},
-        "restart": {"backoffLimit": 6},
-        "cleanup": {"onSuccess": "Delete", "onFailure": "Delete"},
-    }
+def job_spec(**replicas: int) -> JobSpec:
+    """job.json of `digits`; without replicas, of a chief, two workers and a parameter server."""
+    return a_job(run_id=RUN, **replicas or {"chief": 1, "worker": 2, "ps": 1})  # type: ignore[arg-type]
 
 
 def pod(task: str, node: str = "node1", run_id: str = RUN, restarts: int = 0, **more: Any) -> Object:
@@ -84,16 +80,17 @@ def documents(
     pods: list[Object] | None = None,
     more: Mapping[str, Any] | None = None,
     run_id: str = RUN,
-    job: Mapping[str, Any] | None = None,
+    job: JobSpec | None = None,
     jobs: list[Object] | None = None,
-) -> Documents:
+) -> JobObjects:
     """All of a job; `more` is laid over status.json, which is absent without a state."""
-    job, seen = job or layout(), {}
+    job = job or job_spec()
+    seen: dict[Task, Pod] = {}
     for one in pods or []:
         name = one["metadata"]["name"].removeprefix("digits-")
         role, _, index = name.rpartition("-")
         container = one["status"]["containerStatuses"][0]
-        told = "Running" if "running" in container["state"] else "Waiting"
+        told: PodStatus = "Running" if "running" in container["state"] else "Waiting"
         seen[Task(role, int(index))] = Pod(
             Task(role, int(index)), name, RUN, NOW - 60, told, restarts=container["restartCount"]
         )
@@ -110,4 +107,4 @@ def documents(
     }
     controller = {"metadata": {"name": CONTROLLER}, "status": {}}
     every = [*(pods or []), lifecycle_pod()]
-    return Documents({"metadata": metadata, "data": data}, job, every, [controller] if jobs is None else jobs)
+    return JobObjects({"metadata": metadata, "data": data}, job, every, [controller] if jobs is None else jobs)

@@ -1,4 +1,4 @@
-"""What exit statuses are said to mean."""
+"""What exit statuses mean."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfconfig.cluster.exit_codes import last_words, meaning, told
+from tfconfig.cluster.exit_codes import describe, last_line, meaning
 from tfconfig.tensorflow_job.lifecycle.state import Exit
 
 
 @pytest.mark.parametrize(
     ("exit_", "text"),
     [
-        (Exit(137, "OOMKilled"), "exit 137 (OOMKilled): out of memory; raise resources.limits.memory"),
-        (Exit(137, "Error"), "exit 137: killed (SIGKILL): out of memory, evicted, or slower to end"),
-        (Exit(143, "Error"), "exit 143: asked to end (SIGTERM)"),
-        (Exit(42, "Error"), "exit 42: asked to be started again (TensorFlow's preemption exit)"),
-        (Exit(127, "Error"), "exit 127: command not found in the image"),
-        (Exit(128, "StartError"), "exit 128 (StartError): the container cannot be started"),
-        (Exit(139, "Error"), "exit 139: segmentation fault"),
-        (Exit(138, "Error"), "exit 138: killed by SIGUSR1"),
-        (Exit(0, "Error", "stopped: SIGTERM"), "exit 0: asked to end (SIGTERM)"),
-        (Exit(1, "Error", "served: 12 s"), "exit 1: a server ended that had been ready"),
-        (Exit(3, "Error"), "exit 3: the program failed; its log tells why"),
+        (Exit(137, "OOMKilled"), "exited 137 (OOMKilled): out of memory; raise resources.limits.memory"),
+        (Exit(137, "Error"), "exited 137 (SIGKILL): killed: out of memory, evicted, or still running after"),
+        (Exit(143, "Error"), "exited 143 (SIGTERM): asked to end by SIGTERM"),
+        (Exit(42, "Error"), "exited 42: requested a restart (TensorFlow's preemption exit)"),
+        (Exit(127, "Error"), "exited 127: command not found in the image"),
+        (Exit(128, "StartError"), "exited 128 (StartError): the container cannot be started"),
+        (Exit(139, "Error"), "exited 139 (SIGSEGV): segmentation fault"),
+        (Exit(138, "Error"), "exited 138 (SIGUSR1): killed by signal 10"),
+        (Exit(0, "Error", "stopped: SIGTERM"), "exited 0: asked to end by SIGTERM"),
+        (Exit(1, "Error", "served: 12 s"), "exited 1: a server that had been ready ended"),
+        (Exit(3, "Error"), "exited 3: the program failed; see its log"),
     ],
 )
-def test_an_exit_is_told_with_its_meaning(exit_: Exit, text: str) -> None:
-    assert told(exit_).startswith(text)
+def test_an_exit_is_described_with_its_meaning(exit_: Exit, text: str) -> None:
+    assert describe(exit_).startswith(text)
 
 
 @given(st.integers(0, 255), st.sampled_from(["", "Error", "OOMKilled", "ContainerCannotRun"]), st.text())
@@ -35,6 +35,6 @@ def test_every_exit_status_has_a_meaning(code: int, reason: str, message: str) -
     assert meaning(code, reason, message)
 
 
-def test_the_last_words_are_the_last_line_with_text() -> None:
-    assert last_words("Traceback\n  File x\nValueError: bad shape\n\n") == "ValueError: bad shape"
-    assert last_words("") == ""
+def test_the_last_line_is_the_last_one_with_text() -> None:
+    assert last_line("Traceback\n  File x\nValueError: bad shape\n\n") == "ValueError: bad shape"
+    assert last_line("") == ""

@@ -1,4 +1,4 @@
-"""What kubectl says when it fails is told in one sentence with what to do; and the programs around it."""
+"""Calls of kubectl: each failure is one sentence with what to do."""
 
 from __future__ import annotations
 
@@ -11,73 +11,72 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfconfig.cli import main
-from tfconfig.cluster.kubectl import (
+from tfconfig.cluster.errors import (
+    ApiError,
     ClusterError,
     ForbiddenError,
-    Kubectl,
     NotFoundError,
-    RefusedError,
-    SilentError,
-    documents,
-    explained,
+    UnreachableError,
+    from_stderr,
 )
+from tfconfig.cluster.kubectl import Kubectl, parse_objects
 
 FORBIDDEN = (
     'Error from server (Forbidden): pods "x" is forbidden: User "u" cannot get resource "pods/log" in API group "" '
     'in the namespace "team"'
 )
 # As kubectl 1.35 writes it.
-SAID = [
-    (FORBIDDEN, ForbiddenError, "you have no right to get pods/log in namespace team; ask"),
+STDERR = [
+    (FORBIDDEN, ForbiddenError, "no permission to get pods/log in namespace team; ask"),
     (
         'Error from server (Forbidden): nodes is forbidden: User "u" cannot list resource "nodes" in API group "" '
         "at the cluster scope",
         ForbiddenError,
-        "you have no right to list nodes in the whole cluster; ask",
+        "no permission to list nodes in the whole cluster; ask",
     ),
     ('Error from server (NotFound): configmaps "x" not found', NotFoundError, 'configmaps "x" not found'),
     (
         'error: context "nope" does not exist',
         ClusterError,
-        'context "nope" does not exist; `kubectl config get-contexts`',
+        'context "nope" does not exist; list the contexts: kubectl config get-contexts',
     ),
     (
         "Error from server (NotFound): the server could not find the requested resource",
-        SilentError,
-        "what answers is no Kubernetes API; set KUBECONFIG",
+        UnreachableError,
+        "the server that answers is not a Kubernetes API server; set KUBECONFIG",
     ),
-    ("error: EOF", ClusterError, "the cluster does not accept your login (EOF); log in again"),
-    ("error: You must be logged in to the server (Unauthorized)", ClusterError, "does not accept your login"),
+    ("error: EOF", ClusterError, "the cluster rejects your credentials (EOF); log in again"),
+    ("error: You must be logged in to the server (Unauthorized)", ClusterError, "rejects your credentials"),
     (
         "Unable to connect to the server: getting credentials: exec: executable aws not found",
         ClusterError,
-        "the cluster does not accept your login (Unable to connect to the server: getting credentials: exec: "
+        "the cluster rejects your credentials (Unable to connect to the server: getting credentials: exec: "
         "executable aws not found); log in again",
     ),
     (
         "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
-        SilentError,
-        "kubectl has no cluster to talk to; set KUBECONFIG, or choose one with --context",
+        UnreachableError,
+        "no cluster is configured for kubectl; set KUBECONFIG, or choose one with --context",
     ),
     (
         "E1123 15:00:00.000000 memcache.go:265] couldn't get current server API group list\n"
         "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?\n",
-        SilentError,
+        UnreachableError,
         "the cluster does not answer (The connection to the server 10.0.0.1:6443 was refused); check the network",
     ),
     (
         "Unable to connect to the server: dial tcp: lookup nohost.invalid on 10.0.0.2:53: no such host",
-        SilentError,
+        UnreachableError,
         "the cluster does not answer (dial tcp: lookup nohost.invalid on 10.0.0.2:53: no such host); check",
     ),
-    ("Error from server (BadRequest): container starts", RefusedError, "Error from server (BadRequest)"),
-    ("", RefusedError, "kubectl failed and did not say why"),
+    ("Error from server (BadRequest): container starts", ApiError, "Error from server (BadRequest)"),
+    ("", ApiError, "kubectl failed without an error message"),
 ]
 
 
-@pytest.mark.parametrize(("stderr", "kind", "sentence"), SAID)
+@pytest.mark.parametrize(("stderr", "kind", "sentence"), STDERR)
 def test_a_failure_is_one_sentence_with_what_to_do(stderr: str, kind: type, sentence: str) -> None:
-    error = explained(stderr, "team")
+    error = from_stderr(stderr, "team")
     assert type(error) is kind
     assert error.message.startswith(sentence) or sentence in error.message
     assert "\n" not in error.message
@@ -85,29 +84,29 @@ def test_a_failure_is_one_sentence_with_what_to_do(stderr: str, kind: type, sent
 
 
 @pytest.mark.parametrize("command", [["status"], ["status", "digits"], ["wait", "digits"], ["logs", "digits"]])
-def test_without_kubectl_each_command_says_so_and_ends_with_2(
+def test_without_kubectl_each_command_says_so_and_exits_2(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     result = CliRunner().invoke(main, command)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: there is no kubectl on PATH; install it: https://")
+    assert result.stderr.startswith("Error: kubectl is not on PATH; install it: https://")
     assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["status", "--watch"], "--watch is for one job"),
-        (["status", "digits", "--watch", "-o", "json"], "--watch is for one job"),
+        (["status", "--watch"], "--watch needs one job"),
+        (["status", "digits", "--watch", "-o", "json"], "--watch needs one job"),
         (["status", "digits", "-A"], "--all-namespaces lists all jobs"),
-        (["wait", "digits", "--timeout", "soon"], "'soon' is no time span; write 90s, 10m or 1h30m"),
+        (["wait", "digits", "--timeout", "soon"], "'soon' is not a duration; write 90s, 10m or 1h30m"),
         (["logs", "digits", "--follow", "--previous"], "--previous is for containers that have ended"),
         (["doctor"], "no values given"),
         (["doctor", "-f", "-"], "standard input cannot be used"),
     ],
 )
-def test_wrong_usage_ends_with_2_and_says_what_to_do(command: list[str], said: str) -> None:
+def test_wrong_usage_exits_2_with_what_to_do(command: list[str], said: str) -> None:
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2
     assert said in result.stderr
@@ -117,7 +116,7 @@ def test_paths_are_those_of_the_api() -> None:
     kubectl = Kubectl("team")
     assert kubectl.path("pods", "x", "log") == "/api/v1/namespaces/team/pods/x/log"
     assert kubectl.path("jobs") == "/apis/batch/v1/namespaces/team/jobs"
-    assert kubectl.path("configmaps", everywhere=True) == "/api/v1/configmaps"
+    assert kubectl.path("configmaps", all_namespaces=True) == "/api/v1/configmaps"
 
 
 @given(st.lists(st.dictionaries(st.text(), st.integers())), st.sampled_from(["", "\n", " \n\n"]), st.booleans())
@@ -127,4 +126,4 @@ def test_objects_are_read_one_after_the_other_or_as_a_list(
     objects = [{"kind": "Pod", "spec": spec} for spec in specs]
     listed = json.dumps({"kind": "List", "items": objects})
     text = listed if as_list else "".join(json.dumps(one, indent=4) + between for one in objects)
-    assert documents(text) == objects
+    assert parse_objects(text) == objects

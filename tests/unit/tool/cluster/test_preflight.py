@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.chart.helm import merged, render
-from tfconfig.cluster import preflight
 from tfconfig.cluster.kubectl import Object
-from tfconfig.cluster.preflight import OK, PROBLEM, UNKNOWN, WARNING, Check, Right
+from tfconfig.cluster.preflight import admission, gpus, permissions, quota, references, storage, versions
+from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, table
+from tfconfig.cluster.preflight.permissions import Permission
 from tfconfig.cluster.rights import INSTALLER_VERBS
-from tfconfig.commands.doctor import table
 from tfconfig.values.quantity import parse
 
 GPU = "nvidia.com/gpu"
@@ -21,44 +21,45 @@ PROGRAM = {"program": {"command": ["python3", "train.py"]}}
 
 
 @pytest.mark.parametrize(
-    ("found", "result"), [("v1.35.4", OK), ("v1.28.0-gke.1", OK), ("v1.27.16", PROBLEM), ("v2.0.0", OK)]
+    ("found", "result"), [("v1.35.4", OK), ("v1.28.0-gke.1", OK), ("v1.27.16", ERROR), ("v2.0.0", OK)]
 )
 def test_the_clusters_version_against_the_charts(found: str, result: str) -> None:
-    assert preflight.kubernetes_version(found, ">=1.28.0-0").result == result
+    assert versions.kubernetes_version(found, ">=1.28.0-0").result == result
 
 
 @pytest.mark.parametrize(
-    ("found", "result"), [("v3.22.0", OK), ("v4.3.1", OK), ("v2.17.0", PROBLEM), ("v5.0.0", PROBLEM), ("", PROBLEM)]
+    ("found", "result"), [("v3.22.0", OK), ("v4.3.1", OK), ("v2.17.0", ERROR), ("v5.0.0", ERROR), ("", ERROR)]
 )
-def test_helm_3_and_4_are_taken(found: str, result: str) -> None:
-    assert preflight.helm_version(found).result == result
+def test_helm_3_and_4_are_accepted(found: str, result: str) -> None:
+    assert versions.helm_version(found).result == result
 
 
-class TestRights:
+class TestPermissions:
     OBJECTS = render(PROGRAM).objects
 
-    def test_every_kind_that_the_chart_makes_is_asked_for(self) -> None:
-        assert {one["kind"] for one in self.OBJECTS} <= set(preflight.GROUPS)
-        wanted = {(right.resource, right.verb) for right in preflight.rights_wanted(self.OBJECTS, INSTALLER_VERBS)}
+    def test_every_kind_that_the_chart_creates_is_checked(self) -> None:
+        assert {one["kind"] for one in self.OBJECTS} <= set(permissions.RESOURCES)
+        wanted = {(item.resource, item.verb) for item in permissions.to_install(self.OBJECTS, INSTALLER_VERBS)}
         assert {("secrets", "list"), ("statefulsets", "create"), ("rolebindings", "delete")} <= wanted
 
-    def test_who_may_not_make_roles_is_told_of_tfconfig_role(self) -> None:
-        wanted = preflight.rights_wanted(self.OBJECTS, INSTALLER_VERBS)
+    def test_without_permission_for_roles_tfconfig_role_is_the_fix(self) -> None:
+        wanted = permissions.to_install(self.OBJECTS, INSTALLER_VERBS)
         edit = {right: right.resource not in ("roles", "rolebindings") or right.verb == "get" for right in wanted}
-        check = preflight.installing(edit, wanted)
-        assert (check.result, check.fix) == (PROBLEM, preflight.ROLE_FIX)
-        assert check.found == (
-            "you may not list, create, patch, update, delete roles; list, create, patch, update, delete rolebindings"
+        check = permissions.check_install(edit, wanted)
+        assert (check.result, check.fix) == (ERROR, permissions.ROLE_FIX)
+        assert check.message == (
+            "no permission to list, create, patch, update, delete roles; "
+            "list, create, patch, update, delete rolebindings"
         )
-        nothing = preflight.installing(dict.fromkeys(wanted, False), wanted)
-        assert nothing.fix == "ask for them, or use another namespace"
-        assert preflight.installing(dict.fromkeys(wanted, True), wanted).result == OK
+        nothing = permissions.check_install(dict.fromkeys(wanted, False), wanted)
+        assert nothing.fix == "request them from the administrator, or use another namespace"
+        assert permissions.check_install(dict.fromkeys(wanted, True), wanted).result == OK
 
-    def test_rights_to_look_are_a_warning(self) -> None:
-        wanted = preflight.rights_to_look()
-        allowed = {right: right != Right("get", "", "pods", "log") for right in wanted}
-        assert preflight.looking(allowed, wanted).found == "you may not get pods/log"
-        assert preflight.looking(allowed, wanted).result == WARNING
+    def test_a_missing_permission_to_view_is_a_warning(self) -> None:
+        wanted = permissions.to_view()
+        allowed = {right: right != Permission("get", "", "pods", "log") for right in wanted}
+        assert permissions.check_view(allowed, wanted).message == "no permission to get pods/log"
+        assert permissions.check_view(allowed, wanted).result == WARNING
 
 
 # What kubectl 1.35 wrote when a real API server refused these (tests/cluster/test_commands.py has them refused again).
@@ -88,25 +89,25 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("stderr", "found", "fix"), REFUSED)
-def test_a_refusal_is_told_in_the_clusters_words_with_what_to_do(stderr: str, found: str, fix: str) -> None:
+def test_a_rejection_is_in_the_clusters_words_with_what_to_do(stderr: str, found: str, fix: str) -> None:
     warning = "Warning: would violate PodSecurity\n"
-    (check,) = preflight.dry_run("chief", warning + stderr + "\n", "would be taken", "create pods yourself")
-    assert check.result == PROBLEM
-    assert check.found.startswith(found)
+    (check,) = admission.dry_run("chief", warning + stderr + "\n", "accepted", "create pods")
+    assert check.result == ERROR
+    assert check.message.startswith(found)
     assert fix in check.fix
 
 
-def test_what_may_not_be_tried_is_unknown() -> None:
+def test_what_cannot_be_tried_is_unknown() -> None:
     stderr = CREATING + 'is forbidden: User "u" cannot create resource "pods" in API group "" in the namespace "team"'
-    found = preflight.dry_run("chief", stderr, "would be taken", "create pods yourself")
-    assert found == [Check("chief", UNKNOWN, "not tried: you may not create pods yourself")]
+    found = admission.dry_run("chief", stderr, "accepted", "create pods")
+    assert found == [Check("chief", UNKNOWN, "not tried: no permission to create pods")]
 
 
-def test_pods_that_fare_alike_share_a_line() -> None:
-    found = [Check(role, OK, "would be taken") for role in ("chief", "worker")] + [Check("ps", PROBLEM, "no", "do")]
-    assert preflight.alike(found) == [
-        Check("pods", OK, "chief, worker: would be taken"),
-        Check("pods", PROBLEM, "ps: no", "do"),
+def test_pods_with_the_same_result_share_a_line() -> None:
+    found = [Check(role, OK, "accepted") for role in ("chief", "worker")] + [Check("ps", ERROR, "no", "do")]
+    assert admission.merge_equal(found) == [
+        Check("pods", OK, "chief, worker: accepted"),
+        Check("pods", ERROR, "ps: no", "do"),
     ]
 
 
@@ -117,28 +118,28 @@ def pod(amounts: dict[str, Any], **spec: Any) -> Object:
 class TestQuota:
     def test_the_whole_job_is_counted_under_the_names_of_quotas(self) -> None:
         claim = {"spec": {"resources": {"requests": {"storage": "10Gi"}}}}
-        needed = preflight.needs([(pod({"cpu": "500m", "memory": "1Gi", GPU: "1"}), 4), (pod({}), 1)], [claim])
+        needed = quota.needs([(pod({"cpu": "500m", "memory": "1Gi", GPU: "1"}), 4), (pod({}), 1)], [claim])
         assert {name: str(amount) for name, amount in needed.items()} == {
             "requests.cpu": "2", "cpu": "2", "limits.cpu": "2", "requests.memory": "4Gi", "memory": "4Gi",
             "limits.memory": "4Gi", f"requests.{GPU}": "4", f"limits.{GPU}": "4", "pods": "5", "count/pods": "5",
             "persistentvolumeclaims": "1", "count/persistentvolumeclaims": "1", "requests.storage": "10Gi",
         }  # fmt: skip
 
-    @pytest.mark.parametrize(("hard", "used", "result"), [("5", "0", OK), ("5", "1", WARNING), ("4", "0", PROBLEM)])
-    def test_what_others_use_is_waited_for_and_what_is_too_little_is_a_problem(
+    @pytest.mark.parametrize(("hard", "used", "result"), [("5", "0", OK), ("5", "1", WARNING), ("4", "0", ERROR)])
+    def test_what_others_use_is_waited_for_and_a_limit_that_is_too_low_is_an_error(
         self, hard: str, used: str, result: str
     ) -> None:
-        quota = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": hard}}, "status": {"used": {"pods": used}}}
-        (check,) = preflight.quotas([quota], {"pods": parse(5)})
+        one = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": hard}}, "status": {"used": {"pods": used}}}
+        (check,) = quota.check_quotas([one], {"pods": parse(5)})
         assert check.result == result
 
-    def test_scoped_quotas_are_not_judged(self) -> None:
-        quota = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "0"}, "scopes": ["BestEffort"]}}
-        assert [one.result for one in preflight.quotas([quota], {"pods": parse(5)})] == [UNKNOWN]
+    def test_scoped_quotas_are_not_evaluated(self) -> None:
+        one = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "0"}, "scopes": ["BestEffort"]}}
+        assert [check.result for check in quota.check_quotas([one], {"pods": parse(5)})] == [UNKNOWN]
 
 
 def storage_class(name: str, provisioner: str, default: bool = False) -> Object:
-    notes = {preflight.DEFAULT_CLASS: "true"} if default else {}
+    notes = {storage.DEFAULT_CLASS: "true"} if default else {}
     return {"metadata": {"name": name, "annotations": notes}, "provisioner": provisioner}
 
 
@@ -153,32 +154,32 @@ class TestStorage:
         ("name", "mode", "result", "found"),
         [
             ("", "ReadWriteMany", OK, "storage class nfs (nfs.csi.k8s.io), ReadWriteMany"),
-            ("disk", "ReadWriteMany", WARNING, "volumes for one node only, and ReadWriteMany is asked for"),
+            ("disk", "ReadWriteMany", WARNING, "volumes for one node only, not ReadWriteMany"),
             ("disk", "ReadWriteOnce", OK, "storage class disk"),
-            ("fast", "ReadWriteMany", PROBLEM, "there is no storage class fast"),
+            ("fast", "ReadWriteMany", ERROR, "storage class fast does not exist"),
             ("-", "ReadWriteMany", UNKNOWN, "no storage class"),
         ],
     )
     def test_the_class_of_the_claim(self, name: str, mode: str, result: str, found: str) -> None:
-        check = preflight.storage(self.claim(name, mode), self.CLASSES, None)
+        check = storage.check_claim(self.claim(name, mode), self.CLASSES, None)
         assert (check.result, check.check) == (result, "claim digits-checkpoints")
-        assert found in check.found
+        assert found in check.message
 
     def test_without_a_default_class_the_claim_would_wait(self) -> None:
-        check = preflight.storage(self.claim(), self.CLASSES[1:], None)
-        assert (check.result, check.found) == (PROBLEM, "there is no default storage class")
-        assert check.fix.endswith("there are: disk")
+        check = storage.check_claim(self.claim(), self.CLASSES[1:], None)
+        assert (check.result, check.message) == (ERROR, "there is no default storage class")
+        assert check.fix.endswith("existing: disk")
 
-    def test_who_may_not_look_learns_nothing(self) -> None:
-        assert preflight.storage(self.claim(), None, None).result == UNKNOWN
+    def test_without_permission_for_storage_classes_the_result_is_unknown(self) -> None:
+        assert storage.check_claim(self.claim(), None, None).result == UNKNOWN
 
-    def test_a_claim_that_is_there_is_taken_up_if_it_can_be(self) -> None:
+    def test_an_existing_claim_is_used_if_it_can_be(self) -> None:
         there: Object = {"metadata": {}, "spec": {"accessModes": ["ReadWriteMany"]}, "status": {"phase": "Bound"}}
-        assert preflight.storage(self.claim(), None, there).found.startswith("is there already (Bound) and is taken up")
+        assert storage.check_claim(self.claim(), None, there).message.startswith("exists (Bound); the job uses it")
         once = {**there, "spec": {"accessModes": ["ReadWriteOnce"]}}
-        assert preflight.storage(self.claim(), None, once).result == PROBLEM
+        assert storage.check_claim(self.claim(), None, once).result == ERROR
         going = {**there, "metadata": {"deletionTimestamp": "2026-11-23T15:17:31Z"}}
-        assert preflight.storage(self.claim(), None, going).found == "is being deleted"
+        assert storage.check_claim(self.claim(), None, going).message == "is being deleted"
 
 
 def node(name: str, gpus: int, taint: str = "", **labels: str) -> Object:
@@ -199,45 +200,45 @@ class TestGpus:
             (4, 0, OK, "4 needed, 8 of 8 free"),
             (4, 4, OK, "4 needed, 4 of 8 free"),
             (6, 4, WARNING, "6 needed, 4 of 8 free now"),
-            (9, 0, PROBLEM, "9 needed, 8 on nodes that the pods may use"),
+            (9, 0, ERROR, "9 needed, 8 on eligible nodes"),
         ],
     )
     def test_those_that_are_free(self, wanted: int, held: int, result: str, found: str) -> None:
         nodes = [node("a", 4), node("b", 4), node("c", 0)]
-        (check,) = preflight.gpus(
+        (check,) = gpus.check_gpus(
             self.wanted(count=wanted), nodes, [self.running("a", held), self.running("b", 4, "Failed")]
         )
         assert (check.check, check.result) == (GPU, result)
-        assert check.found.startswith(found)
+        assert check.message.startswith(found)
 
     def test_a_job_without_gpus_has_no_such_check(self) -> None:
-        assert preflight.gpus([(pod({"cpu": "1"}), 2)], [], []) == []
+        assert gpus.check_gpus([(pod({"cpu": "1"}), 2)], [], []) == []
 
     def test_a_pod_that_asks_for_more_than_a_node_has_does_not_fit(self) -> None:
-        assert preflight.gpus(self.wanted(each=5, count=1), [node("a", 4), node("b", 4)], [])[0].result == PROBLEM
+        assert gpus.check_gpus(self.wanted(each=5, count=1), [node("a", 4), node("b", 4)], [])[0].result == ERROR
 
-    def test_absent_ones_are_told_with_what_nodes_have(self) -> None:
+    def test_absent_ones_are_reported_with_what_nodes_have(self) -> None:
         other = {"metadata": {"name": "a"}, "status": {"allocatable": {"amd.com/gpu": "1", "cpu": "4"}}}
-        (check,) = preflight.gpus(self.wanted(), [other], [])
-        assert (check.result, check.found) == (PROBLEM, "4 needed; no node has any")
+        (check,) = gpus.check_gpus(self.wanted(), [other], [])
+        assert (check.result, check.message) == (ERROR, "4 needed; no node has any")
         assert "nodes have: amd.com/gpu" in check.fix
 
     def test_taints_and_selectors_count(self) -> None:
         tainted = [node("a", 4, taint=GPU, pool="gpu")]
-        assert preflight.gpus(self.wanted(), tainted, [])[0].result == PROBLEM
+        assert gpus.check_gpus(self.wanted(), tainted, [])[0].result == ERROR
         tolerates: dict[str, Any] = {"tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]}
-        assert preflight.gpus(self.wanted(**tolerates), tainted, [])[0].result == OK
-        assert preflight.gpus(self.wanted(**tolerates, nodeSelector={"pool": "gpu"}), tainted, [])[0].result == OK
-        assert preflight.gpus(self.wanted(**tolerates, nodeSelector={"pool": "cpu"}), tainted, [])[0].result == PROBLEM
+        assert gpus.check_gpus(self.wanted(**tolerates), tainted, [])[0].result == OK
+        assert gpus.check_gpus(self.wanted(**tolerates, nodeSelector={"pool": "gpu"}), tainted, [])[0].result == OK
+        assert gpus.check_gpus(self.wanted(**tolerates, nodeSelector={"pool": "cpu"}), tainted, [])[0].result == ERROR
 
-    def test_what_may_not_be_looked_at_is_unknown(self) -> None:
-        assert preflight.gpus(self.wanted(), None, None)[0].result == UNKNOWN
-        assert preflight.gpus(self.wanted(), [node("a", 4)], None)[0].result == UNKNOWN
+    def test_without_permission_for_nodes_or_pods_the_result_is_unknown(self) -> None:
+        assert gpus.check_gpus(self.wanted(), None, None)[0].result == UNKNOWN
+        assert gpus.check_gpus(self.wanted(), [node("a", 4)], None)[0].result == UNKNOWN
 
     @given(st.lists(st.integers(0, 8), max_size=6), st.integers(1, 8), st.integers(1, 12))
     def test_equal_pods_fit_as_often_as_they_fit_into_the_nodes(self, sizes: list[int], each: int, count: int) -> None:
         nodes = [node(f"n{number}", size) for number, size in enumerate(sizes)]
-        (check,) = preflight.gpus(self.wanted(each, count), nodes, [])
+        (check,) = gpus.check_gpus(self.wanted(each, count), nodes, [])
         assert (check.result == OK) is (sum(size // each for size in sizes) >= count)
 
 
@@ -245,9 +246,9 @@ class TestReferences:
     def of(self, values: dict[str, Any]) -> set[tuple[str, str]]:
         rendered = render(merged(PROGRAM, values), release="digits")
         pods = [one["spec"]["template"] for one in rendered.objects if one["kind"] in ("StatefulSet", "Job")]
-        return set(preflight.references(pods, rendered.objects))
+        return set(references.external_references(pods, rendered.objects))
 
-    def test_what_the_release_makes_itself_is_not_looked_for(self) -> None:
+    def test_what_the_release_contains_is_not_looked_for(self) -> None:
         assert self.of({}) == set()
 
     def test_everything_that_values_can_name(self) -> None:
@@ -277,15 +278,15 @@ class TestReferences:
         }
 
     def test_each_kind_can_be_looked_up(self) -> None:
-        results = [preflight.reference("Secret", "pull", there).result for there in (True, False, None)]
-        assert results == [OK, PROBLEM, UNKNOWN]
+        results = [references.check_reference("Secret", "pull", there).result for there in (True, False, None)]
+        assert results == [OK, ERROR, UNKNOWN]
 
 
-def test_the_table_has_the_fix_below_what_was_found() -> None:
-    found = [Check("Helm", OK, "v4.3"), Check("quota", PROBLEM, "q: pods needed 5, used 0, limit 4", "ask for less")]
+def test_the_table_has_the_fix_below_the_message() -> None:
+    found = [Check("Helm", OK, "v4.3"), Check("quota", ERROR, "q: pods needed 5, used 0, limit 4", "ask for less")]
     assert table(found, 80) == [
-        "CHECK  RESULT   FOUND",
-        "Helm   ok       v4.3",
-        "quota  problem  q: pods needed 5, used 0, limit 4",
-        "                → ask for less",
+        "CHECK  RESULT  MESSAGE",
+        "Helm   ok      v4.3",
+        "quota  error   q: pods needed 5, used 0, limit 4",
+        "               → ask for less",
     ]

@@ -1,0 +1,37 @@
+{{/* Environment of the training container. Each template takes (dict "root" $ "role" role "settings" settings). */}}
+
+{{/* Variables that the chart sets unless the user's env has the name, as YAML. */}}
+{{- define "tensorflow-job.defaultEnv" -}}
+HOME: {{ include "tensorflow-job.statePath" . }}/home
+TMPDIR: {{ include "tensorflow-job.statePath" . }}/tmp
+{{- if not .settings.gpus }}
+# On a task without GPUs nothing must find, and occupy, those of its node.
+CUDA_VISIBLE_DEVICES: "-1"
+NVIDIA_VISIBLE_DEVICES: void
+{{- end }}
+{{- end -}}
+
+{{/* The list of variables. Those of the chart come first, so that $(NAME) in the user's can refer to them. */}}
+{{- define "tensorflow-job.env" -}}
+{{- $entries := list -}}
+{{- range $name, $value := include "tensorflow-job.defaultEnv" . | fromYaml -}}
+{{-   if not (hasKey $.settings.env $name) -}}
+{{-     $entries = append $entries (dict "name" $name "value" $value) -}}
+{{-   end -}}
+{{- end -}}
+{{- range $volume := include "tensorflow-job.data" .root | fromJson -}}
+{{-   if $volume.env -}}
+{{-     $entries = append $entries (dict "name" $volume.env "value" $volume.mountPath) -}}
+{{-   end -}}
+{{- end -}}
+{{- range $name, $value := .settings.env -}}
+{{-   if kindIs "map" $value -}}
+{{-     $entries = append $entries (dict "name" $name "valueFrom" $value.valueFrom) -}}
+{{-   else if kindIs "string" $value -}}
+{{-     $entries = append $entries (dict "name" $name "value" $value) -}}
+{{-   else -}}
+{{-     $entries = append $entries (dict "name" $name "value" (toJson $value)) -}}
+{{-   end -}}
+{{- end -}}
+{{- toYaml $entries -}}
+{{- end -}}

@@ -1,0 +1,85 @@
+{{/* Volumes of the training pod. Each template takes (dict "root" $ "role" role "settings" settings). */}}
+
+{{/* The mounts of the training container. */}}
+{{- define "tensorflow-job.volumeMounts" -}}
+{{ include "tensorflow-job.codeMount" "task" }}
+{{ include "tensorflow-job.configMount" . }}
+- name: state
+  mountPath: {{ include "tensorflow-job.statePath" . }}
+{{- if include "tensorflow-job.programName" .root }}
+- name: program
+  mountPath: /app
+  readOnly: true
+{{- end }}
+{{- if .root.Values.checkpoint.enabled }}
+- name: checkpoints
+  mountPath: {{ .root.Values.checkpoint.mountPath | quote }}
+{{- end }}
+{{- range $name, $volume := include "tensorflow-job.data" .root | fromJson }}
+- name: {{ printf "data-%s" $name | quote }}
+  mountPath: {{ $volume.mountPath | quote }}
+  readOnly: {{ ternary $volume.readOnly true (hasKey $volume "readOnly") }}
+  {{- with $volume.subPath }}
+  subPath: {{ . | quote }}
+  {{- end }}
+{{- end }}
+{{- if .settings.shmSize }}
+- name: shm
+  mountPath: /dev/shm
+{{- end }}
+{{- with .settings.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The volumes of the pod. */}}
+{{- define "tensorflow-job.volumes" -}}
+# Whole ConfigMaps, without a list of files: a running pod follows a chart upgrade that adds one.
+- name: task
+  configMap:
+    name: {{ include "tensorflow-job.taskCodeName" .root | quote }}
+- name: config
+  projected:
+    sources:
+      - configMap:
+          name: {{ include "tensorflow-job.jobConfigName" .root | quote }}
+      - configMap:
+          name: {{ include "tensorflow-job.statusName" .root | quote }}
+          optional: true
+          items:
+            - key: status.json
+              path: status.json
+- name: state
+  emptyDir: {}
+{{- with include "tensorflow-job.programName" .root }}
+- name: program
+  configMap:
+    name: {{ . | quote }}
+    defaultMode: 0555
+{{- end }}
+{{- with include "tensorflow-job.claimName" .root }}
+- name: checkpoints
+  persistentVolumeClaim:
+    claimName: {{ . | quote }}
+{{- end }}
+{{- range $name, $volume := include "tensorflow-job.data" .root | fromJson }}
+- name: {{ printf "data-%s" $name | quote }}
+  {{- if $volume.existingClaim }}
+  persistentVolumeClaim:
+    claimName: {{ $volume.existingClaim | quote }}
+  {{- else }}
+  {{- with $volume.volume }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- end }}
+{{- end }}
+{{- with .settings.shmSize }}
+- name: shm
+  emptyDir:
+    medium: Memory
+    sizeLimit: {{ . | quote }}
+{{- end }}
+{{- with .settings.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

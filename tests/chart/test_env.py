@@ -1,0 +1,93 @@
+"""The environment of the training container."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hypothesis
+import hypothesis.strategies as st
+
+from .helm import PROGRAM, Values, merged, render
+
+STATE = "/tensorflow-job-state"
+SOME = hypothesis.settings(max_examples=50, deadline=None)
+PRINTABLE = st.text(
+    st.sampled_from("\t\n\r ") | st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff\ufffe\uffff")
+)
+
+
+def env_of(values: Values, role: str = "worker") -> dict[str, Any]:
+    """Name -> text, or valueFrom, in the container of a role."""
+    entries = render(merged(PROGRAM, values)).container_of(role)["env"]
+    assert len({entry["name"] for entry in entries}) == len(entries)
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in entries}
+
+
+def test_env_values_become_text() -> None:
+    env = env_of(
+        {
+            "env": {
+                "TEXT": "1e3",
+                "EMPTY": "",
+                "INT": 1000000,
+                "BIG": 9007199254740991,
+                "NEG": -3,
+                "YES": True,
+                "NO": False,
+            }
+        }
+    )
+    expected = {
+        "TEXT": "1e3",
+        "EMPTY": "",
+        "INT": "1000000",
+        "BIG": "9007199254740991",
+        "NEG": "-3",
+        "YES": "true",
+        "NO": "false",
+    }
+    assert {name: env[name] for name in expected} == expected
+
+
+@SOME
+@hypothesis.given(PRINTABLE)
+def test_any_printable_text_survives_in_env(text: str) -> None:
+    assert env_of({"env": {"TEXT": text}})["TEXT"] == text
+
+
+def test_env_takes_values_from_elsewhere() -> None:
+    source = {"secretKeyRef": {"name": "tracker", "key": "token"}}
+    assert env_of({"env": {"TOKEN": {"valueFrom": source}}})["TOKEN"] == source
+
+
+def test_a_role_overrides_env_by_name_and_null_removes_a_name() -> None:
+    values: Values = {"env": {"A": "1", "B": "2", "C": "3"}, "worker": {"env": {"B": None, "C": "three", "D": "4"}}}
+    env = env_of(values)
+    assert {name: env.get(name) for name in "ABCD"} == {"A": "1", "B": None, "C": "three", "D": "4"}
+    assert env_of(values, "ps").keys() >= {"A", "B", "C"}
+
+
+def test_writable_folders_and_hidden_gpus_by_default() -> None:
+    env = {
+        "HOME": f"{STATE}/home",
+        "TMPDIR": f"{STATE}/tmp",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "NVIDIA_VISIBLE_DEVICES": "void",
+    }
+    assert env_of({}) == env
+
+
+def test_the_users_env_comes_before_the_charts() -> None:
+    assert env_of({"env": {"HOME": "/root"}, "worker": {"env": {"CUDA_VISIBLE_DEVICES": "0"}}}) == {
+        "HOME": "/root",
+        "TMPDIR": f"{STATE}/tmp",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "NVIDIA_VISIBLE_DEVICES": "void",
+    }
+
+
+def test_the_charts_variables_come_first_so_that_others_can_refer_to_them() -> None:
+    data = {"digits": {"mountPath": "/data", "existingClaim": "c", "env": "DATA"}}
+    entries = render(merged(PROGRAM, {"data": data, "env": {"A": "$(DATA)/a"}})).container_of("chief")["env"]
+    names = [entry["name"] for entry in entries]
+    assert names.index("DATA") < names.index("A")

@@ -1,0 +1,159 @@
+"""`tfconfig wait` ends as the job does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from tests.unit.lifecycle.fake import NAMESPACE
+from tests.unit.tool.cluster.documents import CONTROLLER, RUN
+from tests.unit.tool.cluster.kube import JOB, LOG, LOST, PATIENCE, RUNS, WON, Kube, Program
+from tfconfig.cli import main
+from tfconfig.cluster import job_wait, job_watch, jobs
+from tfconfig.cluster.kubectl import Kubectl
+from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED, SUSPENDED
+
+Start = Callable[..., Program]
+WON_LINE = "digits: Succeeded after 60 s (Completed): worker-0 exited 0\n"
+LOST_LINE = (
+    "digits: Failed after 60 s (TaskFailed): worker-0 exited 3; restart.policy Never does not restart it\n"
+    "decided by worker-0, exited 3: the program failed; see its log\n"
+    "last lines of worker-0:\n  Traceback\n  ValueError: bad shape\n"
+)
+
+
+def test_it_waits_for_the_end_and_exits_0_after_success(kube: Kube, start: Start) -> None:
+    wait = start("wait", "digits")
+    wait.until(lambda: "digits: Pending (LifecycleStarting)" in wait.err)
+    kube.write(RUNS)
+    wait.until(lambda: "digits: Running: all 2 tasks run or are done\n" in wait.err)
+    assert wait.out == ""
+    kube.write(WON)
+    assert wait.ends() == 0
+    assert wait.out == WON_LINE
+
+
+def test_after_a_failure_it_exits_1_and_prints_why(kube: Kube, start: Start) -> None:
+    kube.write(RUNS)
+    wait = start("wait", "digits")
+    wait.until(lambda: "Running" in wait.err)
+    kube.say("lifecycle", *LOG.splitlines())
+    kube.write(LOST)
+    assert wait.ends() == 1
+    assert wait.out == LOST_LINE
+
+
+def test_a_job_that_has_ended_before_is_not_waited_for(kube: Kube, start: Start) -> None:
+    kube.write(WON)
+    wait = start("wait", "digits")
+    assert (wait.ends(), wait.out, wait.err) == (0, WON_LINE, "")
+
+
+def test_the_end_of_the_run_before_is_not_the_end_of_this_one(kube: Kube, start: Start) -> None:
+    kube.write(replace(WON, run_id="before"))
+    wait = start("wait", "digits")
+    wait.until(lambda: f"digits: Pending (NewRun): the lifecycle has not started run {RUN} yet" in wait.err)
+    kube.say("lifecycle", *LOG.splitlines())
+    kube.write(LOST, message="as this run ended")
+    assert wait.ends() == 1
+    assert "as this run ended" in wait.out
+
+
+def test_it_exits_3_when_it_timed_out(kube: Kube, start: Start) -> None:
+    kube.write(replace(RUNS, phase=SUSPENDED, reason="Suspended", message="suspended; nothing is held"))
+    wait = start("wait", "digits", "--timeout", "1s")
+    assert (wait.ends(), wait.out) == (3, "")
+    lines = wait.err.splitlines()
+    assert lines[0].endswith("suspended; nothing is held; waiting until it is resumed")
+    assert lines[-1].endswith("timed out after 1 s")
+
+
+def test_it_exits_2_when_the_job_is_uninstalled(kube: Kube, start: Start) -> None:
+    kube.write(RUNS)
+    wait = start("wait", "digits")
+    wait.until(lambda: "Running" in wait.err)
+    kube.uninstall()
+    assert wait.ends() == 2
+    assert wait.err.splitlines()[-1] == "Error: job digits does not exist any more: it was uninstalled"
+
+
+def test_it_outlives_a_cluster_that_does_not_answer_and_says_so_meanwhile(kube: Kube, start: Start) -> None:
+    kube.write(RUNS)
+    wait = start("wait", "digits")
+    wait.until(lambda: "Running" in wait.err)
+    with kube.outage():
+        wait.until(lambda: "the cluster does not answer" in wait.err)
+        kube.write(WON)
+    assert wait.ends() == 0
+    assert wait.out == WON_LINE
+
+
+def test_ctrl_c_exits_130_which_is_no_outcome_of_a_job(kube: Kube, start: Start) -> None:
+    kube.write(RUNS)
+    wait = start("wait", "digits")
+    wait.until(lambda: "Running" in wait.err)
+    wait.interrupt()
+    assert wait.ends() == 130
+
+
+@pytest.mark.parametrize("verb", ["get", "list", "watch"])
+def test_without_permission_it_exits_2_but_does_without_watching(kube: Kube, start: Start, verb: str) -> None:
+    kube.write(WON)
+    kube.forbid(f"{verb} configmaps")
+    assert start("wait", "digits").ends() == (0 if verb == "watch" else 2)
+
+
+FAILED_JOB = {
+    "status": {
+        "conditions": [
+            {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too many"},
+        ]
+    }
+}
+
+
+def test_after_the_lifecycle_job_has_failed_its_last_status_may_still_come(
+    kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_wait, "ABANDONED_SECONDS", PATIENCE)
+    kube.write(RUNS)
+    kube.change("jobs", CONTROLLER, FAILED_JOB)
+    lines = []
+
+    def report(line: str) -> None:
+        lines.append(line)
+        kube.write(WON)
+
+    with job_watch.watch(Kubectl(NAMESPACE), JOB) as job:
+        view = job_wait.wait_until_over(job, None, report)
+    assert view
+    assert view.phase == SUCCEEDED
+    assert len(lines) == 1
+    assert "has failed (BackoffLimitExceeded): too many" in lines[0]
+
+
+def test_a_job_whose_lifecycle_has_failed_is_given_up_with_1(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_wait, "ABANDONED_SECONDS", 0.0)
+    kube.write(RUNS)
+    kube.change("jobs", CONTROLLER, FAILED_JOB)
+    result = CliRunner().invoke(main, ["wait", "digits"])
+    line = (
+        "digits: Running: all 2 tasks run or are done; "
+        f"lifecycle: Job {CONTROLLER} has failed (BackoffLimitExceeded): too many\n"
+    )
+    assert (result.exit_code, result.stdout) == (1, line)
+
+
+def test_the_last_lines_are_waited_for_until_the_lifecycles_log_has_them(
+    kube: Kube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube.write(LOST)
+    monkeypatch.setattr(job_wait, "LOG_SECONDS", PATIENCE)
+    logs = iter(["", "lifecycle of job digits\n", f"lifecycle of job digits\n{LOG}"])
+    monkeypatch.setattr(jobs, "lifecycle_log", lambda *_: next(logs))
+    with job_watch.watch(Kubectl(NAMESPACE), JOB) as job:
+        lines = list(job_wait.failure_lines(job, job.view()))
+    assert lines == LOST_LINE.splitlines()[1:]

@@ -1,0 +1,66 @@
+"""Whether a job's lifecycle, the Kubernetes Job that watches over it, runs; and if not, why."""
+
+from __future__ import annotations
+
+from tfconfig.cluster.exit_codes import describe
+from tfconfig.cluster.job_objects import LIFECYCLE, JobObjects, component
+from tfconfig.cluster.kubectl import Object
+from tfconfig.tensorflow_job.lifecycle.pod_status import UNINFORMATIVE
+from tfconfig.tensorflow_job.lifecycle.state import Exit
+
+
+def lifecycle_message(objects: JobObjects) -> str:
+    """Why the lifecycle does not run; empty while it does."""
+    name = objects.lifecycle_job
+    if not any(job["metadata"]["name"] == name for job in objects.lifecycle_jobs or ()):
+        return f"Job {name} does not exist; create it again with helm upgrade"
+    failed = _failed(objects)
+    if failed:
+        return f"Job {name} has failed ({failed.get('reason')}): {failed.get('message', '')}"
+    pods = [
+        pod
+        for pod in component(objects.pods, LIFECYCLE)
+        if pod["metadata"]["labels"].get("batch.kubernetes.io/job-name") == name
+    ]
+    if not pods:
+        return f"Job {name} has no pod yet; see why: kubectl describe job/{name}"
+    return _pod_message(pods[-1])
+
+
+def lifecycle_failed(objects: JobObjects) -> bool:
+    """Whether the lifecycle's Job has failed, so that nothing writes the status any more."""
+    return bool(_failed(objects))
+
+
+def _failed(objects: JobObjects) -> Object:
+    """The condition Failed of the lifecycle's Job."""
+    conditions = [
+        condition
+        for job in objects.lifecycle_jobs or ()
+        if job["metadata"]["name"] == objects.lifecycle_job
+        for condition in job.get("status", {}).get("conditions") or ()
+    ]
+    return _true(conditions, "Failed")
+
+
+def _true(conditions: list[Object], kind: str) -> Object:
+    matches = (one for one in conditions if one.get("type") == kind and one.get("status") == "True")
+    return next(matches, {})
+
+
+def _pod_message(pod: Object) -> str:
+    status = pod.get("status", {})
+    state: Object = next((one.get("state", {}) for one in status.get("containerStatuses") or ()), {})
+    if "running" in state:
+        return ""
+    conditions = status.get("conditions") or ()
+    scheduled: Object = next((one for one in conditions if one.get("type") == "PodScheduled"), {})
+    if scheduled.get("status") == "False":
+        return f"its pod is waiting: {scheduled.get('reason', '')}: {scheduled.get('message', '')}"
+    waiting = state.get("waiting", {})
+    if waiting.get("reason", "") not in UNINFORMATIVE:
+        return f"its pod is waiting: {waiting['reason']}: {waiting.get('message', '')}"
+    if "terminated" in state:
+        ended = state["terminated"]
+        return f"its pod ended: {describe(Exit(ended['exitCode'], ended.get('reason', '')))}"
+    return "its pod is starting"

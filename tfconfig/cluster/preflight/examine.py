@@ -1,0 +1,162 @@
+"""Ask a cluster what the checks need, with the user's own permissions, several requests at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tfconfig.cluster.errors import ClusterError, ForbiddenError, NotFoundError
+from tfconfig.cluster.job_objects import COMPONENT_LABEL
+from tfconfig.cluster.kubectl import Kubectl, Object, parse_objects
+from tfconfig.cluster.preflight import admission, gpus, permissions, quota, references, storage
+from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check
+from tfconfig.tensorflow_job.task.names import set_name, status_name
+
+PARALLEL_REQUESTS = 8
+
+
+class Examination:
+    """The checks of one release, whose objects are those of `helm template`, against the namespace of `kubectl`."""
+
+    def __init__(self, kubectl: Kubectl, job: str, objects: Sequence[Object], installer_verbs: Sequence[str]) -> None:
+        self._kubectl, self._job, self._objects, self._verbs = kubectl, job, objects, installer_verbs
+        self._owners = [item for item in objects if item["kind"] in ("StatefulSet", "Deployment", "Job")]
+        for item in objects:
+            item["metadata"].setdefault("namespace", kubectl.namespace)
+
+    def run(self) -> list[Check]:
+        """All checks; only that of the namespace where it does not exist. Raises ClusterError."""
+        namespace = self._namespace()
+        if namespace.result == ERROR:
+            return [namespace]
+        claims = [item for item in self._objects if item["kind"] == "PersistentVolumeClaim"]
+        pods = [_pod(owner, self._kubectl.namespace) for owner in self._owners]
+        names = references.external_references(pods, self._objects)
+        with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
+            installed = pool.submit(self._installed)
+            allowed = pool.submit(self._permissions)
+            accepted = pool.submit(self._dry_run)
+            tried = pool.map(self._try_pod, self._owners)
+            claimed = pool.map(self._claim, claims)
+            referenced = pool.map(self._reference, names)
+            pod_counts, pod_checks = [], []
+            for owner, (pod, checks) in zip(self._owners, tried, strict=True):
+                pod_counts.append((pod, self._replicas().get(owner["metadata"]["name"], 1)))
+                pod_checks += checks
+            quotas = pool.submit(self._list, "resourcequotas")
+            nodes, running = None, None
+            if gpus.requested(pod_counts):
+                pending = [pool.submit(self._list, resource, True) for resource in ("nodes", "pods")]
+                nodes, running = (future.result() for future in pending)
+            return [
+                namespace,
+                *installed.result(),
+                *allowed.result(),
+                *accepted.result(),
+                *admission.merge_equal(pod_checks),
+                *quota.check_quotas(quotas.result(), quota.needs(pod_counts, claims)),
+                *gpus.check_gpus(pod_counts, nodes, running),
+                *claimed,
+                *referenced,
+            ]
+
+    # --- requests: None where the user has no permission ---
+
+    def _get(self, path: str) -> Object | None:
+        """An object; empty where it does not exist."""
+        try:
+            return self._kubectl.get(path)
+        except NotFoundError:
+            return {}
+        except ForbiddenError:
+            return None
+
+    def _list(self, resource: str, all_namespaces: bool = False) -> list[Object] | None:
+        try:
+            return self._kubectl.items(resource, all_namespaces)
+        except ForbiddenError:
+            return None
+
+    # --- checks ---
+
+    def _namespace(self) -> Check:
+        name = self._kubectl.namespace
+        found = self._get(f"/api/v1/namespaces/{name}")
+        if found is None:
+            return Check("namespace", UNKNOWN, f"{name}; no permission to get it")
+        if found:
+            return Check("namespace", OK, name)
+        fix = f"create it: kubectl create namespace {name}; or choose another one with -n"
+        return Check("namespace", ERROR, f"namespace {name} does not exist", fix)
+
+    def _installed(self) -> list[Check]:
+        if not self._get(self._kubectl.path("configmaps", status_name(self._job))):
+            return []
+        message = f"{self._job} is installed: this would be an upgrade; what it uses now counts as used below"
+        return [Check("release", WARNING, message, f"see tfconfig status {self._job}")]
+
+    def _permissions(self) -> list[Check]:
+        """Reviews are created like other objects, all in one request, and answered at once."""
+        install, view = permissions.to_install(self._objects, self._verbs), permissions.to_view()
+        needed = list(dict.fromkeys([*install, *view]))
+        reviews = [permissions.review(permission, self._kubectl.namespace) for permission in needed]
+        result = self._kubectl.send(["create", "-o", "json"], reviews)
+        if result.returncode != 0:
+            message = f"the cluster does not answer access reviews: {result.stderr.strip()}"
+            return [Check("permissions", UNKNOWN, message)]
+        answers = [bool(item["status"]["allowed"]) for item in parse_objects(result.stdout)]
+        allowed = dict(zip(needed, answers, strict=True))
+        return [permissions.check_install(allowed, install), permissions.check_view(allowed, view)]
+
+    def _dry_run(self) -> list[Check]:
+        result = self._kubectl.send(["apply", "--dry-run=server", "-o", "name"], self._objects)
+        stderr = result.stderr if result.returncode else ""
+        accepted = f"all {len(self._objects)} accepted"
+        return admission.dry_run("objects", stderr, accepted, "create or get all of them")
+
+    def _try_pod(self, owner: Object) -> tuple[Object, list[Check]]:
+        """A dry run of an owner's pod, and the pod, with the cluster's defaults where it is accepted.
+
+        A StatefulSet is accepted whatever its pods are; Pod Security and quota reject those later, in Events alone.
+        """
+        own_accounts = {item["metadata"]["name"] for item in self._objects if item["kind"] == "ServiceAccount"}
+        pod = _pod(owner, self._kubectl.namespace)
+        if pod["spec"].get("serviceAccountName") in own_accounts:
+            del pod["spec"]["serviceAccountName"]  # it does not exist yet
+        result = self._kubectl.send(["create", "--dry-run=server", "-o", "json"], [pod])
+        labels = pod["metadata"].get("labels", {})
+        name = labels.get("tensorflow-job/role") or labels.get(COMPONENT_LABEL) or owner["metadata"]["name"]
+        if result.returncode == 0:
+            (pod,) = parse_objects(result.stdout)
+        return pod, admission.dry_run(name, result.stderr if result.returncode else "", "accepted", "create pods")
+
+    def _claim(self, claim: Object) -> Check:
+        existing = self._get(self._kubectl.path("persistentvolumeclaims", claim["metadata"]["name"]))
+        return storage.check_claim(claim, self._list("storageclasses", True), existing or None)
+
+    def _reference(self, reference: references.Reference) -> Check:
+        kind, name = reference
+        try:
+            found = self._get(self._kubectl.path(permissions.RESOURCES[kind][1], name))
+        except ClusterError as error:
+            return Check(f"{kind} {name}", UNKNOWN, error.message)
+        return references.check_reference(kind, name, None if found is None else bool(found))
+
+    def _replicas(self) -> dict[str, int]:
+        """StatefulSet -> its number of pods. The chart leaves that to the lifecycle: it is in job.json."""
+        counts: dict[str, int] = {}
+        for item in self._objects:
+            text = (item.get("data") or {}).get("job.json") if item["kind"] == "ConfigMap" else None
+            if text:
+                spec = json.loads(text)
+                counts.update({set_name(spec["name"], role): count for role, count in spec["replicas"].items()})
+        return counts
+
+
+def _pod(owner: Object, namespace: str) -> Object:
+    """The pod that a StatefulSet, Deployment or Job would create."""
+    template = owner["spec"]["template"]
+    generated = {"generateName": f"{owner['metadata']['name']}-", "namespace": namespace}
+    metadata = {**template["metadata"], **generated}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": dict(template["spec"])}

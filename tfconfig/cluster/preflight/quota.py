@@ -1,0 +1,68 @@
+"""Whether the whole job fits into the ResourceQuotas of the namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, Object, PodCounts
+from tfconfig.cluster.resources import Amounts, pod_amounts
+from tfconfig.values.quantity import Quantity, parse
+
+
+def needs(pods: PodCounts, claims: Iterable[Object]) -> Amounts:
+    """What all pods and claims count for, under the names that quotas use."""
+    total: dict[str, Quantity] = {}
+
+    def add(name: str, amount: Quantity) -> None:
+        total[name] = total.get(name, Quantity()) + amount
+
+    for pod, count in pods:
+        spec = pod["spec"]
+        for kind in ("requests", "limits"):
+            amounts = pod_amounts(spec["containers"], spec.get("initContainers") or [], kind)
+            for name, amount in amounts.items():
+                add(f"{kind}.{name}", amount * count)
+                if kind == "requests" and name in ("cpu", "memory"):
+                    add(name, amount * count)
+        for name in ("pods", "count/pods"):
+            add(name, parse(count))
+    for claim in claims:
+        for name in ("persistentvolumeclaims", "count/persistentvolumeclaims"):
+            add(name, parse(1))
+        add("requests.storage", parse(claim["spec"]["resources"]["requests"]["storage"]))
+    return total
+
+
+def check_quotas(quotas: Sequence[Object] | None, needed: Amounts) -> list[Check]:
+    """`quotas` None: no permission to list them. Those with scopes are not evaluated here."""
+    if quotas is None:
+        return [Check("quota", UNKNOWN, "no permission to list resource quotas", "see the result of the dry run")]
+    checks = []
+    for quota in quotas:
+        name, spec = quota["metadata"]["name"], quota.get("spec", {})
+        if spec.get("scopes") or spec.get("scopeSelector"):
+            checks.append(Check("quota", UNKNOWN, f"{name} applies to some pods only; not evaluated"))
+        else:
+            checks += _exceeded(name, quota, needed)
+    if checks:
+        return checks
+    names = ", ".join(quota["metadata"]["name"] for quota in quotas)
+    return [Check("quota", OK, f"the job fits into {names}" if names else "none")]
+
+
+def _exceeded(name: str, quota: Object, needed: Amounts) -> list[Check]:
+    checks = []
+    used = quota.get("status", {}).get("used") or {}
+    for resource, hard in (quota.get("spec", {}).get("hard") or {}).items():
+        if resource not in needed:
+            continue
+        amount, limit, taken = needed[resource], parse(hard), parse(used.get(resource, 0))
+        if (taken + amount).nanos <= limit.nanos:
+            continue
+        message = f"{name}: {resource} needed {amount}, used {taken}, limit {limit}"
+        if amount.nanos <= limit.nanos:
+            fix = "wait until other jobs have ended, or have the quota raised"
+            checks.append(Check("quota", WARNING, message, fix))
+        else:
+            checks.append(Check("quota", ERROR, message, "request less, or have the quota raised"))
+    return checks

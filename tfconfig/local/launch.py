@@ -1,0 +1,49 @@
+"""How the tasks of a role start on this machine: Python, environment, grace period."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfconfig.local.errors import CannotRunError
+from tfconfig.values import role_settings
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The Python that runs the in-pod code, the environment, and the grace period in seconds."""
+
+    python: list[str]
+    environ: Mapping[str, str]
+    grace: float
+
+
+def launch(data: Mapping[str, Any], role: str, python: str | None, folders: Mapping[str, str]) -> Launch:
+    """For a role of these values; `python` replaces that of the values, `folders` is that of data_folders().
+
+    Raises CannotRunError.
+    """
+    made, missing = role_settings.environment(data, role, os.environ, folders)
+    if missing:
+        raise CannotRunError(
+            f"{role}: env {', '.join(missing)} comes from a Secret or another source in the cluster; "
+            "set these variables in this shell"
+        )
+    # What the caller's own shell has under the names made for each task is about something else.
+    environ = {key: value for key, value in os.environ.items() if key not in role_settings.MADE_VARIABLES}
+    if not (data[role].get("gpus") or 0):
+        environ.pop("CUDA_VISIBLE_DEVICES", None)
+    command = [python] if python else list(role_settings.setting(data, role, "python"))
+    found = shutil.which(command[0])
+    if not found:
+        raise CannotRunError(f"{command[0]}: no such Python on PATH; name the one that has TensorFlow with --python")
+    executable = Path(found).absolute()
+    if python:
+        # So that `python3` in program.command is this one as well.
+        environ["PATH"] = f"{executable.parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
+    grace = float(role_settings.setting(data, role, "terminationGracePeriodSeconds"))
+    return Launch([str(executable), *command[1:], "-S"], {**environ, **made}, grace)

@@ -1,0 +1,88 @@
+"""What a pod is here: a folder, and a process that is started again when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfconfig.local.launch import Launch
+from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod
+from tfconfig.tensorflow_job.task import progress
+from tfconfig.tensorflow_job.task.job_spec import Task
+
+PROGRAM = Path(progress.__file__).parent
+
+
+@dataclass
+class LocalPod:
+    """One task's pod; times in seconds since the epoch."""
+
+    task: Task
+    uid: str
+    folder: Path
+    created: float = field(default_factory=time.time)
+    restarts: int = 0
+    process: asyncio.subprocess.Process | None = None
+    last_exit: Exit | None = None
+    backoff: float = 0.0  # seconds before the next start
+    deleted: float | None = None  # when it has to be gone
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def message_file(self) -> Path:
+        """The termination message."""
+        return self.folder / "message"
+
+    @property
+    def progress_file(self) -> Path:
+        """What the program reports of its progress."""
+        return self.folder / progress.FILE
+
+    def observed(self, run_id: str) -> Pod:
+        """As the lifecycle sees it."""
+        waits = self.process is None
+        return Pod(
+            task=self.task,
+            uid=self.uid,
+            run_id=run_id,
+            created=self.created,
+            status="Waiting" if waits else "Running",
+            reason="CrashLoopBackOff" if waits and self.backoff else "",
+            restarts=self.restarts,
+            last=self.last_exit,
+            backoff=self.backoff if waits else 0.0,
+            deleted=self.deleted,
+        )
+
+    def command(self, launch: Launch, run_id: str, config: Path) -> list[str]:
+        """The command line of its process; `config` is the folder with job.json and status.json."""
+        options = {
+            "role": self.task.role,
+            "index": self.task.index,
+            "run-id": run_id,
+            "grace": f"{launch.grace:g}",
+            "config": config,
+            "state": self.folder,
+            "message": self.message_file,
+            "parent": os.getpid(),
+        }
+        return [*launch.python, str(PROGRAM), "run", *(f"--{key}={value}" for key, value in options.items())]
+
+    def signal(self, number: int) -> None:
+        """Signal its process, if it runs."""
+        if self.process and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(number)
+
+    def ended(self, code: int, backoff: float) -> None:
+        """Its process has exited, and is started again after `backoff` seconds."""
+        try:
+            message = self.message_file.read_text(errors="replace").strip()
+        except FileNotFoundError:
+            message = ""
+        self.last_exit = Exit(code, "Completed" if code == 0 else "Error", message, time.time())
+        self.process, self.restarts, self.backoff = None, self.restarts + 1, backoff
