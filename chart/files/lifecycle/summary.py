@@ -45,7 +45,7 @@ def read_log_tail(client: Client, job: JobSpec, state: State, pods: Mapping[Task
         restarted = now is not None and now.restarts > container
         text = client.log_tail(deciding_pod, CONTAINER, LOG_LINES, previous=restarted)
         if not restarted and text.startswith(f"tensorflow-job: {name(deciding.task)} is done: "):
-            # The kubelet has started it again, to park (task.py), and not told the API yet.
+            # The kubelet has started it again, to park (task.py), and the API does not show it yet.
             text = client.log_tail(deciding_pod, CONTAINER, LOG_LINES, previous=True)
         return text
     except ApiError as error:
