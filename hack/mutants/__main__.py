@@ -36,17 +36,25 @@ CPU_SECONDS = 120  # a change that makes a loop endless counts as noticed
 # The warning is about large packages that are imported already.
 OPTIONS = ["-xq", "-pno:cacheprovider", "-mnot cluster and not examples", "-Wignore::pytest.PytestAssertRewriteWarning"]
 
+_STATE_MACHINE = [
+    f"tests/unit/lifecycle/test_{part}.py"
+    for part in ("exits", "waves", "stalls", "deadlines", "endings", "freeing", "decide", "decide_simulated")
+]
 # Sources, and the tests that belong to them, the quick ones first: what runs inside pytest, without a cluster.
 PARTS: dict[str, Sequence[str]] = {
     "tfconfig/values/*.py": ["tests/unit/tool/values", "tests/unit/tool/checking/rules"],
     "tfconfig/checking/rules/*.py": ["tests/unit/tool/checking/rules", "tests/unit/tool/checking/test_umbrella.py"],
     "chart/files/task/job_spec.py": ["tests/unit/task/test_job_spec.py", "tests/unit/tool/checking/rules"],
     "chart/files/task/progress.py": ["tests/unit/task/test_progress.py"],
-    "chart/files/lifecycle/decide*.py": ["tests/unit/lifecycle"],
-    "chart/files/lifecycle/state.py": ["tests/unit/lifecycle"],
-    "chart/files/lifecycle/status.py": ["tests/unit/lifecycle"],
-    "chart/files/lifecycle/pod_status.py": ["tests/unit/lifecycle"],
-    "chart/files/lifecycle/metrics.py": ["tests/unit/lifecycle"],
+    **{
+        f"chart/files/lifecycle/{module}.py": _STATE_MACHINE
+        for module in ("decide", "exits", "waves", "stalls", "deadlines", "endings", "freeing", "waiting", "training")
+    },
+    "chart/files/lifecycle/status.py": ["tests/unit/lifecycle/test_status.py", "tests/unit/lifecycle/test_contracts.py"],
+    "chart/files/lifecycle/timestamps.py": ["tests/unit/lifecycle/test_status.py"],
+    "chart/files/lifecycle/text.py": ["tests/unit/task/test_progress.py", *_STATE_MACHINE],
+    "chart/files/lifecycle/pod_status.py": ["tests/unit/lifecycle/test_pod_status.py"],
+    "chart/files/lifecycle/metrics.py": ["tests/unit/lifecycle/test_metrics.py"],
 }
 
 
