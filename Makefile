@@ -64,9 +64,7 @@ test-cluster: $(STAMP)dev
 
 .PHONY: coverage
 coverage: $(STAMP)dev
-	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest tests/unit tests/chart
-	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 .PHONY: docs

@@ -33,6 +33,11 @@ def test_long_line_is_cut() -> None:
     assert max(len(line) for line in shown(4, 504, 4, 505)) < 200
 
 
+def test_carets_of_a_long_span_end_with_the_line_that_is_shown() -> None:
+    line, carets = shown(4, 4, 4, 504)
+    assert len(carets) == len(line) < 200
+
+
 @pytest.mark.parametrize("line", [0, 5, 99])
 def test_place_outside_of_the_file_has_no_snippet(line: int) -> None:
     assert shown(line, 1, line, 2) == []

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfconfig.checking.reporters import FORMATS, colour_wanted, github, junit, sarif, text
+from tfconfig.checking.reporters import FORMATS, colour_wanted, github, junit, sarif, summary, text
 from tfconfig.diagnostics import ERROR, WARNING, Diagnostic, Origin, ordered
 
 SOURCES = {"jobs/a b.yaml": "worker:\n  replica: 3\nx: 1\n", "good.yaml": ""}
@@ -164,6 +164,19 @@ class TestGithub:
     @given(DIAGNOSTICS.filter(lambda diagnostics: len(diagnostics) <= 10))
     def test_a_diagnostic_is_one_line(self, diagnostics: list[Diagnostic]) -> None:
         assert len(github(diagnostics, {}).splitlines()) == len(diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("diagnostics", "jobs", "line"),
+    [
+        ([], 1, "1 job checked: no errors"),
+        ([WRONG], 1, "1 job checked: 1 error"),
+        ([WRONG, OF_SET, DOUBT], 2, "2 jobs checked: 2 errors, 1 warning"),
+        ([DOUBT, DOUBT], 2, "2 jobs checked: 2 warnings"),
+    ],
+)
+def test_summary_counts_jobs_errors_and_warnings(diagnostics: list[Diagnostic], jobs: int, line: str) -> None:
+    assert summary(diagnostics, jobs) == line
 
 
 @given(DIAGNOSTICS, st.text(max_size=40))
