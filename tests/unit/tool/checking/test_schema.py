@@ -69,6 +69,7 @@ PROGRAM = "program: {command: [python3, train.py]}\n"
             "TFC013",
             "cleanup: null, but required; set a value, or remove the key to use the default",
         ),
+        ("imagePullSecrets: [{name: null}]", 27, "TFC011", "found nothing (null); use a string, or remove the key"),
         ("imagePullSecrets: [{}]", 20, "TFC013", "imagePullSecrets[0].name: missing; add name"),
     ],
 )
