@@ -51,8 +51,9 @@ class _TaskStream:
         same_pod = self._uid == pod["metadata"]["uid"]
         if same_pod and self._container == container and "running" not in state:
             return
-        # Of a container that ended in between, the last lines may be missing.
-        gap = same_pod and container > self._container
+        # Of a container that ended in between, the last lines may be missing. Whether one did is not known for sure:
+        # after a broken connection the pod may be out of date, too. If none did, no line is later than those printed.
+        gap = same_pod and (container > self._container or bool(self._latest))
         if not same_pod:
             self._pod, self._uid, self._latest = pod["metadata"]["name"], pod["metadata"]["uid"], ""
         self._container = container

@@ -178,12 +178,14 @@ class Api(Handler):
                 self.wfile.write((line.partition(" ")[2] if bare else line).encode())
             self.wfile.flush()
             with kube.lock:
+                if kube.cuts != cuts:
+                    return
                 kept = kube.logs.get(key, [])[sent:]
                 sent += len(kept)
                 if kept:
                     continue
                 pod = kube.objects.get(("pods", name))
-                if query.get("follow") != "true" or kube.cuts != cuts or pod is None or _container(pod) != key:
+                if query.get("follow") != "true" or pod is None or _container(pod) != key:
                     return
                 kube.lock.wait(1.0)
 
