@@ -16,7 +16,7 @@ from tfconfig.tensorflow_job.lifecycle.kubernetes import Client
 from tfconfig.tensorflow_job.lifecycle.status_store import Identity
 from tfconfig.tensorflow_job.task.contracts import JobSpec
 
-from .fake import NAMESPACE, Cluster, Document
+from .fake import NAMESPACE, PATIENCE_SECONDS, Cluster, Document
 from .fake_server import Server
 
 PACE = 0.05  # of the waits of the real loop
@@ -91,7 +91,7 @@ class Controller:
         """What it printed."""
         return self._out.getvalue()
 
-    def ends(self, seconds: float = 10.0) -> int | None:
+    def ends(self, seconds: float = PATIENCE_SECONDS) -> int | None:
         """Its exit status; None when it died."""
         self._thread.join(seconds)
         assert not self._thread.is_alive(), f"still running after {seconds} s:\n{self.log}"

@@ -28,7 +28,7 @@ def test_pods_that_their_sets_deleted_before_their_turn_are_not_asked_for(instal
     controller = start(server)
     cluster.phase("Running")
     cluster.exit("j-chief-0", 0)
-    assert controller.ends(20) == 0
+    assert controller.ends() == 0
     assert pod_names(cluster) == set()
     assert 0 < len(asked) <= CONNECTIONS
 
@@ -56,17 +56,17 @@ def test_servers_are_asked_for_also_after_their_set_deleted_them(install: Instal
     controller = start(server)
     cluster.phase("Running")
     cluster.exit("j-chief-0", 0)
-    assert controller.ends(20) == 0
+    assert controller.ends() == 0
     assert {f"j-ps-{index}" for index in range(40)} <= asked
 
 
 def test_a_thousand_pods_are_deleted_once_each_with_few_writes(install: Install, start: Start) -> None:
     cluster, server = install(replicas={"chief": 1, "worker": 989, "ps": 10})
     controller = start(server)
-    cluster.until(lambda: cluster.status().get("phase") == "Running", seconds=20)
+    cluster.until(lambda: cluster.status().get("phase") == "Running")
     assert cluster.requests["LIST pods"] <= 5
     cluster.exit("j-chief-0", 0)
-    assert controller.ends(20) == 0
+    assert controller.ends() == 0
     assert pod_names(cluster) == set()
     assert 100 < len(cluster.deletes) == len(set(cluster.deletes)) <= 1000
     assert cluster.requests["LIST pods"] <= 5  # pages
@@ -79,7 +79,7 @@ def test_a_thousand_pods_are_deleted_once_each_with_few_writes(install: Install,
 def test_a_thousand_failures_are_told_in_a_few_events_and_counted_all(install: Install, start: Start) -> None:
     cluster, server = install(replicas={"chief": 1, "worker": 999})
     controller = start(server)
-    cluster.until(lambda: cluster.status().get("phase") == "Running", seconds=20)
+    cluster.until(lambda: cluster.status().get("phase") == "Running")
     with cluster.lock:
         for index in range(999):
             cluster.exit(f"j-worker-{index}", 1)
@@ -87,7 +87,7 @@ def test_a_thousand_failures_are_told_in_a_few_events_and_counted_all(install: I
     assert cluster.status()["failures"] == 1
     cluster.phase("Running")
     cluster.exit("j-chief-0", 0)
-    assert controller.ends(20) == 0
+    assert controller.ends() == 0
     assert cluster.requests["POST events"] < 100
 
 
@@ -105,7 +105,7 @@ def test_failures_that_go_on_and_on_are_told_by_at_most_one_event_a_second(insta
     told = [event for event in events if event["reason"] not in PHASES]
     assert len(told) <= 2 * (MAX_EVENTS_PER_ROUND + 1) + (time.monotonic() - began) / PACE
     cluster.exit("j-chief-0", 0)
-    assert controller.ends(20) == 0
+    assert controller.ends() == 0
     assert "more like these" in controller.log
 
 

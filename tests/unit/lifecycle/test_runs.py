@@ -118,7 +118,10 @@ def test_a_failing_job_may_have_had_the_failures_that_it_has_had(install: Instal
 def test_the_log_tells_the_story_and_ends_with_the_deciding_tasks_last_lines(install: Install, start: Start) -> None:
     cluster, server = install(restart={"backoffLimit": 1})
     cluster.scripts["j-chief-0"] = [1, 2]
+    cluster.quota = "exceeded quota"
     controller = start(server)
+    cluster.phase("Pending")
+    cluster.admit_pods()
     assert controller.ends() == 1
     log = controller.log
     assert "Normal Pending: WaitingForTasks" in log
