@@ -15,6 +15,7 @@ help:
 	@echo 'make test-examples   every example to its end, as local processes'
 	@echo 'make test-cluster    the tests on a real Kubernetes: that of KUBECONFIG, else its own (on Linux, as root)'
 	@echo 'make coverage        the unit and chart tests, and the lines that they do not reach'
+	@echo 'make mutants         break the pure parts one small change at a time, and list what no test notices; hours'
 	@echo 'make docs            the documents as a site, in build/site'
 	@echo 'make bench           what a job costs, 10 to 5,000 tasks, beside TFJob; an hour (on Linux, as root)'
 	@echo 'make cluster-up      start the cluster of the tests, to work with it; make cluster-down removes it'
@@ -66,6 +67,10 @@ test-cluster: $(STAMP)dev
 coverage: $(STAMP)dev
 	$(BIN)/coverage run -m pytest tests/unit tests/chart
 	$(BIN)/coverage report
+
+.PHONY: mutants
+mutants: $(STAMP)dev
+	$(BIN)/python -m hack.mutants
 
 .PHONY: docs
 docs: $(STAMP)dev

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from tfconfig.cluster.kubectl import Object
-from tfconfig.tensorflow_job.lifecycle.informer import CONTROLLER_ANNOTATION, RUN_ANNOTATION, STATUS_KEY
-from tfconfig.tensorflow_job.lifecycle.pod_status import CONTAINER, ROLE_LABEL, task_of
+from tfconfig.tensorflow_job.lifecycle.pod_status import task_of
 from tfconfig.tensorflow_job.task.job_spec import Task
-from tfconfig.tensorflow_job.task.names import status_name
+from tfconfig.tensorflow_job.task.names import (
+    CONTAINER,
+    CONTROLLER_ANNOTATION,
+    ROLE_LABEL,
+    RUN_ANNOTATION,
+    STATUS_KEY,
+    status_name,
+)
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec, StatusDocument

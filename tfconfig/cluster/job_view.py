@@ -11,12 +11,12 @@ from tfconfig.cluster.job_objects import RELEASE_LABEL, TRAINING, JobObjects, co
 from tfconfig.cluster.kubectl import Object
 from tfconfig.cluster.lifecycle_health import lifecycle_message
 from tfconfig.tensorflow_job.lifecycle.freeing import SILENT_SECONDS
-from tfconfig.tensorflow_job.lifecycle.informer import RUN_ANNOTATION
-from tfconfig.tensorflow_job.lifecycle.pod_status import CONTAINER, pod
+from tfconfig.tensorflow_job.lifecycle.pod_status import pod
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, SUCCEEDED, SUSPENDED, Exit, Pod
 from tfconfig.tensorflow_job.lifecycle.timestamps import parse_time
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.job_spec import Task
+from tfconfig.tensorflow_job.task.names import CONTAINER, RUN_ANNOTATION
 from tfconfig.tensorflow_job.task.ranges import parse_ranges
 
 if TYPE_CHECKING:

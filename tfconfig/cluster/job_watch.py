@@ -15,9 +15,7 @@ from tfconfig.cluster.job_objects import JobObjects
 from tfconfig.cluster.job_view import JobView, view
 from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.cluster.reflector import Reflector, Store, Wakeup
-from tfconfig.tensorflow_job.lifecycle.informer import RUN_ANNOTATION
-from tfconfig.tensorflow_job.lifecycle.pod_status import JOB_LABEL
-from tfconfig.tensorflow_job.task.names import status_name
+from tfconfig.tensorflow_job.task.names import JOB_LABEL, RUN_ANNOTATION, status_name
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec

@@ -17,8 +17,7 @@ from tfconfig.cluster.job_objects import (
     parse_job_spec,
 )
 from tfconfig.cluster.kubectl import Kubectl, Object
-from tfconfig.tensorflow_job.lifecycle.pod_status import JOB_LABEL
-from tfconfig.tensorflow_job.task.names import job_config_name, status_name
+from tfconfig.tensorflow_job.task.names import JOB_LABEL, job_config_name, status_name
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec

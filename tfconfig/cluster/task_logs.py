@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from tfconfig.cluster.errors import ClusterError, ForbiddenError
 from tfconfig.cluster.kubectl import Kubectl, Object
 from tfconfig.cluster.log_lines import LinePrinter, merged
-from tfconfig.tensorflow_job.lifecycle.pod_status import CONTAINER
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.job_spec import Task
+from tfconfig.tensorflow_job.task.names import CONTAINER
 
 PARALLEL_REQUESTS = 8
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..task.job_spec import Task, tasks
-from ..task.names import pod_name, status_name
+from ..task.names import JOB_LABEL, ROLE_LABEL, pod_name, status_name
 from .decide import decide
 from .deleter import Deleter
 from .events import EventRecorder
@@ -23,7 +23,6 @@ from .job_file import JobFile
 from .kubernetes import ApiError, Client
 from .log import Log
 from .metrics import render
-from .pod_status import JOB_LABEL, ROLE_LABEL
 from .progress_client import ProgressClient
 from .sets import StatefulSets
 from .stalls import stall_begins

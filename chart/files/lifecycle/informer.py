@@ -8,16 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..task.job_spec import Task
-from ..task.names import pod_name
+from ..task.names import (
+    CONTROLLER_ANNOTATION,
+    HANDLED_KEY,
+    HOLDER_KEY,
+    ROLE_LABEL,
+    RUN_ANNOTATION,
+    STATUS_KEY,
+    SUSPEND_ANNOTATION,
+    pod_name,
+)
 from .kubernetes import Document
-from .pod_status import ROLE_LABEL, pod, task_of
+from .pod_status import pod, task_of
 from .state import Pod
-
-RUN_ANNOTATION = "tensorflow-job/run-id"
-CONTROLLER_ANNOTATION = "tensorflow-job/controller"
-SUSPEND_ANNOTATION = "tensorflow-job/suspend"
-STATUS_KEY, HOLDER_KEY = "status.json", "holder"
-HANDLED_KEY = "handled.json"  # the second line of status.dump: training pods do not mount it
 
 
 class Wakeup:

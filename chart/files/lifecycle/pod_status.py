@@ -11,12 +11,9 @@ from sys import intern
 from typing import Any
 
 from ..task.job_spec import ROLES, Task
-from ..task.names import set_name
+from ..task.names import CONTAINER, ROLE_LABEL, RUN_LABEL, set_name
 from .state import Exit, Pod, PodStatus, Set
 from .timestamps import parse_time
-
-CONTAINER = "tensorflow"
-ROLE_LABEL, RUN_LABEL, JOB_LABEL = "tensorflow-job/role", "tensorflow-job/run-id", "tensorflow-job/job"
 
 MAX_MESSAGE = 400  # characters kept of a message: a thousand pods times two exits times 4 KiB would be a lot
 INIT_ATTEMPTS = 3

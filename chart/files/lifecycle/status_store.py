@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from ..task.contracts import JobSpec
 from ..task.job_spec import Task, tasks
+from ..task.names import HANDLED_KEY, HOLDER_KEY, STATUS_KEY
 from . import status
-from .informer import HANDLED_KEY, HOLDER_KEY, STATUS_KEY, DesiredState, StatusObject
+from .informer import DesiredState, StatusObject
 from .kubernetes import ApiError, Client
 from .log import Log
 from .state import Pod, Progress, State

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from ..task.contracts import JobSpec
 from ..task.job_spec import Task, name
-from ..task.names import pod_name
+from ..task.names import CONTAINER, pod_name
 from .kubernetes import ApiError, Client
-from .pod_status import CONTAINER, pod
+from .pod_status import pod
 from .state import Pod, State
 from .text import progress_text
 

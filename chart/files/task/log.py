@@ -4,5 +4,7 @@ import sys
 
 
 def log(text: str) -> None:
-    """Print a line to standard error, at once and recognizable beside the program's own."""
-    print("tensorflow-job: " + text, file=sys.stderr, flush=True)
+    """Write a line to standard error, recognizable beside the program's own."""
+    # In one piece: print writes the end of the line by itself where PYTHONUNBUFFERED is set, after other output maybe.
+    sys.stderr.write("tensorflow-job: %s\n" % text)
+    sys.stderr.flush()

@@ -1,9 +1,20 @@
-"""The names of a job's objects and its ports; templates/_names.tpl has the same for the chart. Python 3.6."""
+"""The names of a job's objects, their labels and its ports; _names.tpl has the same for the chart. Python 3.6."""
 
 from typing import Tuple
 
 PORT = 2222  # TensorFlow's
 PROGRESS_PORT = 2223
+
+# Labels of pods, annotations and data of the status ConfigMap.
+JOB_LABEL = "tensorflow-job/job"
+ROLE_LABEL = "tensorflow-job/role"
+RUN_LABEL = RUN_ANNOTATION = "tensorflow-job/run-id"
+CONTROLLER_ANNOTATION = "tensorflow-job/controller"
+SUSPEND_ANNOTATION = "tensorflow-job/suspend"
+STATUS_KEY, HOLDER_KEY = "status.json", "holder"
+HANDLED_KEY = "handled.json"  # the second line of lifecycle.status.dump: training pods do not mount it
+
+CONTAINER = "tensorflow"  # of a training pod
 
 
 def set_name(job: str, role: str) -> str:

@@ -13,6 +13,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Tuple
 
+from .log import log
+
 # Only types: this process stays small while the program runs.
 if TYPE_CHECKING:
     from .kept_log import Output
@@ -164,12 +166,11 @@ def _become(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: 
     except OSError as error:
         missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
         code = 127 if missing else 126
-        print("tensorflow-job: cannot run %r: %s" % (argv[0], error.strerror), file=sys.stderr)
+        log("cannot run %r: %s" % (argv[0], error.strerror))
         if missing:
-            print(
-                "tensorflow-job: program.command names it; it must be on the image's PATH, in its working directory "
-                "(%s) or among program.files" % os.getcwd(),
-                file=sys.stderr,
+            log(
+                "program.command names it; it must be on the image's PATH, in its working directory (%s) or among "
+                "program.files" % os.getcwd()
             )
     except Exception:
         sys.excepthook(*sys.exc_info())

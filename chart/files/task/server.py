@@ -6,6 +6,8 @@ import os
 import sys
 from typing import List
 
+from .log import log
+
 
 def main(arguments: List[str]) -> int:
     """`serve READY MODULE…`: import the modules (custom ops) and serve until killed; the file READY appears once up.
@@ -26,6 +28,6 @@ def main(arguments: List[str]) -> int:
     with open(ready, "w"):
         pass
     where = config["cluster"][task["type"]][task["index"]]
-    print("tensorflow-job: %s-%d serves at %s" % (task["type"], task["index"], where), file=sys.stderr, flush=True)
+    log("%s-%d serves at %s" % (task["type"], task["index"], where))
     server.join()
     return 0

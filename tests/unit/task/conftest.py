@@ -20,6 +20,7 @@ from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 TASK = Path(job_spec.__file__).parent
 RUN = "r1"
+PATIENCE_SECONDS = 60.0  # until a test that waits has failed: a busy machine is slow
 
 
 def job(**changes: Any) -> JobSpec:
@@ -64,7 +65,7 @@ class Container:
 
     def run(self, role: str = "worker", grace: float = 5, **environ: str) -> int:
         """A container to its end."""
-        return self.start(role, grace, **environ).wait(20)
+        return self.start(role, grace, **environ).wait(PATIENCE_SECONDS)
 
     def task(self, **options: object) -> list[str]:
         """The command line of `task` for this pod."""
@@ -84,7 +85,7 @@ class Container:
     def message(self) -> str:
         return self.message_file.read_text().strip()
 
-    def wait_for(self, pattern: str, seconds: float = 10) -> None:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE_SECONDS) -> None:
         until = time.monotonic() + seconds
         while not re.search(pattern, self.output):
             if time.monotonic() > until:
@@ -99,4 +100,4 @@ def container(tmp_path: Path) -> Iterator[Container]:
     for process in pod.processes:
         if process.poll() is None:
             process.terminate()  # not SIGKILL: it takes its program along
-            process.wait(20)
+            process.wait(PATIENCE_SECONDS)

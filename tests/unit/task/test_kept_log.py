@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.job_specs import changed
-from tests.unit.task.conftest import RUN, Container, job, shell
+from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shell
 from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.kept_log import BUFFER_BYTES, File
 
@@ -119,9 +119,7 @@ def test_a_volume_that_hangs_holds_up_nothing(container: Container) -> None:
     os.mkfifo(log_of(container))  # to open it waits for a reader, for ever
     script = f"head -c {2 * BUFFER_BYTES} /dev/zero | tr '\\0' x; echo; echo trained"
     container.write(kept(container, script))
-    begun = time.monotonic()
-    assert container.run() == 0
-    assert time.monotonic() - begun < 15
+    assert container.run() == 0  # and does not wait for ever
     assert "x\ntrained\n" in container.output
     assert container.output.count("the log on the checkpoint volume has gaps: the volume does not keep up") == 1
 
@@ -143,7 +141,7 @@ def test_what_is_missing_is_told_in_the_file_when_the_volume_works_again(
     (tmp_path / "logs").write_text("")
     file = File(str(tmp_path / "logs/a.log"), 1000, 2)
     file.put(b"lost\n")
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_SECONDS
     while file._lost == 0:
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -160,7 +158,7 @@ def test_a_copying_process_that_is_killed_is_started_again(container: Container)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     (copier,) = (int(pid) for pid in children if b"\0run\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(copier, signal.SIGKILL)
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
     lines = container.output.splitlines()
     assert set(map(str, range(50, 101))) <= set(lines)
     assert log_of(container).read_text().endswith("100\n")
@@ -171,16 +169,14 @@ def test_sigterm_reaches_the_program_and_what_it_then_prints_is_kept(container: 
     process = container.start()
     container.wait_for("\nready")
     process.terminate()
-    assert process.wait(10) == 5
+    assert process.wait(PATIENCE_SECONDS) == 5
     assert container.output.endswith("saved\n")
     assert log_of(container).read_text().endswith("saved\n")
 
 
 def test_what_a_program_leaves_behind_does_not_hold_up_the_end(container: Container) -> None:
     container.write(kept(container, "setsid sh -c 'while :; do echo more; sleep 0.01; done' & echo $!; exit 3"))
-    begun = time.monotonic()
-    assert container.run() == 3
-    assert time.monotonic() - begun < 10
+    assert container.run() == 3  # and does not wait for what prints on and on
     for word in container.output.split():
         if word.isdecimal():
             os.kill(int(word), signal.SIGKILL)

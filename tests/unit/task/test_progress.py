@@ -108,7 +108,7 @@ def asked(container: Container, port: int) -> Container:
     return container
 
 
-def until_told(port: int, seconds: float = 10.0) -> ProgressDocument:
+def until_told(port: int, seconds: float = 60.0) -> ProgressDocument:
     deadline = time.monotonic() + seconds
     while True:
         try:
