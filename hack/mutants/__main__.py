@@ -50,7 +50,10 @@ PARTS: dict[str, Sequence[str]] = {
         f"chart/files/lifecycle/{module}.py": _STATE_MACHINE
         for module in ("decide", "exits", "waves", "stalls", "deadlines", "endings", "freeing", "waiting", "training")
     },
-    "chart/files/lifecycle/status.py": ["tests/unit/lifecycle/test_status.py", "tests/unit/lifecycle/test_contracts.py"],
+    "chart/files/lifecycle/status.py": [
+        "tests/unit/lifecycle/test_status.py",
+        "tests/unit/lifecycle/test_contracts.py",
+    ],
     "chart/files/lifecycle/timestamps.py": ["tests/unit/lifecycle/test_status.py"],
     "chart/files/lifecycle/text.py": ["tests/unit/task/test_progress.py", *_STATE_MACHINE],
     "chart/files/lifecycle/pod_status.py": ["tests/unit/lifecycle/test_pod_status.py"],
