@@ -22,7 +22,7 @@ COMMANDS = {
     "logs": "Print the logs of a job's tasks.",
     "wait": "Wait for the end of a job, and exit as it did.",
     "schema": "Print the JSON Schema of a values file.",
-    "role": "Print the service account for users who cannot create Roles.",
+    "role": "Print the RBAC objects for users who cannot create Roles.",
     "chart": "Print the directory of the Helm chart, or export it.",
     "completion": "Print the shell completion script.",
 }

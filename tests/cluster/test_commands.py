@@ -159,7 +159,7 @@ def test_wait_ends_with_3_when_its_time_is_over(job: Callable[[str], Job], tool:
     output, errors = tool("wait", "suspended", "--timeout", "2s", code=3)
     assert time.monotonic() - began >= 2
     assert output == ""
-    assert "suspended: Suspended (Suspended): suspended; nothing is held; waiting until it is resumed" in errors
+    assert "suspended: Suspended: no pod is left; waiting until it is resumed" in errors
     assert errors.splitlines()[-1].endswith("timed out after 2 s")
 
 

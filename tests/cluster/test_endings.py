@@ -54,7 +54,7 @@ def waiting(shared_jobs: Jobs) -> Callable[[str], Job]:
 def test_after_success_only_the_evaluator_goes_on_and_its_end_is_waited_for(waiting: Callable[[str], Job]) -> None:
     job = waiting("drained")
     job.wait_until("only the evaluator is left", lambda: [*job.pods] == ["evaluator-0"])
-    assert (job.phase, job.status["reason"]) == ("Running", "EvaluatorDraining")
+    assert (job.phase, job.status["reason"]) == ("Running", "WaitingForEvaluator")
     assert not job.condition("Complete")
     job.tell("evaluator-0", "end")
     status = job.wait_ended("Succeeded", disturbed=True)

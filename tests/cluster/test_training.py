@@ -89,7 +89,7 @@ def test_a_job_that_is_suspended_holds_nothing_and_resumes_from_the_checkpoint(j
     job.upgrade("--reuse-values", "--set", "suspend=true")
     job.wait_for_phase("Suspended")
     job.wait_until("no training pod is left", lambda: not job.pods, 30)
-    job.wait_for_message("suspended; nothing is held")
+    job.wait_for_message("no pod is left")
     assert set(job.sets().values()) == {0}
     assert not job.condition("Complete")
     job.upgrade("--reuse-values", "--set", "suspend=false")

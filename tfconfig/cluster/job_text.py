@@ -56,7 +56,7 @@ def line(view: JobView) -> str:
 
 def outcome(view: JobView) -> str:
     """How the run ended, on one line."""
-    took = f" after {view.ended - view.started:.0f} s" if view.started and view.ended else ""
+    took = f" after {duration(view.ended - view.started)}" if view.started and view.ended else ""
     return f"{view.name}: {view.phase}{took} ({view.reason}): {view.message}"
 
 

@@ -92,7 +92,7 @@ def release(command: _Command) -> _Command:
         "--namespace",
         metavar="NAME",
         expose_value=False,
-        help="Accepted as by Helm, without effect: addresses do not contain the namespace.",
+        help="Ignored; accepted so that a helm command line can be reused.",
     )
     result: _Command = name(namespace(command))
     return result

@@ -64,7 +64,7 @@ class Controller:
         self._pods = PodCache(job["name"], self._wakeup, log.write_once)
         self._desired = DesiredState(self._wakeup)
         self._sets = StatefulSets(client, job["name"], self._refused, pace)
-        self._explainer = Explainer(client, job, self._wakeup, pace)
+        self._explainer = Explainer(client, job, self._wakeup, log, pace)
         self._progress = ProgressClient(self._wakeup, client.closed, pace)
         self._deleter = Deleter(client, log.write_once, self._threads.start)
         self._annotations: tuple[object, ...] = ()
@@ -194,7 +194,7 @@ class Controller:
         for since, limit in (
             (state.started, limits["activeSeconds"]),
             (state.started, limits["startSeconds"]),
-            (state.unstartable and state.unstartable.since, limits["unstartableSeconds"]),
+            (min(state.unstartable.values(), default=None), limits["unstartableSeconds"]),
             (state.training_succeeded, self.job["completion"]["evaluatorGraceSeconds"]),
             (stall_begins(self.job, state), limits["stallSeconds"]),
         ):

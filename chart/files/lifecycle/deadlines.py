@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..task.contracts import JobSpec
 from ..task.job_spec import Task
 from .endings import failed
-from .state import Observation, Pod, State, Unstartable
+from .state import Observation, Pod, State
 from .training import not_running
 from .waiting import waiting_text
 
@@ -20,7 +20,7 @@ UNSTARTABLE = NO_IMAGE | NO_CONTAINER | {"RegistryUnavailable"}
 
 
 def judge_time(job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]) -> State:
-    """Note when all tasks ran for the first time; fail a run whose time is over. `pods`: those of this run."""
+    """Note when all tasks ran for the first time; fail a run whose deadline has passed. `pods`: those of this run."""
     deadlines, now = job["deadlines"], observation.now
     active, start = deadlines["activeSeconds"], deadlines["startSeconds"]
     if active is not None and now - state.started >= active:
@@ -39,15 +39,12 @@ def judge_time(job: JobSpec, state: State, observation: Observation, pods: Mappi
 def _judge_unstartable(
     job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod], absent: list[Task]
 ) -> State:
-    unstartable = [task for task in absent if task in pods and pods[task].reason in UNSTARTABLE]
-    if not unstartable:
-        return replace(state, unstartable=None)
-    if state.unstartable is None or state.unstartable.task not in unstartable:
-        return replace(state, unstartable=Unstartable(unstartable[0], observation.now))
-    task, since = state.unstartable
-    limit = job["deadlines"]["unstartableSeconds"]
-    if limit is not None and observation.now - since >= limit:
-        waiting = waiting_text(job, [task], observation, pods)
-        message = f"{waiting} (for {limit} s, deadlines.unstartableSeconds)"
-        return failed(state, observation.now, "PodsCannotStart", message, task)
+    now, limit = observation.now, job["deadlines"]["unstartableSeconds"]
+    stuck = [task for task in absent if task in pods and pods[task].reason in UNSTARTABLE]
+    state = replace(state, unstartable={task: state.unstartable.get(task, now) for task in stuck})
+    for task, since in state.unstartable.items():
+        if limit is not None and now - since >= limit:
+            waiting = waiting_text(job, [task], observation, pods)
+            message = f"{waiting} (for {limit} s, deadlines.unstartableSeconds)"
+            return failed(state, now, "PodsCannotStart", message, task)
     return state

@@ -15,15 +15,15 @@ built-in server exits without that        | as a program that failed: not able t
 exit because of SIGTERM; pod replaced     | restarts, not counted (a disruption), exit 0 included
 pod deleted or evicted                    | the exit that this ends in is not counted either, but 0 is a success
 more than `backoffLimit` counted failures | Failed
-`activeSeconds` over                      | Failed
+`activeSeconds` over, anew after a resume | Failed
 `startSeconds` over, tasks that never ran | Failed, naming them
 a pod `unstartableSeconds` not startable  | Failed, with Kubernetes' reason
-`stallSeconds` without another step       | counts as a failure, and every program of the training is replaced
-back-off longer than BACKOFF_SECONDS      | that pod is deleted, which starts it afresh
-pod of a lost node                        | nodeLoss Wait: said in the message. Replace: deleted by force after a grace
-suspend                                   | Suspended: all freed, failures on the way not counted; then it may go on
-another run is wanted                     | every pod of the old run goes before the new run's tasks start
-a run that ended is wanted (rollback)     | it has ended: its outcome stands
+`stallSeconds` without another step       | Never: Failed. Else counts as a failure, and every program is replaced
+back-off of BACKOFF_SECONDS or more       | that pod is deleted, which starts it anew
+pod of a lost node                        | nodeLoss Wait: shown in the message. Replace: deleted by force after a grace
+suspend                                   | Suspended: all freed, failures on the way not counted; then it may resume
+another run is desired                    | every pod of the old run goes before the new run's tasks start
+a run that ended is desired (rollback)    | it has ended: its outcome stands
 Succeeded or Failed                       | never changes; cleanup Delete: sets at 0 and no pod left. Then: finish
 
 The rows are carried out by: exits.py, waves.py (what counts as one failure), stalls.py, deadlines.py, endings.py,
@@ -43,7 +43,6 @@ from .exits import handle_exits
 from .freeing import SILENT_SECONDS, deletions, free, holds_anything, in_order, lost, replacements
 from .stalls import hung_pods, judge_stall, take_in_progress
 from .state import (
-    EVALUATING,
     FAILED,
     PENDING,
     RESTARTING,
@@ -52,6 +51,7 @@ from .state import (
     SUSPENDED,
     TAKING_OVER,
     WAITING,
+    WAITING_FOR_EVALUATOR,
     Action,
     Delete,
     Event,
@@ -84,9 +84,9 @@ def decide(job: JobSpec, state: State, observation: Observation) -> tuple[State,
         if len(observation.pods) > len(lost(observation.pods.values(), observation.now)):
             observation = replace(
                 observation, suspend=True
-            )  # what ran before goes first: it may be parked, or fall late
+            )  # what ran before goes first: it may be parked, or fail late
         else:
-            state = replace(state, started=observation.now, all_ran=None, unstartable=None)
+            state = replace(state, started=observation.now, all_ran=None, unstartable={})
     pods = {task: pod for task, pod in observation.pods.items() if pod.run_id == job["runId"]}
     if not state.ended:
         state, events = _judge(job, state, observation, pods)
@@ -182,8 +182,8 @@ def _drive(
         if pod.backoff >= BACKOFF_SECONDS and pod.deleted is None and pod.task not in state.succeeded:
             actions.append(Event("Normal", "TaskRecreated", f"{name(pod.task)}: not waiting {pod.backoff:.0f} s"))
             actions.append(Delete(pod.task, pod.uid))
-    strays = [pod for pod in observation.pods.values() if pod.run_id != job["runId"]]
-    actions += deletions(job, strays + hung_pods(job, state, pods))
+    of_other_runs = [pod for pod in observation.pods.values() if pod.run_id != job["runId"]]
+    actions += deletions(job, of_other_runs + hung_pods(job, state, pods))
     actions += replacements(job, observation.pods.values(), observation.now)
     absent = not_running(job, state, pods)
     if not absent:
@@ -202,13 +202,13 @@ def _wait_for_evaluator(job: JobSpec, state: State, observation: Observation) ->
         elif size.desired != job["replicas"].get(role, 0):
             actions.append(Scale(role, job["replicas"].get(role, 0)))
     message = "training has succeeded; the evaluator finishes"
-    return replace(state, phase=RUNNING, reason=EVALUATING, message=message), actions
+    return replace(state, phase=RUNNING, reason=WAITING_FOR_EVALUATOR, message=message), actions
 
 
 def _suspend(job: JobSpec, state: State, observation: Observation) -> tuple[State, list[Action]]:
     left = len(observation.pods)
-    message = f"suspended; {left} pods are still ending" if left else "suspended; nothing is held"
-    state = replace(state, phase=SUSPENDED, reason="Suspended", message=message, all_running_since=None)
+    message = f"{left} pods are still terminating" if left else "no pod is left"
+    state = replace(state, phase=SUSPENDED, reason="", message=message, all_running_since=None)
     return state, free(job, observation, observation.sets)
 
 

@@ -1,4 +1,7 @@
-"""Deletes pods over a few parallel connections: one by one, thousands would take minutes."""
+"""Deletes pods over a few parallel connections: one by one, thousands would take minutes.
+
+Which pods, in which order and with what grace is decided in freeing.py.
+"""
 
 from __future__ import annotations
 

@@ -51,15 +51,17 @@ class EventRecorder:
     def publish(self, at_once: bool) -> None:
         """Create what is pending. `at_once`: nothing may be postponed any more."""
         pending, self._postponed = self._postponed + self._pending, []
+        phases = [event for event in pending if event.reason in PHASES]
         others = [event for event in pending if event.reason not in PHASES]
         if time.monotonic() < self._quiet_until and not at_once:
-            pending, self._postponed = [event for event in pending if event.reason in PHASES], others
+            pending, self._postponed = phases, others
         elif others:
             self._quiet_until = time.monotonic() + min(len(others), MAX_EVENTS_PER_ROUND) * self._pace
             surplus = others[MAX_EVENTS_PER_ROUND:]
             if surplus:
-                more = Event("Normal", "MoreEvents", f"and {len(surplus)} more like these")
-                pending = [event for event in pending if event not in surplus] + [more]
+                warns = any(event.kind == "Warning" for event in surplus)
+                more = Event("Warning" if warns else "Normal", "MoreEvents", f"and {len(surplus)} more like these")
+                pending = [*others[:MAX_EVENTS_PER_ROUND], more, *phases]
         self._pending = pending
         while self._pending:
             event = self._pending[0]

@@ -16,10 +16,10 @@ from .text import exit_text
 from .training import deciding_tasks
 from .waves import FailureCounter
 
-MAX_EVENTS = 10  # of exits, one by one, at a time
+MAX_EVENTS = 10  # of exits in one decision; events.py limits them over time
 
 
-class News(NamedTuple):
+class UnhandledExit(NamedTuple):
     """Something that happened to a pod and has not been dealt with. No exit: the pod before it was lost."""
 
     when: float
@@ -53,7 +53,7 @@ def handle_exits(
             succeeded.add(pod.task)
             undecided.discard(pod.task)
         elif not undecided or observation.suspend:
-            # Training is over or suspended: peers that fall now say nothing. A failed evaluator is not waited for.
+            # Training is over or suspended: failures of peers mean nothing now. A failed evaluator is not waited for.
             if not undecided and pod.task.role == "evaluator" and not _disrupted(job, pod, exit_):
                 state = replace(state, evaluator_failed=True)
         else:
@@ -74,13 +74,13 @@ def handle_exits(
     ), events
 
 
-def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[News], dict[Task, HandledExits]]:
+def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[UnhandledExit], dict[Task, HandledExits]]:
     """What happened and was not dealt with yet, oldest first, success before failure; and `state.handled` after it.
 
     Kubernetes keeps the last two exits of a pod; others that its restart count proves are taken to have ended as the
     oldest one kept. No exit stands for a pod made after all tasks ran: one was lost, a disruption.
     """
-    news: list[News] = []
+    news: list[UnhandledExit] = []
     # An absent pod may only be late in being seen.
     handled = {task: exits for task, exits in state.handled.items() if task not in pods}
     for task, pod in pods.items():
@@ -91,13 +91,13 @@ def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[News], dict[
         if not known:
             done = 0
             if state.all_ran is not None and pod.created > state.all_ran:
-                news.append(News(pod.created, pod, None))
+                news.append(UnhandledExit(pod.created, pod, None))
                 known = True
         kept = [exit_ for exit_ in (pod.last if pod.restarts else None, pod.current) if exit_]
         total = pod.restarts + (1 if pod.current else 0)
         if kept and total > done:
             exits = [kept[0]] * (total - len(kept)) + kept
-            news += [News(exit_.finished, pod, exit_) for exit_ in exits[done:]]
+            news += [UnhandledExit(exit_.finished, pod, exit_) for exit_ in exits[done:]]
             done = total
         if known or done:
             handled[task] = HandledExits(pod.uid, done)
@@ -114,7 +114,7 @@ def _judge(job: JobSpec, counter: FailureCounter, pod: Pod, exit_: Exit) -> Even
     if code in job["restart"]["uncountedExitCodes"]:
         counter.disrupt(task, exit_.finished)
         return Event("Normal", "TaskRestarts", f"{text}; not counted (uncountedExitCodes)")
-    if code != 0 and not may_restart(job, code):
+    if not may_restart(job, code or 1):  # a server that exits 0 before it was ready has failed too
         return _Fatal("TaskFailed", f"{text}; restart.policy {job['restart']['policy']} does not restart it")
     counted, limit = counter.fail(task, exit_.finished), job["restart"]["backoffLimit"]
     if counter.failures > limit:

@@ -11,6 +11,7 @@ from ..task.job_spec import Task
 from ..task.names import pod_name, set_name
 from .informer import Wakeup
 from .kubernetes import ApiError, Client
+from .log import Log
 from .pod_status import MAX_MESSAGE, UNINFORMATIVE, task_of
 from .state import Pod
 from .timestamps import parse_time
@@ -32,8 +33,9 @@ class Question:
 class Explainer:
     """Looks up, in a thread of its own, why tasks wait whose pods do not say it: Events and the claim's own state."""
 
-    def __init__(self, client: Client, job: JobSpec, wakeup: Wakeup, pace: float) -> None:
-        self._client, self.job, self._wakeup, self._pause = client, job, wakeup, EXPLAIN_SECONDS * pace
+    def __init__(self, client: Client, job: JobSpec, wakeup: Wakeup, log: Log, pace: float) -> None:
+        self._client, self.job, self._wakeup, self._log = client, job, wakeup, log
+        self._pause = EXPLAIN_SECONDS * pace
         self.questions: tuple[Question, ...] = ()
         self.since = 0.0  # Events before this time are of another run
         self._answers: dict[Question, tuple[str, str]] = {}
@@ -46,7 +48,8 @@ class Explainer:
             for question in self.questions:
                 try:
                     answers[question] = self._answer(question)
-                except ApiError:
+                except ApiError as error:
+                    self._log.write_once(f"why tasks wait cannot be looked up: {error}")
                     answers[question] = old.get(question, ("", ""))
             self._answers = answers
             if answers != old:

@@ -130,7 +130,7 @@ class Client:
                 if error.status in (409, 422) or refused or self.closed.is_set():
                     raise
                 if tries == 0:
-                    log(f"the API server does not do it, trying again: {error}")
+                    log(f"the API server refused the request, trying again: {error}")
                 tries += 1
                 self.rest(tries, error)
 

@@ -108,7 +108,7 @@ def _serve_metrics(port: int, controller: Controller, log: Log) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`--config=DIR --job=NAME --run-id=ID [--metrics=PORT]`; exits as the training ended, or 143."""
+    """`--config=DIR --job=NAME --run-id=ID [--metrics=PORT]`; exits as the training ended, else 143, or 70: a bug."""
     parser = argparse.ArgumentParser(prog="lifecycle")
     parser.add_argument("--config", required=True)
     parser.add_argument("--job", required=True)

@@ -29,17 +29,21 @@ class StatefulSets:
         now = time.monotonic()
         if now < self.next_poll and not (freeing and not pods):
             return
+        failed = False
         for role in job["replicas"]:
             name = set_name(self._job_name, role)
             try:
                 self.sizes[role] = size(self._client.get("statefulsets", name))
             except ApiError as error:
-                self._retry(f"reading StatefulSet {name}", error)
+                failed = True
+                self._refused(f"reading StatefulSet {name}", error)
                 if error.status == 404:
                     self.sizes.pop(role, None)
                 else:
                     self.sizes.setdefault(role, Set(0, 0, False))
         self.next_poll = now + self._gap(now, pods, freeing) * self._pace
+        if failed:
+            self._poll_soon()
 
     def scale(self, action: Scale) -> None:
         """Ask for a size."""
@@ -47,9 +51,9 @@ class StatefulSets:
         try:
             answer = self._client.patch("statefulsets", name, {"spec": {"replicas": action.replicas}}, "scale")
         except ApiError as error:
-            self._retry(f"scaling StatefulSet {name} to {action.replicas}", error)
-            return
-        self.sizes[action.role] = Set(action.replicas, answer.get("status", {}).get("replicas", 0), False)
+            self._refused(f"scaling StatefulSet {name} to {action.replicas}", error)
+        else:
+            self.sizes[action.role] = Set(action.replicas, answer.get("status", {}).get("replicas", 0), False)
         self._poll_soon()
 
     def expect_changes(self) -> None:
@@ -65,10 +69,6 @@ class StatefulSets:
         if freeing:
             return 2.0
         return 5.0 if pods != sum(size.desired for size in self.sizes.values()) else 30.0
-
-    def _retry(self, what: str, error: ApiError) -> None:
-        self._refused(what, error)
-        self._poll_soon()
 
     def _poll_soon(self) -> None:
         self.next_poll = min(self.next_poll, time.monotonic() + RETRY_SECONDS * self._pace)

@@ -1,9 +1,9 @@
 """The progress of the program, and a program that makes none (`deadlines.stallSeconds`). Pure.
 
 One task reports the progress of the job (training.reporter). The clock of `stallSeconds` starts with the first step
-that the program reports, anew after each restart of it, and stands while any task does not run. Who really hangs cannot
-be seen from outside: in a hung collective everybody waits. So every program but the evaluator is replaced; built-in
-servers stay, since a new chief uses them again.
+that the program reports, anew after each restart of it, and is stopped while any task is not running. Who really hangs
+cannot be seen from outside: in a hung collective everybody waits. So every program but the evaluator is replaced;
+built-in servers stay, since a new chief uses them again.
 """
 
 from __future__ import annotations

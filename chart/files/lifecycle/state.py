@@ -19,7 +19,7 @@ PHASES: tuple[Phase, ...] = get_args(Phase)
 
 TAKING_OVER: Final = "TakingOver"
 WAITING: Final = "WaitingForTasks"
-EVALUATING: Final = "EvaluatorDraining"
+WAITING_FOR_EVALUATOR: Final = "WaitingForEvaluator"
 STALLED: Final = "Stalled"
 
 PodStatus = Literal["Waiting", "Running", "Terminated"]
@@ -129,13 +129,6 @@ class HandledExits(NamedTuple):
     exits: int
 
 
-class Unstartable(NamedTuple):
-    """A task whose pod cannot start, and since when."""
-
-    task: Task
-    since: float
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How an earlier run ended."""
@@ -160,7 +153,7 @@ class State:
     training_succeeded: float | None = None  # when the deciding tasks had succeeded
     evaluator_failed: bool = False  # after that
     finished: float | None = None
-    freed: bool = False  # nothing is held any more
+    freed: bool = False  # no pod is left
     deciding_task: Task | None = None  # the task whose exit ended the run
     exit_code: int | None = None  # and its exit status
     failures: int = 0  # counted against backoffLimit
@@ -168,10 +161,10 @@ class State:
     succeeded: frozenset[Task] = frozenset()
     handled: Mapping[Task, HandledExits] = field(default_factory=dict)
     wave: Wave | None = None
-    unstartable: Unstartable | None = None
+    unstartable: Mapping[Task, float] = field(default_factory=dict)  # tasks whose pods cannot start, and since when
     progress: Progress | None = None
     progress_container: Container | None = None  # which reported it, while that one counts
-    all_running_since: float | None = None  # all tasks run or are done
+    all_running_since: float | None = None  # since when all tasks run or are done
     hung_before: float | None = None  # programs in pods created no later than this hang, and are replaced
     history: tuple[Outcome, ...] = ()
 

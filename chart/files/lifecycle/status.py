@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..task.job_spec import Task, name, parse_name
 from ..task.ranges import format_ranges, parse_ranges
-from .state import PHASES, Container, HandledExits, Outcome, Pod, Progress, State, Unstartable, Wave
+from .state import PHASES, Container, HandledExits, Outcome, Pod, Progress, State, Wave
 from .timestamps import format_millis, parse_time
 from .training import counts
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         StatusDocument,
         StatusOutcome,
         StatusProgress,
-        StatusUnstartable,
         StatusWave,
     )
 
@@ -60,7 +59,6 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         "succeeded": _dump_tasks(state.succeeded),
         "evaluatorFailed": state.evaluator_failed,
         "wave": state.wave and _dump_wave(state.wave),
-        "unstartable": state.unstartable and _dump_unstartable(state.unstartable),
         "history": [_dump_outcome(past) for past in state.history],
     }
     empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"runId"}
@@ -68,6 +66,7 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
     handled: HandledDocument = {
         "handled": {name(task): "{} {}".format(*exits) for task, exits in state.handled.items()},
         "absorbed": {name(task): times for task, times in (state.wave.absorbed if state.wave else {}).items()},
+        "unstartable": {name(task): format_millis(since) for task, since in state.unstartable.items()},
     }
     return "\n".join([status, json.dumps(handled)]) if any(handled.values()) else status
 
@@ -84,7 +83,10 @@ def load(text: str) -> State:
         document: StatusDocument = json.loads(status)
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
-        return _load(document, cast("HandledDocument", {"handled": {}, "absorbed": {}, **json.loads(handled or "{}")}))
+        return _load(
+            document,
+            cast("HandledDocument", {"handled": {}, "absorbed": {}, "unstartable": {}, **json.loads(handled or "{}")}),
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"status.json is not a state of version {VERSION}: {error!r}") from error
 
@@ -94,7 +96,7 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         raise ValueError(f"phase {document['phase']!r}")
     deciding, progress = document.get("decidingTask"), document.get("progress")
     container = document.get("progressContainer")
-    wave, unstartable = document.get("wave"), document.get("unstartable")
+    wave = document.get("wave")
     return State(
         run_id=document["runId"],
         phase=document["phase"],
@@ -113,7 +115,7 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         evaluator_failed=document["evaluatorFailed"],
         handled={parse_name(task): HandledExits(*_pair(text)) for task, text in handled["handled"].items()},
         wave=_load_wave(wave, handled["absorbed"]) if wave else None,
-        unstartable=_load_unstartable(unstartable) if unstartable else None,
+        unstartable={parse_name(task): parse_time(since) for task, since in handled["unstartable"].items()},
         progress=_load_progress(progress) if progress else None,
         progress_container=Container(*_pair(container)) if container else None,
         all_running_since=parse_time(document.get("allRunningSince")),
@@ -167,14 +169,6 @@ def _load_wave(document: StatusWave, absorbed: Mapping[str, int]) -> Wave:
     )
 
 
-def _dump_unstartable(unstartable: Unstartable) -> StatusUnstartable:
-    return {"task": name(unstartable.task), "since": format_millis(unstartable.since)}
-
-
-def _load_unstartable(document: StatusUnstartable) -> Unstartable:
-    return Unstartable(parse_name(document["task"]), parse_time(document["since"]))
-
-
 def _dump_outcome(outcome: Outcome) -> StatusOutcome:
     return {
         "runId": outcome.run_id,
@@ -189,8 +183,8 @@ def _load_outcome(document: StatusOutcome) -> Outcome:
     return Outcome(
         document["runId"],
         document["phase"],
-        document.get("reason", ""),
-        document.get("message", ""),
+        document["reason"],
+        document["message"],
         parse_time(document["completionTime"]),
     )
 

@@ -149,7 +149,7 @@ class StatusStore:
 
 
 def _essence(state: State) -> State:
-    """What must not wait to be stored."""
+    """What a restart must not lose: written within WRITE_SECONDS, and before anything that it was based on goes."""
     return replace(state, message="", progress=None)
 
 

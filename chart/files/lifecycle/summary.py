@@ -11,7 +11,7 @@ from ..task.names import CONTAINER, pod_name
 from .kubernetes import ApiError, Client
 from .pod_status import pod
 from .state import Pod, State
-from .text import progress_text
+from .text import duration, progress_text
 
 LOG_LINES = 20
 
@@ -24,7 +24,7 @@ def summary(job: JobSpec, state: State, log_tail: str) -> list[str]:
     if state.deciding_task:
         code = "" if state.exit_code is None else f", exit status {state.exit_code}"
         lines.append(f"decided by:  {name(state.deciding_task)}{code}")
-    lines.append(f"took:        {(state.finished or state.started) - state.started:.1f} s")
+    lines.append(f"took:        {duration((state.finished or state.started) - state.started)}")
     lines.append(f"failures:    {state.failures} of {job['restart']['backoffLimit']}; restarts: {state.restarts}")
     lines.append(f"checkpoints: {job['checkpointDir'] or 'none'}")
     if log_tail and state.deciding_task:

@@ -16,8 +16,7 @@ Reason = Literal[
     "",
     "TakingOver",
     "WaitingForTasks",
-    "EvaluatorDraining",
-    "Suspended",
+    "WaitingForEvaluator",
     "Completed",
     "TaskFailed",
     "BackoffLimitExceeded",
@@ -26,7 +25,7 @@ Reason = Literal[
     "StartDeadlineExceeded",
     "PodsCannotStart",
 ]
-"""Why the job is in its phase. No reason is needed while all tasks run."""
+"""Why the job is in its phase; empty where the phase says it all."""
 
 
 class Program(TypedDict):
@@ -148,14 +147,7 @@ class StatusWave(TypedDict):
     counted: bool
 
 
-class StatusUnstartable(TypedDict):
-    """A task whose pod cannot start, in status.json."""
-
-    task: str
-    since: str
-
-
-class StatusOutcome(TypedDict, total=False):
+class StatusOutcome(TypedDict):
     """How an earlier run ended, in status.json."""
 
     runId: str
@@ -194,7 +186,6 @@ class StatusDocument(_StatusDocument, total=False):
     roles: dict[str, StatusRole]
     succeeded: dict[str, str]  # role -> ranges of indexes: `0-3,7`
     wave: StatusWave
-    unstartable: StatusUnstartable
     history: list[StatusOutcome]
 
 
@@ -203,3 +194,4 @@ class HandledDocument(TypedDict):
 
     handled: dict[str, str]  # task -> `<pod uid> <number of exits dealt with>`
     absorbed: dict[str, int]  # task -> failures that the wave has taken in
+    unstartable: dict[str, str]  # task -> since when its pod cannot start

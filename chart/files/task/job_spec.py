@@ -1,4 +1,6 @@
-"""What follows from job.json: a job's tasks, their addresses, TF_CONFIG and the environment of each program. Pure.
+"""TF_CONFIG and all else that follows from job.json: tasks, addresses, the environment of each program. Pure.
+
+The type of job.json itself is in contracts.py.
 
 job.json holds replicas per role and never a list of tasks, so its size does not grow with the job. Python 3.6.
 """

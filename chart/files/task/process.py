@@ -172,6 +172,8 @@ def _become(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: 
                 "program.command names it; it must be on the image's PATH, in its working directory (%s) or among "
                 "program.files" % os.getcwd()
             )
+    except ValueError as error:  # a NUL in the command or the environment
+        log("cannot run %r: %s" % (argv[0], error))
     except Exception:
         sys.excepthook(*sys.exc_info())
     finally:

@@ -56,7 +56,6 @@ def test_the_schema_refuses_what_is_not_in_it(change: dict[str, Any]) -> None:
         (SCHEMA, contracts.StatusDocument),
         (SCHEMA["properties"]["progress"], contracts.StatusProgress),
         (SCHEMA["properties"]["wave"], contracts.StatusWave),
-        (SCHEMA["properties"]["unstartable"], contracts.StatusUnstartable),
         (SCHEMA["properties"]["roles"]["additionalProperties"], contracts.StatusRole),
         (SCHEMA["properties"]["history"]["items"], contracts.StatusOutcome),
     ],

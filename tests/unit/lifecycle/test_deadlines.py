@@ -110,3 +110,16 @@ def test_a_job_in_the_queue_of_its_scheduler_waits_and_says_so() -> None:
     assert (state.phase, state.message) == (PENDING, "worker-0: SchedulingGated: Scheduling is blocked")
     story.job = a_job("Custom", worker=1, unstartable=60, start=3600)
     assert story.look().reason == "StartDeadlineExceeded"
+
+
+def test_a_pod_that_cannot_start_fails_the_job_though_others_recover_for_a_moment() -> None:
+    story = Story(a_job("Custom", worker=2, unstartable=300))
+    story.start()
+    for task in (WORKER, OTHER):
+        story.change(task, status="Waiting", reason="ImagePullBackOff")
+    story.look(0)
+    for reason in ["ContainerCreating", "ImagePullBackOff"] * 2:
+        story.change(WORKER, reason=reason)
+        assert story.look(70).phase == PENDING
+    state = story.look(20)
+    assert (state.phase, state.reason, state.deciding_task) == (FAILED, "PodsCannotStart", OTHER)

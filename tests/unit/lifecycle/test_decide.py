@@ -88,9 +88,9 @@ def test_a_suspended_job_holds_nothing() -> None:
     story = suspended()
     assert (story.state.phase, story.scales()) == (SUSPENDED, {"worker": 0})
     assert set(story.deleted()) == {WORKER, OTHER}
-    assert "2 pods are still ending" in story.state.message
+    assert "2 pods are still terminating" in story.state.message
     story.free()
-    assert (story.look().phase, story.state.message) == (SUSPENDED, "suspended; nothing is held")
+    assert (story.look().phase, story.state.message) == (SUSPENDED, "no pod is left")
 
 
 def test_failures_on_the_way_into_suspension_do_not_count() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from tests.unit.job_specs import a_job
 from tfconfig.tensorflow_job.lifecycle.state import (
-    EVALUATING,
     RUNNING,
     SUCCEEDED,
+    WAITING_FOR_EVALUATOR,
     Exit,
 )
 from tfconfig.tensorflow_job.task.job_spec import Task
@@ -74,7 +74,7 @@ def test_a_failure_before_the_chief_was_done_does_matter() -> None:
 def test_a_changed_success_policy_leads_out_of_draining() -> None:
     story = Story.running(a_job("Custom", chief=1, worker=1, evaluator=1))
     story.exits(CHIEF, 0)
-    assert story.state.reason == EVALUATING
+    assert story.state.reason == WAITING_FOR_EVALUATOR
     story.job = a_job("Custom", chief=1, worker=1, evaluator=1, success_policy="AllWorkers")
     assert (story.look().phase, story.state.reason, story.scales()) == (RUNNING, "", {})
 
@@ -84,7 +84,7 @@ def test_a_changed_success_policy_leads_out_of_draining() -> None:
 
 def test_an_evaluator_is_waited_for_while_everything_else_is_freed() -> None:
     story = draining()
-    assert (story.state.phase, story.state.reason, story.finish()) == (RUNNING, EVALUATING, None)
+    assert (story.state.phase, story.state.reason, story.finish()) == (RUNNING, WAITING_FOR_EVALUATOR, None)
     assert story.scales() == {"chief": 0, "worker": 0, "ps": 0}
     assert set(story.deleted()) == {CHIEF, WORKER, PS}
     story.exits(EVALUATOR, 0)
@@ -108,9 +108,9 @@ def test_an_evaluator_that_fails_after_the_end_is_not_waited_for() -> None:
 
 def test_an_evaluator_that_is_evicted_after_the_end_is_waited_for() -> None:
     story = draining()
-    assert story.exits(EVALUATOR, 143, WAS_ASKED_TO_END).reason == EVALUATING
+    assert story.exits(EVALUATOR, 143, WAS_ASKED_TO_END).reason == WAITING_FOR_EVALUATOR
     story.pod(EVALUATOR, status="Running")
-    assert story.look().reason == EVALUATING
+    assert story.look().reason == WAITING_FOR_EVALUATOR
 
 
 def test_an_evaluator_that_ended_before_is_not_waited_for() -> None:

@@ -250,3 +250,10 @@ def test_a_pod_that_would_wait_long_is_deleted() -> None:
     story.change(WORKER, deleted=story.now)
     story.look()
     assert story.deleted() == []
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_server_that_ends_before_it_was_ready_has_failed_whatever_its_status(code: int) -> None:
+    story = Story.running(a_job(chief=1, worker=1, ps=1, policy="Never"))
+    state = story.exits(PS, code)
+    assert (state.phase, state.reason, state.deciding_task) == (FAILED, "TaskFailed", PS)

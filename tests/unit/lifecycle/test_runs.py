@@ -186,7 +186,7 @@ def test_suspend_frees_everything_and_resume_goes_on(install: Install, start: St
     controller = start(server)
     cluster.phase("Running")
     cluster.annotate(suspend="true")
-    cluster.until(lambda: cluster.status()["message"] == "suspended; nothing is held")
+    cluster.until(lambda: cluster.status()["message"] == "no pod is left")
     assert pod_names(cluster) == set()
     cluster.annotate(suspend="false")
     cluster.phase("Running")

@@ -24,7 +24,6 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Pod,
     Progress,
     State,
-    Unstartable,
     Wave,
 )
 from tfconfig.tensorflow_job.task.contracts import Reason
@@ -58,7 +57,7 @@ STATES = st.builds(
     succeeded=st.frozensets(TASKS, max_size=20),
     handled=st.dictionaries(TASKS, st.builds(HandledExits, UIDS, COUNTS), max_size=5),
     wave=st.none() | st.builds(Wave, TIMES, TASKS, st.booleans(), st.dictionaries(TASKS, COUNTS, max_size=5)),
-    unstartable=st.none() | st.builds(Unstartable, TASKS, TIMES),
+    unstartable=st.dictionaries(TASKS, TIMES, max_size=5),
     progress=st.none()
     | st.builds(Progress, TASKS, COUNTS, st.none() | COUNTS, st.none() | NUMBERS, st.none() | NUMBERS, TIMES),
     progress_container=st.none() | st.builds(Container, UIDS, COUNTS),
@@ -178,6 +177,7 @@ def test_a_config_map_holds_the_state_of_five_thousand_failing_tasks_and_their_p
     state = State(
         run_id="a",
         handled=dict.fromkeys(tasks(job), HandledExits(uid, 100)),
+        unstartable=dict.fromkeys(tasks(job), 1_700_000_000.0),
         wave=Wave(0.0, Task("worker", 0), True, dict.fromkeys(tasks(job), 2)),
     )
     text = status.dump(job, state, {})

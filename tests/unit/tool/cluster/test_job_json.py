@@ -35,7 +35,7 @@ JOBS = {
     "runs": EVERYTHING,
     "back-off": documents(RUNS, [pod("worker-0", state={"waiting": {"reason": "CrashLoopBackOff"}})]),
     "pods of another run": documents(RUNS, [pod("worker-0", run_id="old")]),
-    "suspended": documents(replace(RUNS, phase=SUSPENDED, reason="Suspended")),
+    "suspended": documents(replace(RUNS, phase=SUSPENDED)),
     "succeeded": documents(replace(WON, freed=True)),
     "failed": documents(LOST, [pod("worker-0", state=exited(3))]),
     "without a lifecycle": replace(documents(None), pods=[lifecycle_pod({"waiting": {"reason": "ErrImagePull"}})]),

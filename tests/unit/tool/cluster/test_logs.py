@@ -73,7 +73,7 @@ def test_after_the_end_it_is_the_log_of_the_lifecycle(kube: Kube, words: tuple[s
     kube.write(LOST)
     result = logs(*words)
     assert result.stdout == "".join(f"lifecycle | {line}\n" for line in LOG.splitlines())
-    assert result.stderr.startswith("digits: Failed after 60 s (TaskFailed): worker-0 exited 3")
+    assert result.stderr.startswith("digits: Failed after 1 min (TaskFailed): worker-0 exited 3")
 
 
 def test_followed_every_line_comes_once_through_restarts_new_pods_and_broken_connections(
@@ -102,7 +102,7 @@ def test_followed_every_line_comes_once_through_restarts_new_pods_and_broken_con
     for task in printed:
         running.remove("pods", f"digits-{task}")
     assert follow.ends() == 0
-    assert follow.err == "digits: Succeeded after 60 s (Completed): worker-0 exited 0\n"
+    assert follow.err == "digits: Succeeded after 1 min (Completed): worker-0 exited 0\n"
     expected = [f"{task}  | line {n + 1} of {task}" for task, count in printed.items() for n in range(count)]
     assert sorted(follow.out.splitlines()) == sorted(expected)
 

@@ -17,9 +17,9 @@ from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED, SUSPENDED
 
 Start = Callable[..., Program]
-WON_LINE = "digits: Succeeded after 60 s (Completed): worker-0 exited 0\n"
+WON_LINE = "digits: Succeeded after 1 min (Completed): worker-0 exited 0\n"
 LOST_LINE = (
-    "digits: Failed after 60 s (TaskFailed): worker-0 exited 3; restart.policy Never does not restart it\n"
+    "digits: Failed after 1 min (TaskFailed): worker-0 exited 3; restart.policy Never does not restart it\n"
     "decided by worker-0, exited 3: the program failed; see its log\n"
     "last lines of worker-0:\n  Traceback\n  ValueError: bad shape\n"
 )
@@ -63,11 +63,11 @@ def test_the_end_of_the_run_before_is_not_the_end_of_this_one(kube: Kube, start:
 
 
 def test_it_exits_3_when_it_timed_out(kube: Kube, start: Start) -> None:
-    kube.write(replace(RUNS, phase=SUSPENDED, reason="Suspended", message="suspended; nothing is held"))
+    kube.write(replace(RUNS, phase=SUSPENDED, message="no pod is left"))
     wait = start("wait", "digits", "--timeout", "1s")
     assert (wait.ends(), wait.out) == (3, "")
     lines = wait.err.splitlines()
-    assert lines[0].endswith("suspended; nothing is held; waiting until it is resumed")
+    assert lines[0].endswith("no pod is left; waiting until it is resumed")
     assert lines[-1].endswith("timed out after 1 s")
 
 
