@@ -282,7 +282,7 @@ class Job:
 
         def goes_on() -> bool:
             others = [pod for pod in self.lifecycle_pods if pod["metadata"]["uid"] != old]
-            return bool(others) and "going on from: run" in self.lifecycle_log()
+            return bool(others) and "continuing from: run" in self.lifecycle_log()
 
         self.wait_until("another controller goes on", goes_on)
 
