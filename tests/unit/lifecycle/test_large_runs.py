@@ -68,7 +68,7 @@ def test_a_thousand_pods_are_deleted_once_each_with_few_writes(install: Install,
     cluster.exit("j-chief-0", 0)
     assert controller.ends() == 0
     assert pod_names(cluster) == set()
-    assert 100 < len(cluster.deletes) == len(set(cluster.deletes)) <= 1000
+    assert 0 < len(cluster.deletes) == len(set(cluster.deletes)) <= 1000
     assert cluster.requests["LIST pods"] <= 5  # pages
     assert cluster.requests["PATCH statefulsets/scale"] == 5
     headlines = [(status["phase"], status.get("reason"), status["freed"]) for status in cluster.statuses]
