@@ -9,6 +9,7 @@ import click
 from tfconfig import __version__
 
 EXIT_STATUS = "Exit status: 0 no errors, 1 errors found, 2 usage error."
+EXIT_STATUS_WITHOUT_VALUES = "Exit status: 0 success, 2 usage error."
 # name -> its help in the list of commands; the click command is `command` in tfconfig/commands/<name>.py
 COMMANDS = {
     "init": "Write a values file to start from.",
@@ -38,7 +39,8 @@ class _Lazy(click.Group):
         command: click.Command = importlib.import_module(f"tfconfig.commands.{cmd_name}").command
         command.short_help = COMMANDS[cmd_name]
         if not command.epilog and "Exit status:" not in (command.help or ""):  # some have statuses of their own
-            command.epilog = EXIT_STATUS
+            reads_values = any(parameter.name == "files" for parameter in command.params)
+            command.epilog = EXIT_STATUS if reads_values else EXIT_STATUS_WITHOUT_VALUES
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -144,6 +144,13 @@ def test_an_address_in_use_is_told_before_anything_starts(start: Start) -> None:
     assert "worker-0 |" not in run.output
 
 
+def test_ports_that_do_not_exist_are_told_before_anything_starts(start: Start) -> None:
+    run = start(shell("echo never", worker={"replicas": 3}), "--port", "65534")
+    assert run.end() == 2
+    assert "3 tasks need the ports 65534 to 65536, but 65535 is the last" in run.output
+    assert "choose a --port of at most 65533, or none for free ones" in run.output
+
+
 def test_a_run_over_its_active_deadline_fails(start: Start) -> None:
     run = start(shell("sleep 600", deadlines={"activeSeconds": 2}))
     assert run.end() == 1

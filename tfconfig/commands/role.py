@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import click
 import yaml
 
 from tfconfig.cluster.rights import manifests
 
+# DNS label and subdomain names: what the API server accepts as the name of a namespace, and of a service account.
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+def _named(pattern: re.Pattern[str], allowed: str) -> Callable[[click.Context, click.Parameter, str], str]:
+    def check(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+        if pattern.fullmatch(value):
+            return value
+        raise click.BadParameter(f"{value!r} is not a name of {allowed}", ctx, parameter)
+
+    return check
+
 
 @click.command("role")
-@click.option("-n", "--namespace", required=True, metavar="NAME", help="Namespace of the jobs.")
-@click.option("--name", default="tensorflow-job", show_default=True, metavar="NAME", help="Name of the account.")
+@click.option(
+    "-n", "--namespace", required=True, metavar="NAME", help="Namespace of the jobs.",
+    callback=_named(_LABEL, "at most 63 lowercase letters, digits and -"),
+)  # fmt: skip
+@click.option(
+    "--name", default="tensorflow-job", show_default=True, metavar="NAME", help="Name of the account.",
+    callback=_named(_SUBDOMAIN, "at most 253 lowercase letters, digits, - and ."),
+)  # fmt: skip
 def command(namespace: str, name: str) -> None:
     """Print a ServiceAccount, a Role and a RoleBinding for the lifecycle of all jobs of a namespace.
 

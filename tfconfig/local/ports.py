@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 LOCAL_PORTS = range(10_000, 32_768)
+LAST_PORT = 65_535
 
 
 def addresses(job: JobSpec, first: int | None) -> dict[str, list[str]]:
@@ -22,6 +23,11 @@ def addresses(job: JobSpec, first: int | None) -> dict[str, list[str]]:
     Raises CannotRunError where a port is in use, or too few are free.
     """
     every = tasks(job)
+    if first is not None and first + len(every) - 1 > LAST_PORT:
+        raise CannotRunError(
+            f"{len(every)} tasks need the ports {first} to {first + len(every) - 1}, but {LAST_PORT} is the last; "
+            f"choose a --port of at most {LAST_PORT + 1 - len(every)}, or none for free ones"
+        )
     ports = _free_ports(len(every)) if first is None else list(range(first, first + len(every)))
     table: dict[str, list[str]] = {role: [] for role in ROLES if job["replicas"].get(role)}
     for task, port in zip(every, ports, strict=True):
@@ -57,8 +63,8 @@ def _check_port(port: int, task: Task) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+        except OSError as error:
+            reason = error.strerror or str(error)
             raise CannotRunError(
                 f"{HOST}:{port}, for {name(task)}: {reason.lower()}; choose another --port, or none for free ones"
             ) from error

@@ -51,7 +51,7 @@ def _data_variables(job: JobValues) -> Iterator[Diagnostic]:
 
 
 @rule("TFC142")
-def _long_text(job: JobValues) -> Iterator[Diagnostic]:
+def _impossible_text(job: JobValues) -> Iterator[Diagnostic]:
     texts: dict[Path, tuple[str, int]] = {}
     for role in job.roles:
         for name, value in job.setting(role, "env").items():
@@ -64,6 +64,9 @@ def _long_text(job: JobValues) -> Iterator[Diagnostic]:
         if size >= MAX_ARGUMENT:
             message = f"{size} bytes, but Linux limits a variable or argument to less than {MAX_ARGUMENT}"
             yield job.diagnostic("TFC142", path, message, "put the text into a file of program.files")
+        if "\0" in text:
+            message = f"a NUL at character {text.index(chr(0)) + 1}, where Linux ends a variable or argument"
+            yield job.diagnostic("TFC142", path, message, "remove it")
 
 
 @rule("TFC150")

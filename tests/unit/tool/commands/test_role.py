@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
 from click.testing import CliRunner
 
@@ -27,6 +28,13 @@ def test_the_account_has_the_permissions_of_the_charts_role_and_no_more() -> Non
     rendered = render({"program": {"command": ["python3", "train.py"]}}).one("Role")
     (printed,) = [item for item in manifests("tensorflow-job", "team") if item["kind"] == "Role"]
     assert permissions(printed) == permissions(rendered)
+
+
+@pytest.mark.parametrize("options", [("-n", "Bad NS"), ("-n", "team", "--name", "a_b"), ("-n", "x" * 64)])
+def test_a_name_that_no_object_can_have_is_a_usage_error(options: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(command, options)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"{options[-1]!r} is not a name of at most" in done.stderr
 
 
 def test_the_command_prints_objects_that_belong_together() -> None:

@@ -73,6 +73,11 @@ def test_text_that_is_too_long_is_found_and_one_byte_less_is_not(find: Find, tex
     assert find(whole(text.replace("xx", "x", 1) + "\n")) == []
 
 
+@pytest.mark.parametrize("text", ['env: {A: "x\\0y"}', 'program: {command: ["x\\0y"]}'])
+def test_a_nul_in_a_variable_or_argument_is_found(find: Find, text: str) -> None:
+    assert [item.rule for item in find(whole(text + "\n"))] == ["TFC142"]
+
+
 @pytest.mark.parametrize("release", ["9digits", "a.b", "A", "a" * 43, "a-"])
 def test_release_name_that_does_not_fit_is_found_at_the_option(find: Find, release: str) -> None:
     diagnostics = find(PROGRAM, release=release)
