@@ -34,7 +34,12 @@ RESULTS = BUILD / "results.json"
 WORKERS = 2
 CPU_SECONDS = 120  # a change that makes a loop endless counts as noticed
 # The warning is about large packages that are imported already.
-OPTIONS = ["-xq", "-pno:cacheprovider", "-mnot cluster and not examples", "-Wignore::pytest.PytestAssertRewriteWarning"]
+OPTIONS = [
+    "-xq",
+    "-pno:cacheprovider",
+    "-mnot cluster and not examples and not guides",
+    "-Wignore::pytest.PytestAssertRewriteWarning",
+]
 
 _STATE_MACHINE = [
     f"tests/unit/lifecycle/test_{part}.py"
