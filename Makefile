@@ -49,7 +49,9 @@ lint: $(STAMP)dev
 	$(BIN)/mypy
 
 .PHONY: test test-everyday
-test: test-everyday test-examples test-cluster
+# Trainings take what the cluster's tests, which mostly wait, leave of the machine.
+test: test-everyday
+	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) test-examples test-cluster
 
 test-everyday: lint
 	$(BIN)/python -m pytest -m 'not cluster and not examples and not guides' -n 2 --dist loadfile
@@ -58,7 +60,7 @@ test-everyday: lint
 # are reported (R).
 .PHONY: test-examples
 test-examples: $(STAMP)dev
-	$(BIN)/python -m pytest -m examples --reruns 1 -rR
+	nice $(BIN)/python -m pytest -m examples --reruns 1 -rR
 
 .PHONY: test-cluster
 test-cluster: $(STAMP)dev

@@ -273,7 +273,7 @@ def test_a_release_with_two_jobs(shared_jobs: Jobs, tool: Tool, tmp_path: Path) 
 # --- permissions --------------------------------------------------------------------------------------------------
 
 
-def test_the_rights_to_look_are_enough_and_each_one_that_is_missing_is_named(
+def test_the_permissions_to_read_are_enough_and_each_one_that_is_missing_is_named(
     shared_jobs: Jobs, job: Callable[[str], Job], tool: Tool, tmp_path: Path
 ) -> None:
     job("failing").wait_ended("Failed", disturbed=True)

@@ -68,7 +68,7 @@ def installed(shared_jobs: Jobs) -> Callable[[str], Job]:
     return shared_jobs.ahead(values_of_jobs(shared_jobs.target.python_image))
 
 
-def test_parameter_servers_that_ignore_sigterm_do_not_delay_the_release(installed: Callable[[str], Job]) -> None:
+def test_parameter_servers_that_ignore_sigterm_do_not_delay_the_end(installed: Callable[[str], Job]) -> None:
     job = installed("ps-ignores")
     _end_when_all_run(job, "worker-0")
     job.wait_ended("Succeeded")

@@ -79,7 +79,7 @@ def test_lost_right_before_the_end(installed: Callable[[str], Job]) -> None:
     assert "the last words" in job.tail()
 
 
-def test_lost_between_deciding_and_releasing(installed: Callable[[str], Job]) -> None:
+def test_lost_between_deciding_and_freeing(installed: Callable[[str], Job]) -> None:
     job = installed("decided")
     job.wait_running()
     job.tell("worker-0", "fail")

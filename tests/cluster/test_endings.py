@@ -13,7 +13,7 @@ from .programs import shell
 DRAIN = 'case $TASK_TYPE in chief) sleep 2;; evaluator) wait_for "end"; echo evaluated;; worker) sleep 600;; esac'
 
 
-def test_a_failing_program_fails_helm_the_job_and_kubectl_wait_and_its_last_words_are_kept(
+def test_a_failing_program_fails_helm_the_job_and_kubectl_wait_and_its_last_lines_are_kept(
     side_by_side: SideBySide,
 ) -> None:
     side_by_side(_fails, HELMS)

@@ -113,7 +113,7 @@ def job(shared_jobs: Jobs) -> Job:
     return job
 
 
-def test_training_pods_hold_no_token_and_have_no_rights(job: Job) -> None:
+def test_training_pods_hold_no_token_and_have_no_permissions(job: Job) -> None:
     labels = job.namespace.api.get("namespaces", "", job.namespace.name)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert set(job.pods) == {"chief-0", "worker-0", "worker-1", "ps-0", "evaluator-0"}

@@ -56,7 +56,7 @@ def test_where_both_go_to_one_place_their_order_stays(container: Container) -> N
     assert log_of(container).read_text().splitlines()[-400:] == printed
 
 
-def test_the_status_is_the_programs_and_its_last_words_are_kept(container: Container) -> None:
+def test_the_status_is_the_programs_and_its_last_lines_are_kept(container: Container) -> None:
     container.write(kept(container, "echo last words; kill -9 $$"))
     assert container.run() == 137
     assert container.output.endswith("last words\n")
