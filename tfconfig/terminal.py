@@ -11,6 +11,7 @@ COLUMN_GAP = 2
 MIN_LAST_COLUMN = 28  # characters; the last column of a table has the longest text
 MIN_COLUMN = 8
 MAX_WIDTH = 160
+_CI_COMMAND = re.compile(r"^(\s*):(?=:[A-Za-z])|#(?=#\[)")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
@@ -66,8 +67,18 @@ def visible(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text with control characters escaped: what files and programs contain must not control the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """The text with control characters escaped: what files and programs contain must not control the terminal.
+
+    Nor the CI: GitHub's runner takes `::name` at the start of a line and `##[name]` anywhere in it for commands
+    (actions/runner, ActionCommand.cs).
+    """
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return _CI_COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[0].endswith(":") else "\\x23", shown)
+
+
+def escaped_line(text: str) -> str:
+    """A line that a program printed, with control characters escaped but for tabs."""
+    return "\t".join(escaped(part) for part in text.split("\t"))
 
 
 def _shortened(text: str, size: int) -> str:

@@ -6,6 +6,8 @@ import re
 
 import click
 
+from tfconfig.terminal import visible
+
 
 class ClusterError(click.ClickException):
     """kubectl or the cluster failed. The command exits 2."""
@@ -39,7 +41,7 @@ def cannot_start(error: OSError) -> ClusterError:
 def from_stderr(stderr: str, namespace: str = "") -> ClusterError:
     """The error that kubectl wrote, as one sentence with what to do."""
     # Before the last line come lines of its own log, and advice of login plugins.
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [visible(line) for line in stderr.splitlines() if line.strip()]
     last = lines[-1] if lines else "kubectl failed without an error message"
     if "(Forbidden)" in last:
         return _forbidden(last, namespace)

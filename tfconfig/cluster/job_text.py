@@ -57,7 +57,7 @@ def line(view: JobView) -> str:
 def outcome(view: JobView) -> str:
     """How the run ended, on one line."""
     took = f" after {duration(view.ended - view.started)}" if view.started and view.ended else ""
-    return f"{view.name}: {view.phase}{took} ({view.reason}): {view.message}"
+    return terminal.visible(f"{view.name}: {view.phase}{took} ({view.reason}): {view.message}")
 
 
 def deciding_exit(view: JobView) -> str:
@@ -79,8 +79,8 @@ def last_lines(log: str) -> tuple[str, list[str]]:
     _, marker, rest = log.rpartition("\nlast lines of ")
     if not marker:
         return "", []
-    first, *lines = rest.splitlines()
-    return first.removesuffix(":"), [line.removeprefix("  ") for line in lines]
+    first, *lines = rest.removesuffix("\n").split("\n")
+    return terminal.visible(first.removesuffix(":")), [terminal.escaped_line(line.removeprefix("  ")) for line in lines]
 
 
 def kept_logs(view: JobView) -> str:
@@ -89,7 +89,9 @@ def kept_logs(view: JobView) -> str:
     if not spec or not spec["logs"]:
         return ""
     folder = f"{spec['checkpointDir']}/logs/{view.run_id}"
-    return f"complete logs: {folder}/TASK.log on claim {spec['checkpointClaim']}, for any pod that mounts it"
+    return terminal.visible(
+        f"complete logs: {folder}/TASK.log on claim {spec['checkpointClaim']}, for any pod that mounts it"
+    )
 
 
 def progress(reported: StatusProgress | None, now: float, active: bool = True) -> str:

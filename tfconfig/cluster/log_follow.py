@@ -18,6 +18,7 @@ from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.job_spec import Task
 
 RECONNECT_SECONDS = 1.0
+MAX_LINE_BYTES = 64 * 1024
 # For streams to end after the job: those of deleted pods end at once, those of kept pods (cleanup Keep) never do.
 DELETED_SECONDS, KEPT_SECONDS = 30.0, 3.0
 
@@ -92,12 +93,19 @@ class _TaskStream:
         before = self._latest
         with self._process as process:
             assert process.stdout
+            output = process.stdout
             assert process.stderr
-            for data in process.stdout:
-                when, text = split_time(data.decode("utf-8", "replace").rstrip("\r\n"))
-                if when > before:
+            begins, shown = True, False
+            # A program may print for ever without ending a line: a long one is printed in parts.
+            for data in iter(lambda: output.readline(MAX_LINE_BYTES), b""):
+                text = data.decode("utf-8", "replace").rstrip("\r\n")
+                if begins:
+                    when, text = split_time(text)
+                    shown = when > before
                     self._latest = max(self._latest, when)
+                if shown:
                     self._printer.line(self._name, text)
+                begins = data.endswith(b"\n")
             stderr = process.stderr.read().decode("utf-8", "replace")
         self.error = from_stderr(stderr, self._kubectl.namespace) if stderr and not self._closed else None
 

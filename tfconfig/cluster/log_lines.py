@@ -8,16 +8,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TextIO
 
+from tfconfig.terminal import escaped_line
+
 LIFECYCLE = "lifecycle"  # in place of a task's name
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[-+]\d\d:\d\d)")
 _COLOURS = ("36", "32", "35", "33", "34", "96", "92", "95", "93", "94")
 
 
 class LinePrinter:
-    """Prints lines after the name of their task; threads may share it."""
+    """Prints lines after the name of their task, escaped unless `raw`; threads may share it."""
 
-    def __init__(self, names: Sequence[str], stream: TextIO, colour: bool) -> None:
-        self._stream = stream
+    def __init__(self, names: Sequence[str], stream: TextIO, colour: bool, raw: bool = False) -> None:
+        self._stream, self._raw = stream, raw
         self._width = max(len(name) for name in [LIFECYCLE, *names])
         self._lock = threading.Lock()
         self.broken = False  # the reader has closed the pipe, as `| head` does
@@ -30,7 +32,7 @@ class LinePrinter:
             prefix = f"\033[{self._colours[name]}m{prefix}\033[0m"
         with self._lock:
             try:
-                self._stream.write(f"{prefix} {text}\n")
+                self._stream.write(f"{prefix} {text if self._raw else escaped_line(text)}\n")
                 self._stream.flush()
             except BrokenPipeError:
                 self.broken = True

@@ -30,6 +30,7 @@ MAX_TASKS = 50  # each is a kubectl and a connection
     "--since", callback=cluster_options.duration, metavar="DURATION", help="Only lines newer than 90s, 10m, 1h30m."
 )
 @click.option("--tail", type=click.IntRange(0), metavar="LINES", help="Only the last lines of each task.")
+@click.option("--raw", is_flag=True, help="Print lines as they are; default: control characters escaped.")
 @click.option("--previous", is_flag=True, help="Show the containers before the last restart.")
 def command(
     release: str,
@@ -39,6 +40,7 @@ def command(
     names: tuple[str, ...],
     since: float | None,
     tail: int | None,
+    raw: bool,
     previous: bool,
 ) -> None:
     """Print the logs of a job's tasks, each line after the name of its task.
@@ -63,7 +65,7 @@ def command(
         raise click.UsageError(f"job {job} has {len(tasks)} tasks; choose at most {MAX_TASKS}: --task worker-0")
     query = log_query(since, tail)
     colour = reporters.colour_wanted(sys.stdout.isatty())
-    printer = LinePrinter([job_spec.name(task) for task in tasks], sys.stdout, colour)
+    printer = LinePrinter([job_spec.name(task) for task in tasks], sys.stdout, colour, raw)
     all_pods = training_pods(job, objects.pods)
     pods = {task: all_pods[task] for task in tasks if task in all_pods}
     if follow and not shown.over:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfconfig.tensorflow_job.lifecycle.text import duration
-from tfconfig.terminal import labelled, parse_duration, table
+from tfconfig.terminal import escaped, escaped_line, labelled, parse_duration, table
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Mn", "Cf"]), max_size=60)
 
@@ -43,6 +43,21 @@ def test_labels_without_text_are_left_out_and_texts_stand_below_each_other() -> 
         "message  one two three four five six",
         "         seven eight",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\033]0;owned\a\033[2J", "\\x1b]0;owned\\x07\\x1b[2J"),
+        ("\u202e\u2028x\r", "\\u202e\\u2028x\\r"),
+        ("  ::set-output name=verdict::pass", "  \\x3a:set-output name=verdict::pass"),
+        ("a ##[add-mask]b ##[c]", "a \\x23#[add-mask]b \\x23#[c]"),
+        ("dial ::1 refused; std::vector; # [1]", "dial ::1 refused; std::vector; # [1]"),
+    ],
+)
+def test_what_would_control_a_terminal_or_a_ci_is_escaped(text: str, shown: str) -> None:
+    assert escaped(text) == shown
+    assert escaped_line(f"{text}\tx") == f"{shown}\tx"
 
 
 @pytest.mark.parametrize(

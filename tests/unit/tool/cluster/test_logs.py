@@ -10,8 +10,11 @@ from click.testing import CliRunner, Result
 
 from tests.unit.tool.cluster.kube import LOG, LOST, RUNS, WON, Kube, Program
 from tfconfig.cli import main
+from tfconfig.cluster.log_follow import MAX_LINE_BYTES
 
 Start = Callable[..., Program]
+HOSTILE = "  ::set-output name=a::b\033]8;;http://x\a ##[add-mask]c"
+SHOWN = "  \\x3a:set-output name=a::b\\x1b]8;;http://x\\x07 \\x23#[add-mask]c"
 
 
 def logs(*words: str) -> Result:
@@ -36,6 +39,28 @@ def test_the_lines_of_all_tasks_come_in_the_order_of_their_times() -> None:
         "worker-0  | line 2 of worker-0\nworker-1  | line 2 of worker-1\n"
     )
     assert logs("--task", "worker-1", "--tail", "1").stdout == "worker-1  | line 2 of worker-1\n"
+
+
+@pytest.mark.parametrize("words", [(), ("--follow",)])
+def test_what_a_program_prints_controls_neither_terminal_nor_ci(
+    running: Kube, start: Start, words: tuple[str, ...]
+) -> None:
+    running.say("worker-0", HOSTILE)
+    shown, raw = start("logs", "digits", *words), start("logs", "digits", "--raw", *words)
+    shown.until(lambda: f"worker-0  | {SHOWN}\n" in shown.out)
+    raw.until(lambda: f"worker-0  | {HOSTILE}\n" in raw.out)
+    running.write(WON)
+    running.remove("pods", "digits-worker-0")
+    running.remove("pods", "digits-worker-1")
+    assert (shown.ends(), raw.ends()) == (0, 0)
+
+
+def test_a_line_without_an_end_is_followed_in_parts(running: Kube, start: Start) -> None:
+    follow = start("logs", "digits", "--follow", "--task", "worker-0")
+    follow.until(lambda: "line 2" in follow.out)
+    running.say("worker-0", "x" * (MAX_LINE_BYTES + 100))
+    follow.until(lambda: follow.out.count("x") == MAX_LINE_BYTES + 100)
+    assert max(map(len, follow.out.splitlines())) < MAX_LINE_BYTES + 100
 
 
 def test_the_container_before_the_last_restart(running: Kube) -> None:

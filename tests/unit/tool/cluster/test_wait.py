@@ -46,6 +46,17 @@ def test_after_a_failure_it_exits_1_and_prints_why(kube: Kube, start: Start) -> 
     assert wait.out == LOST_LINE
 
 
+def test_what_a_program_leaves_behind_controls_neither_terminal_nor_ci(kube: Kube, start: Start) -> None:
+    kube.say(
+        "lifecycle", "Failed", "last lines of worker-0:", "  ::set-output name=a::b\033]8;;http://x\a ##[add-mask]c"
+    )
+    kube.write(LOST, message="worker-0 exited 3: \033[2J")
+    wait = start("wait", "digits")
+    assert wait.ends() == 1
+    assert wait.out.splitlines()[0].endswith("worker-0 exited 3: \\x1b[2J")
+    assert wait.out.splitlines()[-1] == "  \\x3a:set-output name=a::b\\x1b]8;;http://x\\x07 \\x23#[add-mask]c"
+
+
 def test_a_job_that_has_ended_before_is_not_waited_for(kube: Kube, start: Start) -> None:
     kube.write(WON)
     wait = start("wait", "digits")
