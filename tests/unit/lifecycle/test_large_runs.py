@@ -41,13 +41,14 @@ def test_servers_are_asked_for_also_after_their_set_deleted_them(install: Instal
     def hold(verb: str, resource: str, name: str) -> None:
         if (verb, resource) != ("DELETE", "pods") or name == "j-chief-0":
             return
-        if not asked:
-            for pod in cluster.pods():
-                if "-ps-" in pod["metadata"]["name"]:
-                    pod["metadata"]["deletionTimestamp"] = now()
-                    cluster.store("MODIFIED", "pods", pod)
-            cluster.delete_pod("j-worker-0", force=True)  # seen after those
-        asked.add(name)
+        with cluster.lock:  # several threads delete
+            if not asked:
+                for pod in cluster.pods():
+                    if "-ps-" in pod["metadata"]["name"]:
+                        pod["metadata"]["deletionTimestamp"] = now()
+                        cluster.store("MODIFIED", "pods", pod)
+                cluster.delete_pod("j-worker-0", force=True)  # seen after those
+            asked.add(name)
         cluster.until(lambda: cluster.status()["roles"]["worker"]["running"] == 0)
         if "-ps-" in name:
             cluster.delete_pod(name, force=True)
