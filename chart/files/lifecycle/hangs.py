@@ -1,8 +1,7 @@
 """Programs that hang on a peer whose node is gone. Pure.
 
 Who sends something to such a peer gets an error within seconds. Who waits for its answer gets none before gRPC's next
-ping (task/job_spec.py: 310 s), and is restarted instead. A coordinator that has other workers goes on with those: a
-restart would make it wait for all.
+ping (task/job_spec.py: 310 s), and is restarted instead. Not so who can go on: after a restart it would wait for all.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..task.contracts import JobSpec
-from ..task.job_spec import Task, name
+from ..task.job_spec import Task, name, runs_server
 from .state import Action, Delete, Event, Observation, Pod, State
 from .training import runs, training_pods
 
@@ -35,13 +34,19 @@ def _hanging(
     for pod in training_pods(job, state, pods):
         if pod.deleted is None and runs(pod):
             for peer in observation.silent.get(pod.container, ()):
-                if not _can_do_without(job, peer, pods):
+                if not _can_do_without(job, pod, peer, pods):
                     yield pod, peer
                     break
 
 
-def _can_do_without(job: JobSpec, peer: Pod, pods: Mapping[Task, Pod]) -> bool:
-    """Whether programs go on while this peer is gone."""
-    if job["strategy"] != "ParameterServer" or peer.task.role != "worker":
+def _can_do_without(job: JobSpec, pod: Pod, peer: Pod, pods: Mapping[Task, Pod]) -> bool:
+    """Whether this program goes on while that peer is gone."""
+    strategy, role = job["strategy"], peer.task.role
+    if role == "ps":
         return False
-    return any(task.role == "worker" and task != peer.task and runs(pod) for task, pod in pods.items())
+    coordinates = runs_server(job, role) or (strategy == "Custom" and pod.task.role == "chief")
+    if role != "worker" or not coordinates:
+        return True  # tasks that train side by side are connected, but ask each other nothing
+    return strategy != "InGraph" and any(
+        task.role == "worker" and task != peer.task and runs(other) for task, other in pods.items()
+    )

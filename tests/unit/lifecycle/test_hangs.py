@@ -61,23 +61,35 @@ def test_nobody_waits_longer_for_a_pod_that_vanished_with_its_node() -> None:
     assert ("TaskRecreated", "worker-0 waits for ps-0, which is gone") in story.events()
 
 
-def test_a_coordinator_goes_on_with_its_other_workers() -> None:
-    story = Story.running(a_job("ParameterServer", chief=1, worker=2, ps=1))
-    story.change(OTHER, unreachable=True)
-    waits(story, CHIEF, on=OTHER)
+@pytest.mark.parametrize(
+    ("strategy", "roles", "program", "lost", "others", "restarted"),
+    [
+        ("ParameterServer", {"chief": 1, "worker": 2, "ps": 1}, CHIEF, PS, True, True),
+        ("ParameterServer", {"chief": 1, "worker": 2, "ps": 1}, CHIEF, OTHER, True, False),
+        ("ParameterServer", {"chief": 1, "worker": 2, "ps": 1}, CHIEF, OTHER, False, True),
+        ("ParameterServer", {"chief": 1, "worker": 1, "ps": 1}, CHIEF, WORKER, True, True),
+        ("BetweenGraph", {"worker": 2, "ps": 1}, WORKER, PS, True, True),
+        ("BetweenGraph", {"worker": 2, "ps": 1}, WORKER, OTHER, True, False),
+        ("BetweenGraph", {"chief": 1, "worker": 1, "ps": 1}, WORKER, CHIEF, True, False),
+        ("BetweenGraph", {"chief": 1, "worker": 1, "ps": 1}, CHIEF, WORKER, True, False),
+        ("InGraph", {"chief": 1, "worker": 2, "ps": 1}, CHIEF, OTHER, True, True),
+        ("MultiWorkerMirrored", {"worker": 2}, WORKER, OTHER, True, False),
+        ("Custom", {"chief": 1, "worker": 1, "ps": 1}, CHIEF, WORKER, True, True),
+        ("Custom", {"chief": 1, "worker": 2, "ps": 1}, CHIEF, OTHER, True, False),
+        ("Custom", {"worker": 2, "ps": 1}, WORKER, OTHER, True, False),
+        ("Custom", {"worker": 2, "ps": 1}, WORKER, PS, True, True),
+    ],
+)
+def test_only_who_cannot_go_on_without_the_lost_task_is_started_anew(
+    strategy: str, roles: dict[str, int], program: Task, lost: Task, others: bool, restarted: bool
+) -> None:
+    story = Story.running(a_job(strategy, **roles))  # type: ignore[arg-type]
+    story.change(lost, unreachable=True)
+    if not others:
+        story.change(WORKER, unreachable=True)
+    waits(story, program, on=lost)
     story.look()
-    assert story.deleted() == []
-    story.change(WORKER, unreachable=True)  # the last one
-    story.look()
-    assert story.deleted() == [CHIEF]
-
-
-def test_a_coordinator_cannot_do_without_a_parameter_server() -> None:
-    story = Story.running(a_job("ParameterServer", chief=1, worker=2, ps=1))
-    story.change(PS, unreachable=True)
-    waits(story, CHIEF, on=PS)
-    story.look()
-    assert story.deleted() == [CHIEF]
+    assert story.deleted() == ([program] if restarted else [])
 
 
 @pytest.mark.parametrize("fields", [{"deleted": 1.0}, {"unreachable": True}, {"status": "Waiting"}])
