@@ -13,6 +13,11 @@ settings.register_profile("no clocks", settings.default, deadline=None, suppress
 settings.load_profile("no clocks")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that wait for what has run beside the others come last."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,  # noqa: ARG001

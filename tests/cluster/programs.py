@@ -43,3 +43,9 @@ def digits(steps: int, *arguments: str, **values: Any) -> Values:
         "files": {"train.py": (DIGITS / "train.py").read_text()},
     }
     return {**yaml.safe_load((DIGITS / "values.yaml").read_text()), "program": program, **values}
+
+
+def python(strategy: str, script: str, **values: Any) -> Values:
+    """Values of a job that runs a Python program with TensorFlow and no claim."""
+    program = {"command": ["python3", "-u", "program.py"], "files": {"program.py": script}}
+    return {"strategy": strategy, "program": program, "checkpoint": {"enabled": False}, **values}

@@ -18,12 +18,13 @@ from hack.cluster.target import Target
 
 from .conftest import Jobs
 from .jobs import Job, seconds_between
-from .programs import Values, digits, shell
+from .programs import Values, digits, python, shell
 
 STAYS, LOST = "node1", "node2"
 TAINT = "tensorflow-job-test"
 STEPS = 1500
 NOTICED = "Connection timed out|failed to connect to all addresses|UnavailableError"
+SILENT = {"schedules": "chief-0", "dequeues": "worker-0"}  # jobs and the task that waits for an answer
 TOLERATIONS = [{"key": TAINT, "operator": "Exists"}]
 
 # Each task counts its steps in the checkpoint folder and goes on from there; which pod does so shows as well.
@@ -35,6 +36,35 @@ while ! test -e "$HOME/end"; do
     step=$((step + 1))
     echo $step > "$mine-$pod"; cp "$mine-$pod" "$mine-$pod.new"; mv "$mine-$pod.new" "$mine"; sleep 1
 done
+"""
+
+# Waits for an answer of the worker, in a call that says nothing for an hour.
+SCHEDULES = """
+import time
+import tensorflow as tf
+from tensorflow.python.data.experimental.ops import testing
+strategy = tf.distribute.ParameterServerStrategy(tf.distribute.cluster_resolver.TFConfigClusterResolver())
+coordinator = tf.distribute.coordinator.ClusterCoordinator(strategy)
+@tf.function
+def silent():
+    return next(iter(tf.data.Dataset.range(1).apply(testing.sleep(3_600_000_000))))
+coordinator.schedule(silent)
+print("waits", flush=True)
+coordinator.join()
+"""
+
+# Waits for a token in a queue on the parameter server, as SyncReplicasOptimizer does.
+DEQUEUES = """
+import json, os
+import tensorflow.compat.v1 as tf
+tf.disable_eager_execution()
+task = json.loads(os.environ["TF_CONFIG"])
+server = tf.train.Server(task["cluster"], "worker", 0)
+with tf.device("/job:ps/task:0"):
+    token = tf.FIFOQueue(1, [tf.int32], shared_name="tokens").dequeue()
+with tf.Session(server.target) as session:
+    print("waits", flush=True)
+    session.run(token)
 """
 
 pytestmark = pytest.mark.timeout(420, func_only=True)
@@ -82,6 +112,10 @@ def values_of_jobs() -> dict[str, Values]:
         "controller": shell(TRAINS, worker=stays, **{**training, "lifecycle": moving_lifecycle}),
         "waits": shell(TRAINS, worker=stays, ps={**one, **on(LOST)}, **training),
         "ends": shell("wait_for end", worker=stays, ps={**one, **on(LOST)}, **common),
+        "schedules": python(
+            "ParameterServer", SCHEDULES, worker={**one, **on(LOST)}, chief=on(STAYS), ps=stays, **common
+        ),
+        "dequeues": python("BetweenGraph", DEQUEUES, worker=stays, ps=moves, **common, **replace),
         "digits": digits(STEPS, "--save-every=200", worker=stays, chief=on(STAYS), ps=moves, **common, **replace),
     }
 
@@ -101,6 +135,8 @@ def lost(cluster: Target, shared_jobs: Jobs) -> Iterator[Scene]:
     scene = Scene({name: shared_jobs.install(values, name) for name, values in values_of_jobs().items()})
     for job in scene.jobs.values():
         job.wait_running()
+    for name, task in SILENT.items():
+        scene.jobs[name].wait_for_log(task, "^waits", 200)
     scene.jobs["digits"].wait_for_log("chief-0", r"^step [3-9]\d\d of", 200)
     scene.before = {name: dict(job.pods) for name, job in scene.jobs.items()}
     for name, job in scene.jobs.items():
@@ -147,6 +183,22 @@ def test_the_outcome_is_recorded_at_once_although_a_node_was_lost(lost: Scene) -
     job.wait_until("the Job is Complete", lambda: job.condition("Complete"), 90)
     assert set(job.pods) == {"ps-0"}
     assert job.sets() == {"worker": 0, "ps": 0}
+
+
+@pytest.mark.parametrize(("name", "lost_task"), [("schedules", "worker-0"), ("dequeues", "ps-0")])
+def test_a_program_that_only_waits_is_started_anew_soon_after_the_status_names_the_node(
+    lost: Scene, name: str, lost_task: str
+) -> None:
+    """TensorFlow itself would notice after 310 s, when gRPC pings."""
+    job, task = lost.jobs[name], SILENT[name]
+    uid = lost.before[name][task]["metadata"]["uid"]
+    named = job.wait_until("the node is named", lambda: _named(job, lost_task), 90) - lost.cut
+    ends = job.wait_until("the program is asked to end", lambda: _asked_to_end(job, uid), 60) - lost.cut
+    job.wait_for_new_pod(task, uid, 60)
+    print(f"{name}: the status names the node after {named:.0f} s, {task} is asked to end after {ends:.0f} s")
+    assert named <= 60
+    assert ends - named <= 30
+    assert job.status["failures"] == 0
 
 
 def test_training_notices_a_lost_parameter_server_within_30_seconds(lost: Scene) -> None:
@@ -239,6 +291,21 @@ def _holder(job: Job) -> Object:
     """The lifecycle pod that wrote the status last."""
     holder = job.namespace.configmaps.objects[f"{job.name}-status"]["data"]["holder"]
     return next((pod for pod in job.lifecycle_pods if pod["metadata"]["name"] == holder), {})
+
+
+def _named(job: Job, task: str) -> float:
+    """When the status first said that this task's node does not answer; 0 if it did not yet."""
+    said = f"{task}: node {LOST} does not answer"
+    seen = [
+        item for item in job.namespace.configmaps.history if item.object["metadata"]["name"] == f"{job.name}-status"
+    ]
+    return next((item.time for item in seen if said in (item.object.get("data") or {}).get("status.json", "")), 0.0)
+
+
+def _asked_to_end(job: Job, uid: str) -> float:
+    """When this pod was deleted, its grace period begun; 0 if it was not yet."""
+    seen = [item for item in job.namespace.pods.history if item.object["metadata"]["uid"] == uid]
+    return next((item.time for item in seen if "deletionTimestamp" in item.object["metadata"]), 0.0)
 
 
 def _moved(job: Job, scene: Scene, task: str) -> bool:

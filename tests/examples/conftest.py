@@ -14,6 +14,7 @@ import pytest
 from tests.running import ROOT, Running, Start, starting
 
 EXAMPLES = ROOT / "examples"
+SILENT_SECONDS = 330
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,3 +54,24 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def example(start: Start, tmp_path: Path) -> RunExample:
     """Run an example; its checkpoints are in tmp_path/checkpoints."""
     return runner(start, tmp_path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def silence(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running | None]:
+    """A job that is silent for minutes while the tests go on; their last one waits for it (mark `last`)."""
+    if not any(item.get_closest_marker("last") for item in request.session.items):
+        yield None
+        return
+    program = {"command": [sys.executable, str(Path(__file__).with_name("silent.py")), str(SILENT_SECONDS)]}
+    values = {
+        "strategy": "ParameterServer",
+        "program": program,
+        "worker": {"replicas": 2},
+        "ps": {"replicas": 1},
+        "checkpoint": {"enabled": False},
+        "restart": {"policy": "Never"},
+        "env": {"http_proxy": "http://127.0.0.1:9"},
+    }
+    starts = starting(tmp_path_factory.mktemp("silence"))
+    yield next(starts)(values, "--python", sys.executable)
+    next(starts, None)

@@ -188,6 +188,8 @@ def _pod_state(pod: Pod, run_id: str, now: float) -> tuple[TaskState, str]:
         return "Terminating", ""
     if pod.run_id != run_id:
         return "OldRun", f"belongs to run {pod.run_id}"
+    if pod.unreachable:
+        return "Lost", f"node {pod.node} does not answer"
     if pod.status == "Running":
         return "Running", ""
     state: TaskState = "Ended" if pod.status == "Terminated" else "Waiting"

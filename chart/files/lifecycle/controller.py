@@ -25,13 +25,14 @@ from .log import Log
 from .metrics import render
 from .progress_client import ProgressClient
 from .sets import StatefulSets
+from .silence_client import SilenceClient
 from .stalls import stall_begins
 from .state import RUNNING, SUSPENDED, TAKING_OVER, Action, Delete, Event, Finish, Observation, Pod, Scale, State
 from .status_store import OutdatedError, StatusStore
 from .summary import read_log_tail, summary
 from .text import MAX_NAMES
 from .threads import Threads
-from .training import reporter
+from .training import reporter, runs, training_pods
 
 if TYPE_CHECKING:
     from ..task.contracts import JobSpec
@@ -66,6 +67,7 @@ class Controller:
         self._sets = StatefulSets(client, job["name"], self._refused, pace)
         self._explainer = Explainer(client, job, self._wakeup, log, pace)
         self._progress = ProgressClient(self._wakeup, client.closed, pace)
+        self._silence = SilenceClient(self._wakeup, client.closed, pace)
         self._deleter = Deleter(client, log.write_once, self._threads.start)
         self._annotations: tuple[object, ...] = ()
         self._log_tail: str | None = None  # of the deciding program, once that is known
@@ -80,6 +82,7 @@ class Controller:
         )
         self._threads.start(self._explainer.work)
         self._threads.start(self._progress.work)
+        self._threads.start(self._silence.work)
         self._wakeup.wait(0.0, 0.0, 0.0)
 
     def loop(self) -> bool:
@@ -141,6 +144,7 @@ class Controller:
             suspend=self._desired.status is not None and self._desired.status.suspend,
             missing=self._explainer.missing(),
             sample=self._progress.sample,
+            silent=self._silence.silent,
         )
 
     def _look_at_desired(self) -> None:
@@ -169,6 +173,9 @@ class Controller:
         idle = state.ended or observation.suspend or state.reason == TAKING_OVER
         asked = None if idle else reporter(self.job, state)
         self._progress.ask(self.job, seen.get(asked) if asked else None)
+        pods = {task: pod for task, pod in seen.items() if pod.run_id == self.job["runId"]}
+        programs = partial(training_pods, self.job, state, {} if idle else pods)
+        self._silence.ask(self.job["runId"], programs, pods.values())
 
     def _absent(self, state: State, pods: Mapping[Task, Pod]) -> list[Task]:
         """The first few tasks that do not run: those that the status names."""
@@ -177,7 +184,7 @@ class Controller:
         waiting = (
             task
             for task in tasks(self.job)
-            if task not in state.succeeded and (task not in pods or pods[task].status != "Running")
+            if task not in state.succeeded and (task not in pods or not runs(pods[task]))
         )
         return list(islice(waiting, MAX_NAMES))
 

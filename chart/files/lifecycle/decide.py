@@ -21,13 +21,14 @@ a pod `unstartableSeconds` not startable  | Failed, with Kubernetes' reason
 `stallSeconds` without another step       | Never: Failed. Else counts as a failure, and every program is replaced
 back-off of BACKOFF_SECONDS or more       | that pod is deleted, which starts it anew
 pod of a lost node                        | nodeLoss Wait: shown in the message. Replace: deleted by force after a grace
+program that waits for an answer of it    | its pod is deleted, which starts it anew; not counted (hangs.py)
 suspend                                   | Suspended: all freed, failures on the way not counted; then it may resume
 another run is desired                    | every pod of the old run goes before the new run's tasks start
 a run that ended is desired (rollback)    | it has ended: its outcome stands
 Succeeded or Failed                       | never changes; cleanup Delete: sets at 0 and no pod left. Then: finish
 
 The rows are carried out by: exits.py, waves.py (what counts as one failure), stalls.py, deadlines.py, endings.py,
-freeing.py (what is taken away, in which order), waiting.py (the message meanwhile).
+freeing.py (what is taken away, in which order), hangs.py, waiting.py (the message meanwhile).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from dataclasses import replace
 
 from ..task.contracts import JobSpec, Phase
 from ..task.job_spec import Task, name, tasks
+from . import hangs
 from .deadlines import judge_time
 from .endings import succeed
 from .exits import handle_exits
@@ -185,6 +187,7 @@ def _drive(
     of_other_runs = [pod for pod in observation.pods.values() if pod.run_id != job["runId"]]
     actions += deletions(job, of_other_runs + hung_pods(job, state, pods))
     actions += replacements(job, observation.pods.values(), observation.now)
+    actions += hangs.restarts(job, state, observation, pods)
     absent = not_running(job, state, pods)
     if not absent:
         return replace(state, phase=RUNNING, reason="", message=f"all {len(tasks(job))} tasks run or are done"), actions

@@ -87,7 +87,7 @@ def _has_ended(state: State, task: Task) -> bool:
 
 def _grace(job: JobSpec, action: Delete, ended: bool) -> int | None:
     """Servers have nothing to save, and parameter servers are servers whoever starts them."""
-    if action.force:
-        return None
+    if action.force or action.grace is not None:
+        return action.grace
     serves = action.task.role == "ps" or runs_server(job, action.task.role)
     return SHORT_GRACE_SECONDS if serves or ended else None

@@ -18,7 +18,7 @@ from .timestamps import parse_time
 MAX_MESSAGE = 400  # characters kept of a message: a thousand pods times two exits times 4 KiB would be a lot
 INIT_ATTEMPTS = 3
 UNINFORMATIVE = ("", "ContainerCreating", "PodInitializing")  # reasons that say nothing of why a container waits
-_CONDITIONS = ("PodScheduled", "DisruptionTarget")
+_CONDITIONS = ("PodScheduled", "DisruptionTarget", "Ready", "ContainersReady")
 _BACKOFF = re.compile(r"back-off (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)? restarting failed container", re.IGNORECASE)
 
 
@@ -63,7 +63,16 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
         # A kubelet that rejects or evicts a whole pod writes Failed and its reason, with or without the condition.
         disrupted=intern(disrupted or (status.get("reason", "") if over else "")),
         node=intern(spec.get("nodeName", "")),
+        ip=status.get("podIP", ""),
+        unreachable=pod_status == "Running" and _node_is_not_ready(conditions),
     )
+
+
+def _node_is_not_ready(conditions: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Kubernetes' node controller writes Ready False into the pods of a node that is NotReady, and nothing else."""
+    ready, containers = conditions.get("Ready", {}), conditions.get("ContainersReady", {})
+    gate = ready.get("reason") == "ReadinessGatesNotReady"
+    return ready.get("status") == "False" and containers.get("status") == "True" and not gate
 
 
 def task_of(job_name: str, pod_name: str, role: str) -> Task | None:

@@ -6,6 +6,8 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from ..task import progress
 from ..task.contracts import JobSpec, ProgressDocument
@@ -62,6 +64,11 @@ def ask(host: str, task: str, run_id: str, port: int = 0) -> ProgressDocument | 
 
     Raises OSError when it does not answer, or another one does.
     """
+    return progress.parse(read_answer(host, task, run_id, port)[0])
+
+
+def read_answer(host: str, task: str, run_id: str, port: int = 0) -> tuple[bytes, Mapping[str, Any]]:
+    """The line that PID 1 of that task answers, as it is and as JSON. Raises OSError as `ask` does."""
     with socket.create_connection((host, port or PROGRESS_PORT), CONNECT_SECONDS) as connection:
         text = b""
         while len(text) <= progress.MAX_BYTES and b"\n" not in text:
@@ -75,7 +82,7 @@ def ask(host: str, task: str, run_id: str, port: int = 0) -> ProgressDocument | 
         marks = None
     if not isinstance(marks, dict) or (marks.get("task"), marks.get("runId")) != (task, run_id):
         raise OSError(f"{host} does not answer as {task} of run {run_id}")
-    return progress.parse(text)
+    return text, marks
 
 
 def sample(pod: Pod, document: ProgressDocument, now: float) -> ProgressSample:

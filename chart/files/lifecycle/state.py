@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -60,6 +60,8 @@ class Pod:
     deleted: float | None = None  # the time by which a deleted pod has to be gone
     disrupted: str = ""  # why Kubernetes ended the whole pod: Evicted, Preempted, ...
     node: str = ""
+    ip: str = ""
+    unreachable: bool = False  # its node is NotReady: nobody knows what it does
 
     @property
     def container(self) -> Container:
@@ -101,7 +103,8 @@ class ProgressSample:
 class Observation:
     """Everything the decision needs, at one time (`now`, seconds since the epoch).
 
-    `missing` says per role why pods cannot be created (quota, admission).
+    `missing` says per role why pods cannot be created (quota, admission). `silent`: for programs of this run, the peers
+    whose answer they wait for and who answer nobody; those may be of pods that are gone.
     """
 
     now: float
@@ -110,6 +113,7 @@ class Observation:
     suspend: bool = False
     missing: Mapping[str, str] = field(default_factory=dict)
     sample: ProgressSample | None = None
+    silent: Mapping[Container, Sequence[Pod]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,17 @@ def reporter(job: JobSpec, state: State) -> Task | None:
     return next((task for task in deciding_tasks(job) if task not in state.succeeded), None)
 
 
+def runs(pod: Pod) -> bool:
+    """Whether its container runs, as far as anybody knows."""
+    return pod.status == "Running" and not pod.unreachable
+
+
 def not_running(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> list[Task]:
     """Tasks that neither run nor are done. `pods`: those of this run."""
     return [
         task
         for task in tasks(job)
-        if task not in state.succeeded
-        and (task not in pods or pods[task].status != "Running" or pods[task].deleted is not None)
+        if task not in state.succeeded and (task not in pods or not runs(pods[task]) or pods[task].deleted is not None)
     ]
 
 
@@ -56,5 +60,5 @@ def counts(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> dict[str, St
     for task, pod in pods.items():
         if task.role in table and pod.run_id == job["runId"]:
             table[task.role]["restarts"] += pod.restarts
-            table[task.role]["running"] += pod.status == "Running" and task not in state.succeeded
+            table[task.role]["running"] += runs(pod) and task not in state.succeeded
     return table

@@ -33,7 +33,7 @@ def backoff_text(seconds: float) -> str:
 def _why(job: JobSpec, task: Task, observation: Observation, pod: Pod | None) -> str:
     if pod is None:
         return observation.missing.get(task.role) or "no pod yet"
-    if lost([pod], observation.now, SILENT_SECONDS):
+    if pod.unreachable or lost([pod], observation.now, SILENT_SECONDS):
         return lost_text(job, [pod])
     if pod.deleted is not None:
         return "its pod is being deleted"

@@ -20,8 +20,19 @@ ROLES = ("chief", "worker", "ps", "evaluator")
 # closing NUL included.
 MAX_TF_CONFIG_BYTES = 131072 - len("TF_CONFIG=") - 1
 
-# Without these pings a node that vanishes freezes its peers until TCP gives up, about 15 minutes later.
-GRPC_KEEPALIVE = "grpc.keepalive_time_ms=10000,grpc.keepalive_timeout_ms=10000,grpc.http2.max_pings_without_data=0"
+# Unless gRPC pings them, the peers of a node that vanishes wait until TCP gives up, about 15 minutes. A server that has
+# nothing to send takes pings closer than 5 minutes for an attack, and closes the connection at the third: they must be
+# further apart (docs/networking.md). The timeout also bounds how long data may go unacknowledged.
+# Peers are never behind a proxy, and their short names match no usual no_proxy.
+GRPC_OPTIONS = {
+    "grpc.keepalive_time_ms": "310000",
+    "grpc.keepalive_timeout_ms": "10000",
+    "grpc.http2.max_pings_without_data": "0",
+    "grpc.enable_http_proxy": "0",
+}
+
+# Variables that are the job's own: whatever env, envFrom or the image say.
+IDENTITY = ("TF_CONFIG", "TASK_TYPE", "TASK_INDEX", "PS_HOSTS", "WORKER_HOSTS", "CHECKPOINT_DIR")
 
 _REFERENCE = re.compile(r"\$(\$|\([^)]*\))")
 
@@ -82,7 +93,7 @@ def dumps(config: Mapping[str, Any]) -> str:
 
 
 def environment(job: "JobSpec", task: Task) -> Dict[str, str]:
-    """Variables that a program or server finds set, unless the user's own environment sets them."""
+    """Variables that a program or server finds set; those not in IDENTITY unless the user's environment sets them."""
     config = tf_config(job, task)
     variables = {
         "TF_CONFIG": dumps(config),
@@ -92,7 +103,7 @@ def environment(job: "JobSpec", task: Task) -> Dict[str, str]:
         "WORKER_HOSTS": ",".join(config["cluster"].get("worker", [])),
         # Wait for peers that are not up yet, but fail at once when one that was up is gone.
         "GRPC_FAIL_FAST": "use_caller",
-        "TF_GRPC_DEFAULT_OPTIONS": GRPC_KEEPALIVE,
+        "TF_GRPC_DEFAULT_OPTIONS": grpc_options(GRPC_OPTIONS),
         # What a program prints is seen when it prints it, and not lost when it is killed.
         "PYTHONUNBUFFERED": "1",
     }
@@ -101,6 +112,11 @@ def environment(job: "JobSpec", task: Task) -> Dict[str, str]:
     if not job["gpus"].get(task.role, 0):
         variables["CUDA_VISIBLE_DEVICES"] = "-1"
     return variables
+
+
+def grpc_options(options: Mapping[str, str]) -> str:
+    """Options of gRPC channels in the form of TF_GRPC_DEFAULT_OPTIONS."""
+    return ",".join("%s=%s" % option for option in options.items())
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:

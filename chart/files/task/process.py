@@ -42,6 +42,9 @@ _TERMINATING = (signal.SIGTERM, signal.SIGINT)
 # How often a local task checks that `tfconfig run` still exists.
 PARENT_SECONDS = 1.0
 
+# How often to look whether a process group has ended whose leader has. Its end may be another process's to learn.
+GROUP_SECONDS = 0.1
+
 _pipe = (-1, -1)
 _arrived: List[int] = []
 
@@ -88,24 +91,21 @@ def run(
 
     `prepare` makes its command and environment. It runs in the new process, so that this one stays free for signals,
     and small. When asked to end, the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace`
-    is 0. Meanwhile `server` answers, and the program prints into `output`. Exit status 127: there is no such program;
-    126: it cannot be executed.
+    is 0. The whole group has the grace: a shell ends at once, before the program that it started. Meanwhile `server`
+    answers, and the program prints into `output`. Exit status 127: there is no such program; 126: it cannot be
+    executed.
     """
     child = _spawn(prepare, output)
-    stopped = False
+    stopped = killed = False
     kill_at: Optional[float] = None
-    while True:
-        taken = _take(kill_at, parent, server)
+    status: Optional[int] = None
+    while status is None or (stopped and not killed and _group_lives(child)):
+        taken = _take(kill_at if status is None else time.monotonic() + GROUP_SECONDS, parent, server)
         if taken == signal.SIGCHLD:
             reaped = _reap()
-            status = reaped.get(child)
-            if output and status is None:
+            status = reaped.get(child, status)
+            if output:
                 output.again(list(reaped))
-            if status is not None:
-                _signal_group(child, signal.SIGKILL)
-                if output:
-                    output.finish()
-                return Ended(_code(status), stopped)
         elif taken in _TERMINATING:
             stopped = True
             parent = None  # from now on _take would return SIGTERM for a lost parent each time, and no other signal
@@ -117,7 +117,12 @@ def run(
             _signal_group(child, taken)
         if kill_at is not None and time.monotonic() >= kill_at:
             _signal_group(child, signal.SIGKILL)
+            killed = True
             kill_at = time.monotonic() + 1.0
+    _signal_group(child, signal.SIGKILL)  # what a program that ended by itself left behind
+    if output:
+        output.finish()
+    return Ended(_code(status), stopped)
 
 
 def _take(until: Optional[float], parent: Optional[int], server: "Optional[ProgressServer]" = None) -> Optional[int]:
@@ -196,6 +201,16 @@ def _reap() -> Mapping[int, int]:
 
 def _code(status: int) -> int:
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _group_lives(child: int) -> bool:
+    try:
+        os.killpg(child, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # those that are left changed their user
+        pass
+    return True
 
 
 def _signal_group(child: int, number: int) -> None:

@@ -9,9 +9,10 @@ another file that then replaces this one: what is not a whole JSON object is ign
 
 Training pods have no permissions at the API, so they cannot write their progress into the status. The lifecycle asks
 instead: every ten seconds it connects to PROGRESS_PORT of the one task that reports the job's progress, and PID 1 there
-answers with one line and closes. Nothing is read from the connection, so that there is nothing to attack; the
-NetworkPolicy admits the lifecycle alone. (A marked line in the log would cost more, stand in the middle of the
-program's output, and drown where it prints much.)
+answers with one line and closes. While a node does not answer it asks every program, since the line also names the
+peers that have been silent for long (silent.py). Nothing is read from the connection, so that there is nothing to
+attack; the NetworkPolicy admits the lifecycle alone. (A marked line in the log would cost more, stand in the middle of
+the program's output, and drown where it prints much.)
 
 PID 1 answers while the program hangs. No answer says nothing about the program, and never counts as a stall.
 When the program exits 0, its last progress goes into the termination message: nobody can be asked any more.
@@ -23,9 +24,11 @@ import json
 import math
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from . import silent
 from .listener import listen
+from .names import PORT
 
 if TYPE_CHECKING:
     from .contracts import ProgressDocument
@@ -35,6 +38,8 @@ VARIABLE = "TASK_PROGRESS_FILE"
 
 MAX_BYTES = 4096  # of a file or an answer
 MAX_STEP = 2**63
+SILENT_SECONDS = 20.0  # longer than TCP tries to send something (job_spec.GRPC_OPTIONS) ...
+MAX_SILENT_BYTES = 2048  # ... and so much of an answer is about such peers, those that are silent longest
 
 
 def read(path: str) -> "Optional[ProgressDocument]":
@@ -93,13 +98,13 @@ def _count(value: Any) -> Optional[int]:
 
 
 class ProgressServer:
-    """Sends to whoever connects the last whole line of the file, marked with this task and run.
+    """Sends to whoever connects the last whole line of the file, marked with this task and run, and silent peers.
 
     Raises OSError where the port is not free.
     """
 
     def __init__(self, path: str, task: str, run_id: str, port: int) -> None:
-        self._path, self._mark = path, {"task": task, "runId": run_id}
+        self._path, self._mark = path, {"task": task, "runId": run_id}  # type: str, Dict[str, Any]
         self._last: "Optional[Tuple[float, ProgressDocument]]" = None
         self._listener = listen(port)
 
@@ -128,7 +133,18 @@ class ProgressServer:
         current = read(self._path)
         if current:
             self._last = now - current["age"], current
+        document = dict(self._mark, silent=_silent_peers())
         if self._last is None:  # while a line is half written, the one before holds
-            return dict(self._mark)
+            return document
         written, last = self._last
-        return dict(last, age=max(0.0, now - written), **self._mark)
+        return dict(last, age=max(0.0, now - written), **document)
+
+
+def _silent_peers() -> List[str]:
+    peers, size = [], 0
+    for peer in silent.addresses(PORT, SILENT_SECONDS):
+        size += len(peer) + 4
+        if size > MAX_SILENT_BYTES:
+            break
+        peers.append(peer)
+    return peers

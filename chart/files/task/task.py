@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
 from . import messages, process, progress
-from .job_spec import Task, dumps, environment, may_restart, name, program, runs_server
+from .job_spec import Task, dumps, may_restart, name, program, runs_server
 from .log import log
 
 # The others are imported where they are used: this process stays small while the program runs.
@@ -155,9 +155,16 @@ def _park(pod: Pod, done: "DoneMarker") -> int:
 
 
 def _environment(job: "JobSpec", task: Task) -> Dict[str, str]:
-    environ = environment(job, task)
-    environ.update(os.environ)
-    return environ
+    from . import environ  # in the process that becomes the program
+
+    variables, refused = environ.merge(job, task, os.environ)
+    if refused:
+        log(
+            "%s: the job sets %s; what env, envFrom, the image or a webhook set is not used"
+            % (name(task), ", ".join(refused))
+        )
+    environ.name_user(variables)
+    return variables
 
 
 def _output(job: "JobSpec", task: Task) -> "Optional[Output]":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from tfconfig.tensorflow_job.lifecycle.decide import decide
 from tfconfig.tensorflow_job.lifecycle.state import (
     RUNNING,
     Action,
+    Container,
     Delete,
     Event,
     Exit,
@@ -47,6 +48,7 @@ class Story:
     sets: dict[str, Set] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     sample: ProgressSample | None = None
+    silent: Mapping[Container, Sequence[Pod]] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     _made: int = 0
 
@@ -90,7 +92,8 @@ class Story:
 
     def look(self, after: float = 1.0) -> State:
         self.now += after
-        seen = Observation(self.now, dict(self.pods), dict(self.sets), self.suspend, self.missing, self.sample)
+        sets, suspend = dict(self.sets), self.suspend
+        seen = Observation(self.now, dict(self.pods), sets, suspend, self.missing, self.sample, self.silent)
         before = status.load(status.dump(self.job, self.state, self.pods)) if self.state != State() else self.state
         assert before == self.state
         self.state, self.actions = decide(self.job, before, seen)

@@ -107,6 +107,37 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"phase": "Running", "containerStatuses": [SIDECAR, container(RUNNING)]},
         {"status": "Running"},
     ),
+    "its node is not ready": (
+        {
+            "phase": "Running",
+            "podIP": "10.0.0.7",
+            "conditions": [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}],
+            "containerStatuses": [container(RUNNING)],
+        },
+        {"status": "Running", "ip": "10.0.0.7", "unreachable": True},
+    ),
+    "a sidecar is not ready": (
+        {
+            "phase": "Running",
+            "conditions": [
+                {"type": "Ready", "status": "False", "reason": "ContainersNotReady"},
+                {"type": "ContainersReady", "status": "False", "reason": "ContainersNotReady"},
+            ],
+            "containerStatuses": [container(RUNNING)],
+        },
+        {"status": "Running"},
+    ),
+    "a readiness gate is closed": (
+        {
+            "phase": "Running",
+            "conditions": [
+                {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady"},
+                {"type": "ContainersReady", "status": "True"},
+            ],
+            "containerStatuses": [container(RUNNING)],
+        },
+        {"status": "Running"},
+    ),
     "exited 0": (
         {"phase": "Running", "containerStatuses": [container({"terminated": terminated(0)})]},
         {"status": "Terminated", "current": exited(0)},

@@ -85,6 +85,42 @@ def test_sigterm_is_passed_on_and_the_program_may_save(container: Container) -> 
     assert "saved" in container.output
 
 
+SAVES = 'trap "sleep 0.5; echo saved; exit 0" TERM; echo ready; while :; do sleep 0.1; done'
+
+
+@pytest.mark.parametrize("wrapper", ["echo prepares; sh -c '{}'; echo done", "sh -c '{}' & wait"])
+def test_a_program_started_by_a_shell_may_save(container: Container, wrapper: str) -> None:
+    """The shell has no trap: it ends at once."""
+    container.write(job(program=shell(wrapper.format(SAVES))))
+    process = container.start()
+    container.wait_for("\nready")
+    process.terminate()
+    assert process.wait(PATIENCE_SECONDS) in (0, 143)
+    assert "\nsaved" in container.output
+    assert container.message.startswith(STOPPED)
+
+
+def test_what_ignores_sigterm_is_killed_after_the_grace_though_its_shell_has_ended(container: Container) -> None:
+    script = "sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done'; true"
+    container.write(job(program=shell(script)))
+    process = container.start(grace=4)
+    container.wait_for("\nready")
+    begun = time.monotonic()
+    process.terminate()
+    assert process.wait(PATIENCE_SECONDS) == 143
+    assert time.monotonic() - begun >= 4 - KILL_MARGIN_SECONDS
+    assert container.message.startswith(STOPPED)
+
+
+def test_a_server_that_a_shell_started_has_no_grace(container: Container) -> None:
+    container.write(job(replicas={"ps": 1}, program=shell(f"sh -c '{SAVES}'; true")))
+    process = container.start(role="ps", grace=60)
+    container.wait_for("\nready")
+    process.terminate()
+    assert process.wait(PATIENCE_SECONDS) in (137, 143)
+    assert "\nsaved" not in container.output
+
+
 def test_a_program_that_ignores_sigterm_is_killed_before_the_kubelet_would(container: Container) -> None:
     """The program counts tenths of a second itself: on a busy machine it comes less far, and never too far."""
     script = 'trap "echo asked" TERM; echo ready; while :; do sleep 0.1; echo tick; done'

@@ -1,0 +1,50 @@
+"""The environment of a program or server: computed by the job, set in the container, or filled in. Python 3.6."""
+
+import os
+import pwd
+from typing import TYPE_CHECKING, Dict, List, Mapping, Tuple
+
+from .job_spec import GRPC_OPTIONS, IDENTITY, Task, environment, grpc_options
+
+if TYPE_CHECKING:
+    from .contracts import JobSpec
+
+NAMELESS = "tensorflow"  # the name of a user that the image's /etc/passwd does not have
+OPTIONS = "TF_GRPC_DEFAULT_OPTIONS"
+
+
+def merge(job: "JobSpec", task: Task, given: Mapping[str, str]) -> Tuple[Dict[str, str], List[str]]:
+    """The task's variables, and the names of those of the container (`given`) that are not used.
+
+    A task that took its identity from elsewhere would train beside the job, or save where nobody looks. All else that
+    is computed only fills what is absent, gRPC's options one by one.
+    """
+    computed = environment(job, task)
+    environ = dict(computed)
+    environ.update(given)
+    refused = [name for name in IDENTITY if name in computed and environ[name] != computed[name]]
+    environ.update({name: computed[name] for name in refused})
+    if environ[OPTIONS]:  # an empty text stays: without any
+        environ[OPTIONS] = _filled(environ[OPTIONS])
+    return environ, refused
+
+
+def name_user(environ: Dict[str, str]) -> None:
+    """USER and LOGNAME where they are absent: getpass.getuser() fails for a user id that has no name."""
+    if "USER" in environ and "LOGNAME" in environ:
+        return
+    known = environ.get("USER") or environ.get("LOGNAME")
+    if not known:
+        try:
+            known = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            known = NAMELESS
+    environ.setdefault("USER", known)
+    environ.setdefault("LOGNAME", known)
+
+
+def _filled(options: str) -> str:
+    """The user's gRPC options, and those of the job that they do not name."""
+    named = {option.partition("=")[0].strip() for option in options.split(",")}
+    missing = {name: value for name, value in GRPC_OPTIONS.items() if name not in named}
+    return ",".join(filter(None, (options, grpc_options(missing))))
