@@ -101,6 +101,7 @@ def _exit(terminated: Mapping[str, Any] | None, now: float) -> Exit | None:
         intern(terminated.get("reason", "")),
         terminated.get("message", "")[:MAX_MESSAGE],
         parse_time(terminated.get("finishedAt")) or now,
+        max(0.0, parse_time(terminated.get("startedAt")) or 0.0),
     )
 
 
