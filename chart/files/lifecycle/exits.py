@@ -10,6 +10,7 @@ from ..task.contracts import JobSpec, Reason
 from ..task.job_spec import Task, may_restart, name, runs_server
 from ..task.messages import SERVED, STOPPED
 from .endings import failed
+from .pod_status import START_ERRORS
 from .repeats import RepeatCounter
 from .stalls import hung_pods, last_progress
 from .state import Event, Exit, HandledExits, Observation, Pod, State
@@ -45,7 +46,7 @@ def handle_exits(
     undecided = set(deciding_tasks(job)) - succeeded
     hung = {pod.uid for pod in hung_pods(job, state, pods)}  # whose restarts were counted with the stall
     for when, pod, exit_ in news:
-        if pod.task in succeeded:
+        if pod.task in succeeded or (exit_ and exit_.reason in START_ERRORS):  # deadlines.py ends what never starts
             continue
         if exit_ is None:
             counter.disrupt(pod.task, when)
@@ -109,7 +110,7 @@ def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[UnhandledExi
 def _judge(job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, pod: Pod, exit_: Exit) -> Event | _Fatal:
     """What an exit means that is no success."""
     task, code = pod.task, exit_.code
-    text = f"{name(task)} {exit_text(exit_)}"
+    text, why = f"{name(task)} {exit_text(exit_)}", f": {exit_.error}" if exit_.error else ""
     if _disrupted(job, pod, exit_):
         counter.disrupt(task, exit_.finished)
         repeats.disrupt()
@@ -118,14 +119,16 @@ def _judge(job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, pod: P
         counter.disrupt(task, exit_.finished)
         return Event("Normal", "TaskRestarts", f"{text}; not counted (uncountedExitCodes)")
     if not may_restart(job, code or 1):  # a server that exits 0 before it was ready has failed too
-        return _Fatal("TaskFailed", f"{text}; restart.policy {job['restart']['policy']} does not restart it")
+        return _Fatal("TaskFailed", f"{text}; restart.policy {job['restart']['policy']} does not restart it{why}")
     counted, limit = counter.fail(task, exit_.finished), job["restart"]["backoffLimit"]
     if counter.failures > limit:
-        return _Fatal("BackoffLimitExceeded", f"{text}; {counter.failures} failures, restart.backoffLimit is {limit}")
+        return _Fatal(
+            "BackoffLimitExceeded", f"{text}; {counter.failures} failures, restart.backoffLimit is {limit}{why}"
+        )
     repeated = repeats.fail(task, exit_)
     if repeated:
-        return _Fatal("RepeatedFailure", f"{text}, {repeated}")
-    return Event("Warning", "TaskFailed", f"{text}; {counter.text(counted, limit)}")
+        return _Fatal("RepeatedFailure", f"{text}, {repeated}{why}")
+    return Event("Warning", "TaskFailed", f"{text}; {counter.text(counted, limit)}{why}")
 
 
 def _disrupted(job: JobSpec, pod: Pod, exit_: Exit) -> bool:

@@ -34,6 +34,7 @@ class Exit:
     message: str = ""
     finished: float = 0.0
     started: float = 0.0  # 0: unknown
+    error: str = ""  # what Python raised, by the end of the log
 
 
 class Container(NamedTuple):

@@ -66,6 +66,7 @@ class Cluster:
         self.scripts: dict[str, list[int]] = {}  # pod -> how its first, second, ... container ends by itself
         self.exits: Counter[str] = Counter()
         self.parked: dict[str, str] = {}  # pod -> the log of its container that runs now
+        self.logs: dict[str, str] = {}  # pod -> all that its container printed, if that matters
         self.stuck: dict[str, Document] = {}  # pod -> the status it never gets beyond
         self.down, self.cuts, self.bookmarked = False, 0, 0
         self.bookmark_seconds = 0.02

@@ -100,6 +100,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _do(self, verb: str, resource: str, name: str, sub: str, query: dict[str, str], body: Document) -> str:
         cluster = self.server.cluster
+        if sub == "log" and name in cluster.logs:
+            lines = "".join(cluster.logs[name].splitlines(keepends=True)[-int(query["tailLines"]) :])
+            return lines[: int(query.get("limitBytes", len(lines)))]  # as the kubelet does it: from the front
         if sub == "log":
             previous = " before" if query["previous"] == "true" else ""
             if name in cluster.parked and not previous:
