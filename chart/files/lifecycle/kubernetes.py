@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 
+from .server_clock import ServerClock
+
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 FIELD_MANAGER = "tensorflow-job"
 GROUPS = {"statefulsets": "/apis/apps/v1", "jobs": "/apis/batch/v1"}  # the others are in the core group
@@ -86,6 +88,7 @@ class Client:
         self._own = threading.local()
         self._open: set[http.client.HTTPConnection] = set()
         self.closed = threading.Event()
+        self.clock = ServerClock()
 
     # --- calls ---
 
@@ -271,9 +274,11 @@ class Client:
             headers["Content-Type"] = content
         query = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
         target = f"{path}?{urlencode(query)}" if query else path
+        sent = time.monotonic()
         connection.request(method, target, None if body is None else json.dumps(body).encode(), headers)
         response = connection.getresponse()
         if response.status < 400:
+            self.clock.heard(response.headers.get("Date"), sent, time.monotonic())
             return response
         text = response.read()
         try:

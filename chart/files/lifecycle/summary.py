@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from ..task.contracts import JobSpec
@@ -43,7 +42,7 @@ def read_log_tail(client: Client, job: JobSpec, state: State, pods: Mapping[Task
         return ""
     deciding_pod = pod_name(job["name"], deciding.task)
     try:
-        now = pod(job["name"], client.get("pods", deciding_pod), time.time())
+        now = pod(job["name"], client.get("pods", deciding_pod), client.clock.now())
         restarted = now is not None and now.restarts > container
         text = client.log_tail(deciding_pod, CONTAINER, READ_LINES, previous=restarted)
         if not restarted and text.startswith(f"tensorflow-job: {name(deciding.task)} is done: "):

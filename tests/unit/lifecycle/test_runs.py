@@ -136,7 +136,7 @@ def test_a_progress_bar_and_noise_at_the_end_do_not_hide_the_reason(install: Ins
     cluster, server = install(restart={"policy": "Never"})
     traceback = "Traceback (most recent call last):\n  File x\nRuntimeError: THE REASON\n"
     noise = "2026-11-28 16:00:00.123456: W tensorflow/core/x.cc:1] aborting\n"
-    cluster.logs["j-worker-1"] = ("\b" * 80 + "\r" + "=" * 80) * 2000 + "\n" + traceback + noise * 50
+    cluster.outputs["j-worker-1"] = ("\b" * 80 + "\r" + "=" * 80) * 2000 + "\n" + traceback + noise * 50
     controller = start(server)
     cluster.phase("Running")
     cluster.exit("j-worker-1", 1, traceback)
