@@ -34,6 +34,7 @@
       "restart" (dict
         "policy" .Values.restart.policy
         "backoffLimit" (int64 .Values.restart.backoffLimit)
+        "repeatLimit" .Values.restart.repeatLimit
         "retryableExitCodes" .Values.restart.retryableExitCodes
         "uncountedExitCodes" (.Values.restart.uncountedExitCodes | default list)
         "nodeLoss" .Values.restart.nodeLoss

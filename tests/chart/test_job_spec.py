@@ -51,6 +51,7 @@ def test_the_whole_job_spec() -> None:
         "restart": {
             "policy": "OnFailure",
             "backoffLimit": 6,
+            "repeatLimit": 3,
             "retryableExitCodes": None,
             "uncountedExitCodes": [42],
             "nodeLoss": "Wait",
@@ -81,6 +82,7 @@ def test_the_job_spec_of_everything() -> None:
         "restart": {
             "policy": "ExitCode",
             "backoffLimit": 0,
+            "repeatLimit": 2,
             "retryableExitCodes": [75, 130],
             "uncountedExitCodes": [],
             "nodeLoss": "Replace",

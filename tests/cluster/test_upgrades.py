@@ -42,8 +42,8 @@ done
 class Release:
     """A job that is installed and upgraded by Helm, or as Argo CD does it: rendered, applied, what is left pruned."""
 
-    def __init__(self, job: Job, tool: Tool) -> None:
-        self.job, self._tool = job, tool
+    def __init__(self, job: Job, tool: Tool, prune: bool = True) -> None:
+        self.job, self._tool, self._prune = job, tool, prune
 
     def install(self, values: Values, chart: str = str(CHART)) -> None:
         """Install it, or upgrade it to other values, or another chart."""
@@ -62,7 +62,9 @@ class Release:
         assert rendered.returncode == 0, rendered.stderr
         selector = f"--selector=app.kubernetes.io/instance={job.release}"
         prune = ["--prune", selector, "--prune-allowlist=batch/v1/Job"]
-        done = job.target.run("kubectl", "apply", "-n", namespace, "-f", "-", *prune, text=rendered.stdout)
+        done = job.target.run(
+            "kubectl", "apply", "-n", namespace, "-f", "-", *(prune if self._prune else []), text=rendered.stdout
+        )
         assert done.returncode == 0, done.stderr
 
 
@@ -152,6 +154,28 @@ def _same_values_again(jobs: Jobs, tool: Tool) -> None:
     assert (job.status, job.controller) == (ended, controller)
     assert pods_ever(job) == set(before.values())
     assert set(job.sets().values()) == {0}
+
+
+def test_without_pruning_a_superseded_controller_waits_and_goes_on_when_it_is_named_again(jobs: Jobs) -> None:
+    job = jobs.new()
+    release = Release(job, "apply", prune=False)
+    values = shell("wait_for end")
+    release.install(values)
+    job.wait_running()
+    first = job.controller
+    release.install({**values, "restart": {"backoffLimit": 3}})
+    wait_for_takeover(job, first)
+    second, uid = job.controller, uids(job)
+    job.wait_until("both have a pod", lambda: len(job.lifecycle_pods) == 2)
+    assert "waiting until this controller is named again" in job.log_of(job.lifecycle_pods[0]["metadata"]["name"], {})
+    release.install(values)
+    wait_for_takeover(job, second)
+    assert (job.controller, uids(job)) == (first, uid)
+    job.tell("worker-0", "end")
+    job.wait_ended("Succeeded", disturbed=True)
+    jobs_now = job.namespace.jobs.objects
+    job.wait_until("the other Job is complete, too", lambda: jobs_now[second]["status"].get("succeeded") == 1)
+    assert [pod["status"]["phase"] for pod in job.lifecycle_pods] == ["Succeeded", "Succeeded"]
 
 
 def test_a_changed_program_is_a_new_run_that_never_works_beside_the_old_one(side_by_side: SideBySide) -> None:

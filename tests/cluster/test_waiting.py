@@ -55,6 +55,10 @@ PENDING: dict[str, tuple[Values, str]] = {
 UNABLE: dict[str, tuple[Values, str]] = {
     "image": (shell("exit 0", image={"repository": "tensorflow-job.test/none"}), r"ErrImagePull|ImagePullBackOff"),
     "secret": (_missing_secret(), r'CreateContainerConfigError: secret "credentials" not found'),
+    "python": (
+        shell("exit 0", python=["python9"]),
+        r'StartError: exec: "python9": executable file not found in \$PATH; set `python` to a Python 3 of the image',
+    ),
     "init": (_failing_init_container(), r"InitContainerFailed: init container fetch exited 3: "),
 }
 

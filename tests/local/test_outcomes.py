@@ -50,9 +50,25 @@ def test_a_missing_program_is_named_with_the_place_to_look(start: Start) -> None
     values = shell("", restart={"policy": "Never"})
     values["program"]["command"] = ["trian"]
     run = start(values)
+    assert run.end() == 2
+    assert "program.command: trian: no such program in PATH" in run.output
+
+
+def test_a_missing_script_is_named_before_any_server_starts(start: Start, tmp_path: Path) -> None:
+    values = shell("", strategy="ParameterServer", chief={"replicas": 1}, ps={"replicas": 2})
+    values["program"]["command"] = ["python3", "-u", "trian.py", "--epochs=3"]
+    run = start(values)
+    assert run.end() == 2
+    assert f"program.command: trian.py: no such file in {tmp_path / 'job'}, where the program starts" in run.output
+    assert "ps-0" not in run.output
+
+
+def test_a_failure_that_repeats_ends_the_job(start: Start) -> None:
+    run = start(shell("echo try; exit 3"))
     assert run.end() == 1
-    assert "cannot run 'trian': No such file or directory" in run.output
-    assert "exited 127" in run.output
+    assert "worker-0 exited 3, 3 times in a row" in run.output
+    assert "restart.repeatLimit is 3" in run.output
+    assert run.output.count("worker-0 | try") == 3
 
 
 def test_a_file_that_cannot_be_executed_ends_with_126(start: Start, tmp_path: Path) -> None:

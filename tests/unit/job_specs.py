@@ -27,6 +27,7 @@ def a_job(
     grace: int = 300,
     policy: str = "OnFailure",
     backoff_limit: int = 6,
+    repeat_limit: int | None = 3,
     retryable: list[int] | None = None,
     node_loss: str = "Wait",
     node_loss_grace: int = 60,
@@ -60,6 +61,7 @@ def a_job(
         "restart": {
             "policy": policy,
             "backoffLimit": backoff_limit,
+            "repeatLimit": repeat_limit,
             "retryableExitCodes": retryable,
             "uncountedExitCodes": [42],
             "nodeLoss": node_loss,

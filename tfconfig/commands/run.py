@@ -15,6 +15,7 @@ from tfconfig.local.console import Console
 from tfconfig.local.errors import CannotRunError
 from tfconfig.local.folders import program_folder
 from tfconfig.local.local_job import cluster_only, local_job
+from tfconfig.local.program_check import check_program
 from tfconfig.local.runner import LocalRunner, run_to_end
 from tfconfig.local.summary import print_summary
 from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED
@@ -68,6 +69,10 @@ def command(
         raise click.UsageError(str(error)) from error
     with tempfile.TemporaryDirectory(prefix="tfconfig-") as folder:
         start = program_folder(values, Path(folder))
+        try:
+            check_program(job, launches, start)
+        except CannotRunError as error:
+            raise click.UsageError(str(error)) from error
         if ignored := cluster_only(values.data, job):
             console.say(f"only on a cluster, not here: {ignored}; the program starts in {start}")
         started = time.time()

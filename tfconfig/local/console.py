@@ -12,11 +12,13 @@ from collections import deque
 from pathlib import Path
 from typing import TextIO
 
+from tfconfig.tensorflow_job.lifecycle.last_lines import shown, tail
 from tfconfig.tensorflow_job.lifecycle.state import Progress
 from tfconfig.tensorflow_job.lifecycle.text import progress_text
 from tfconfig.tensorflow_job.task.job_spec import Task, name
 
-TAIL_LINES = 20
+TAIL_LINES = 20  # shown after a failure ...
+READ_LINES = 400  # ... of those that are looked at for its reason
 # A program may print without ever ending a line; what is kept of one has to end somewhere.
 MAX_LINE_BYTES = 64 * 1024
 _COLOURS = {"chief": "36", "worker": "32", "ps": "35", "evaluator": "33"}
@@ -37,7 +39,7 @@ class Console:
         self._stream = stream or sys.stdout
         self._colour = self._stream.isatty()
         self._width = max([len(SELF), *(len(name(task)) for task in tasks)])
-        self._tails: dict[Task, deque[str]] = {task: deque(maxlen=TAIL_LINES) for task in tasks}
+        self._tails: dict[Task, deque[str]] = {task: deque(maxlen=READ_LINES) for task in tasks}
         self._partial: dict[Task, bytes] = {}
         self._bar = ""
         self._shown: Progress | None = None
@@ -81,11 +83,12 @@ class Console:
         for line in lines:
             text = line.rstrip(b"\r").decode("utf-8", "replace")
             self._tails[task].append(text)
-            self._print(name(task), _COLOURS[task.role], text)
+            drawn_over = "\r" in text or "\b" in text
+            self._print(name(task), _COLOURS[task.role], shown(text) if drawn_over else text)
 
     def tail(self, task: Task) -> list[str]:
         """The last lines the task printed."""
-        return list(self._tails[task])
+        return tail("\n".join(self._tails[task]), TAIL_LINES)
 
     def _print(self, name: str, colour: str, text: str) -> None:
         prefix = f"{name:<{self._width}} |"

@@ -27,6 +27,7 @@ class LocalPod:
     created: float = field(default_factory=time.time)
     restarts: int = 0
     process: asyncio.subprocess.Process | None = None
+    started: float = 0.0  # of the process
     last_exit: Exit | None = None
     backoff: float = 0.0  # seconds before the next start
     deleted: float | None = None  # when it has to be gone
@@ -84,5 +85,5 @@ class LocalPod:
             message = self.message_file.read_text(errors="replace").strip()
         except FileNotFoundError:
             message = ""
-        self.last_exit = Exit(code, "Completed" if code == 0 else "Error", message, time.time())
+        self.last_exit = Exit(code, "Completed" if code == 0 else "Error", message, time.time(), self.started)
         self.process, self.restarts, self.backoff = None, self.restarts + 1, backoff

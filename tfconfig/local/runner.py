@@ -174,6 +174,7 @@ class LocalRunner:
                 start_new_session=True,
             )
         output.start()
+        pod.started = time.time()
         self._changed.set()
         if pod.stop.is_set():
             pod.signal(signal.SIGTERM)

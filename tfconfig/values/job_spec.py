@@ -83,6 +83,7 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
         "restart": {
             "policy": restart["policy"],
             "backoffLimit": restart.get("backoffLimit") or 0,
+            "repeatLimit": restart.get("repeatLimit"),
             "retryableExitCodes": restart.get("retryableExitCodes"),
             "uncountedExitCodes": restart.get("uncountedExitCodes") or [],
             "nodeLoss": restart["nodeLoss"],

@@ -62,11 +62,11 @@ class Controller:
         self._pace = pace
         self._wakeup = Wakeup()
         self._threads = Threads(client, self._wakeup)
-        self._pods = PodCache(job["name"], self._wakeup, log.write_once)
+        self._pods = PodCache(job["name"], self._wakeup, log.write_once, client.clock.now)
         self._desired = DesiredState(self._wakeup)
         self._sets = StatefulSets(client, job["name"], self._refused, pace)
         self._explainer = Explainer(client, job, self._wakeup, log, pace)
-        self._progress = ProgressClient(self._wakeup, client.closed, pace)
+        self._progress = ProgressClient(self._wakeup, client.closed, pace, client.clock.now)
         self._silence = SilenceClient(self._wakeup, client.closed, pace)
         self._deleter = Deleter(client, log.write_once, self._threads.start)
         self._annotations: tuple[object, ...] = ()
@@ -138,7 +138,7 @@ class Controller:
 
     def _observe(self, pods: Mapping[Task, Pod]) -> Observation:
         return Observation(
-            now=time.time(),
+            now=self._client.clock.now(),
             pods=self._explainer.explain(pods),
             sets=dict(self._sets.sizes),
             suspend=self._desired.status is not None and self._desired.status.suspend,
@@ -191,7 +191,7 @@ class Controller:
     def _next_look(self) -> float:
         """Seconds until time alone may change the decision."""
         state, limits = self._store.state, self.job["deadlines"]
-        now, wall = time.monotonic(), time.time()
+        now, wall = time.monotonic(), self._client.clock.now()
         steady = (state.phase == RUNNING and not state.reason) or state.phase == SUSPENDED
         gaps = [(STEADY_SECONDS if steady else BUSY_SECONDS) * self._pace, self._sets.next_poll - now]
         if self._store.has_unwritten or self._recorder.is_pending:

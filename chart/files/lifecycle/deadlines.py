@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..task.contracts import JobSpec
 from ..task.job_spec import Task
 from .endings import failed
+from .pod_status import START_ERRORS
 from .state import Observation, Pod, State
 from .training import not_running
 from .waiting import waiting_text
@@ -16,7 +17,7 @@ from .waiting import waiting_text
 # kuberuntime/kuberuntime_container.go).
 NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "ErrImageNeverPull", "InvalidImageName"}
 NO_CONTAINER = {"CreateContainerConfigError", "CreateContainerError", "CreatePodSandboxError", "InitContainerFailed"}
-UNSTARTABLE = NO_IMAGE | NO_CONTAINER | {"RegistryUnavailable"}
+UNSTARTABLE = NO_IMAGE | NO_CONTAINER | {"RegistryUnavailable", *START_ERRORS}
 
 
 def judge_time(job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]) -> State:

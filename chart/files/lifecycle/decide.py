@@ -15,6 +15,7 @@ built-in server exits without that        | as a program that failed: not able t
 exit because of SIGTERM; pod replaced     | restarts, not counted (a disruption), exit 0 included
 pod deleted or evicted                    | the exit that this ends in is not counted either, but 0 is a success
 more than `backoffLimit` counted failures | Failed
+the same, `repeatLimit` times, at the start | Failed: no restart mends it (repeats.py says when that is so)
 `activeSeconds` over, anew after a resume | Failed
 `startSeconds` over, tasks that never ran | Failed, naming them
 a pod `unstartableSeconds` not startable  | Failed, with Kubernetes' reason
@@ -27,8 +28,8 @@ another run is desired                    | every pod of the old run goes before
 a run that ended is desired (rollback)    | it has ended: its outcome stands
 Succeeded or Failed                       | never changes; cleanup Delete: sets at 0 and no pod left. Then: finish
 
-The rows are carried out by: exits.py, waves.py (what counts as one failure), stalls.py, deadlines.py, endings.py,
-freeing.py (what is taken away, in which order), hangs.py, waiting.py (the message meanwhile).
+The rows are carried out by: exits.py, waves.py (what counts as one failure), repeats.py, stalls.py, deadlines.py,
+endings.py, freeing.py (what is taken away, in which order), hangs.py, waiting.py (the message meanwhile).
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class EventRecorder:
             self._pending.pop(0)
 
     def _document(self, event: Event) -> dict[str, Any]:
-        now, namespace = format_time(time.time()), self._client.namespace
+        now, namespace = format_time(self._client.clock.now()), self._client.namespace
         return {
             "metadata": {"name": f"{self._kube_job}.{time.time_ns():x}", "namespace": namespace},
             "involvedObject": {

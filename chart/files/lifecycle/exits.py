@@ -10,6 +10,8 @@ from ..task.contracts import JobSpec, Reason
 from ..task.job_spec import Task, may_restart, name, runs_server
 from ..task.messages import SERVED, STOPPED
 from .endings import failed
+from .pod_status import START_ERRORS
+from .repeats import RepeatCounter
 from .stalls import hung_pods, last_progress
 from .state import Event, Exit, HandledExits, Observation, Pod, State
 from .text import exit_text
@@ -39,15 +41,16 @@ def handle_exits(
 ) -> tuple[State, list[Event]]:
     """Deal with every exit of this run's pods that was not dealt with yet, oldest first."""
     news, handled = unhandled(state, pods)
-    counter, events = FailureCounter(state), list[Event]()
+    counter, repeats, events = FailureCounter(state), RepeatCounter(job, state, pods), list[Event]()
     succeeded, restarts = set(state.succeeded), state.restarts
     undecided = set(deciding_tasks(job)) - succeeded
     hung = {pod.uid for pod in hung_pods(job, state, pods)}  # whose restarts were counted with the stall
     for when, pod, exit_ in news:
-        if pod.task in succeeded:
+        if pod.task in succeeded or (exit_ and exit_.reason in START_ERRORS):  # deadlines.py ends what never starts
             continue
         if exit_ is None:
             counter.disrupt(pod.task, when)
+            repeats.disrupt()
         elif exit_.code == 0 and not exit_.message.startswith(STOPPED) and not runs_server(job, pod.task.role):
             state = last_progress(job, state, pod.task, exit_)
             succeeded.add(pod.task)
@@ -57,7 +60,7 @@ def handle_exits(
             if not undecided and pod.task.role == "evaluator" and not _disrupted(job, pod, exit_):
                 state = replace(state, evaluator_failed=True)
         else:
-            verdict = _judge(job, counter, pod, exit_)
+            verdict = _judge(job, counter, repeats, pod, exit_)
             if isinstance(verdict, _Fatal):
                 state = failed(state, observation.now, *verdict, task=pod.task, exit_code=exit_.code)
                 break
@@ -66,7 +69,7 @@ def handle_exits(
     if len(events) > MAX_EVENTS:
         events[MAX_EVENTS:] = [Event("Normal", "TasksEnded", f"{len(events) - MAX_EVENTS} more exits")]
     return replace(
-        counter.stored(state),
+        repeats.stored(counter.stored(state)),
         succeeded=frozenset(succeeded),
         handled={task: exits for task, exits in handled.items() if task not in succeeded},
         restarts=restarts,
@@ -104,22 +107,28 @@ def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[UnhandledExi
     return sorted(news, key=lambda item: (item.when, item.exit is not None and item.exit.code != 0)), handled
 
 
-def _judge(job: JobSpec, counter: FailureCounter, pod: Pod, exit_: Exit) -> Event | _Fatal:
+def _judge(job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, pod: Pod, exit_: Exit) -> Event | _Fatal:
     """What an exit means that is no success."""
     task, code = pod.task, exit_.code
-    text = f"{name(task)} {exit_text(exit_)}"
+    text, why = f"{name(task)} {exit_text(exit_)}", f": {exit_.error}" if exit_.error else ""
     if _disrupted(job, pod, exit_):
         counter.disrupt(task, exit_.finished)
+        repeats.disrupt()
         return Event("Normal", "TaskDisrupted", f"{text}; not counted")
     if code in job["restart"]["uncountedExitCodes"]:
         counter.disrupt(task, exit_.finished)
         return Event("Normal", "TaskRestarts", f"{text}; not counted (uncountedExitCodes)")
     if not may_restart(job, code or 1):  # a server that exits 0 before it was ready has failed too
-        return _Fatal("TaskFailed", f"{text}; restart.policy {job['restart']['policy']} does not restart it")
+        return _Fatal("TaskFailed", f"{text}; restart.policy {job['restart']['policy']} does not restart it{why}")
     counted, limit = counter.fail(task, exit_.finished), job["restart"]["backoffLimit"]
     if counter.failures > limit:
-        return _Fatal("BackoffLimitExceeded", f"{text}; {counter.failures} failures, restart.backoffLimit is {limit}")
-    return Event("Warning", "TaskFailed", f"{text}; {counter.text(counted, limit)}")
+        return _Fatal(
+            "BackoffLimitExceeded", f"{text}; {counter.failures} failures, restart.backoffLimit is {limit}{why}"
+        )
+    repeated = repeats.fail(task, exit_)
+    if repeated:
+        return _Fatal("RepeatedFailure", f"{text}, {repeated}{why}")
+    return Event("Warning", "TaskFailed", f"{text}; {counter.text(counted, limit)}{why}")
 
 
 def _disrupted(job: JobSpec, pod: Pod, exit_: Exit) -> bool:

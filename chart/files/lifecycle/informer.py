@@ -73,8 +73,8 @@ class Wakeup:
 class PodCache:
     """The job's pods, kept up to date by a watch (a kubernetes.EventHandler)."""
 
-    def __init__(self, job_name: str, wakeup: Wakeup, log: Callable[[str], None]) -> None:
-        self._job_name, self._wakeup, self._log = job_name, wakeup, log
+    def __init__(self, job_name: str, wakeup: Wakeup, log: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._job_name, self._wakeup, self._log, self._clock = job_name, wakeup, log, clock
         self._pods: dict[Task, Pod] = {}
         wakeup.synced("pods", False)
 
@@ -90,7 +90,7 @@ class PodCache:
 
     def updated(self, document: Document) -> None:
         """See kubernetes.EventHandler."""
-        new = pod(self._job_name, document, time.time())
+        new = pod(self._job_name, document, self._clock())
         if new is None:
             return
         old = self._pods.get(new.task)

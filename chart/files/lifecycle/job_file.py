@@ -28,6 +28,10 @@ class JobFile:
         self._path, self._run_id = os.path.join(folder, "job.json"), run_id
         self._modified = 0
 
+    def job_name(self) -> str:
+        """The job's name, whose runs all share it."""
+        return self._read()["name"]
+
     def wait(self, log: Log, closed: threading.Event, pace: float) -> JobSpec:
         """The job, once the file is that of this run. Raises StaleJobError when it does not come."""
         deadline = time.monotonic() + STALE_SECONDS * pace

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
 
+from .server_clock import ServerClock
+
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 FIELD_MANAGER = "tensorflow-job"
 GROUPS = {"statefulsets": "/apis/apps/v1", "jobs": "/apis/batch/v1"}  # the others are in the core group
@@ -27,6 +29,7 @@ PAGE_SIZE = 100  # objects per page of a list: a page of pods is what most memor
 WATCH_SECONDS = 300  # the server ends a watch after this time
 SILENCE_SECONDS = 90.0  # it sends a bookmark each minute: a watch that is silent for longer is dead
 MAX_PAUSE_SECONDS = 5.0
+LOG_BYTES, LOG_SECONDS = 128 * 1024, 5.0  # of a log that are kept, and for it to come
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -85,6 +88,7 @@ class Client:
         self._own = threading.local()
         self._open: set[http.client.HTTPConnection] = set()
         self.closed = threading.Event()
+        self.clock = ServerClock()
 
     # --- calls ---
 
@@ -113,8 +117,10 @@ class Client:
 
     def log_tail(self, pod: str, container: str, lines: int, previous: bool) -> str:
         """The last lines that a container of a pod, or the one before it, printed."""
-        query = {"container": container, "tailLines": lines, "limitBytes": 16384, "previous": previous}
-        return self._call("GET", self._path("pods", pod, "log"), query, timeout=2.0).decode(errors="replace")
+        # No limitBytes: the API cuts what is too much off the end, and one line may be a progress bar of megabytes.
+        query = {"container": container, "tailLines": lines, "previous": previous}
+        path = self._path("pods", pod, "log")
+        return self._call("GET", path, query, timeout=2.0, keep=LOG_BYTES).decode(errors="replace")
 
     def insist(self, call: Callable[[], T], log: Callable[[str], None]) -> T:
         """Repeat a call until it is done: as long as the server is out of reach, half a minute while it refuses.
@@ -230,15 +236,20 @@ class Client:
         body: Mapping[str, Any] | None = None,
         content: str = "application/json",
         timeout: float = 0.0,
+        keep: int = 0,
     ) -> bytes:
-        """One request over this thread's connection; a new one when the server has closed that in the meantime."""
+        """One request over this thread's connection; a new one when the server has closed that in the meantime.
+
+        With `keep` only the last so many bytes of the answer are kept.
+        """
         while True:
             connection = getattr(self._own, "connection", None)
             used = connection is not None
             try:
                 connection = self._own.connection = connection or self._connect(self._timeout)
                 connection.sock.settimeout(timeout or self._timeout)
-                return self._send(connection, method, path, query, body, content).read()
+                response = self._send(connection, method, path, query, body, content)
+                return _last_bytes(response, keep) if keep else response.read()
             except (OSError, http.client.HTTPException) as error:
                 self._own.connection = None
                 if connection:
@@ -263,9 +274,11 @@ class Client:
             headers["Content-Type"] = content
         query = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
         target = f"{path}?{urlencode(query)}" if query else path
+        sent = time.monotonic()
         connection.request(method, target, None if body is None else json.dumps(body).encode(), headers)
         response = connection.getresponse()
         if response.status < 400:
+            self.clock.heard(response.headers.get("Date"), sent, time.monotonic())
             return response
         text = response.read()
         try:
@@ -319,6 +332,16 @@ class Client:
                 return file.read().strip()
         except FileNotFoundError:
             return ""
+
+
+def _last_bytes(response: http.client.HTTPResponse, keep: int) -> bytes:
+    """The end of an answer. One that takes too long raises TimeoutError."""
+    until, last = time.monotonic() + LOG_SECONDS, b""
+    while piece := response.read1(65536):
+        last = (last + piece)[-keep:]
+        if time.monotonic() > until:
+            raise TimeoutError(f"the log did not end within {LOG_SECONDS:.0f} s")
+    return last
 
 
 def _error_text(error: Exception) -> str:

@@ -6,8 +6,9 @@ import argparse
 import os
 import signal
 import socket
+import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -20,52 +21,80 @@ from .events import EventRecorder
 from .job_file import JobFile, StaleJobError
 from .kubernetes import ApiError, Client
 from .log import Log
-from .status_store import Identity, StatusStore, SupersededError
+from .standby import stand_by
+from .status_store import Identity, ReplacedError, StatusStore, SupersededError
 
 if TYPE_CHECKING:
     from ..task.contracts import JobSpec
 
-EXIT_SUPERSEDED = 143  # of a controller that is stopped or not the one named; never 1, which means "training failed"
+EXIT_SUPERSEDED = 143  # of a controller that is stopped or replaced; never 1, which means "training failed"
 EXIT_CRASHED = 70
 
+MAX_CRASHES, CRASH_SECONDS = 3, 0.5  # that this pod goes on after, and the first wait; it is doubled each time
 MAX_LOSSES = 1000  # of the controller's own pods, before Kubernetes fails the Job
 
 
 def run(
-    client: Client,
+    connect: Callable[[], Client],
     config: str,
     identity: Identity,
     out: TextIO | None = None,
     pace: float = 1.0,
     metrics_port: int = 0,
 ) -> int:
-    """Control the run to its end; the Job's exit status.
+    """Control the run to its end; the Job's exit status. While another controller is named, wait.
 
     `config` is the folder of job.json; with a `metrics_port` metrics are served there. `pace` is for tests: all waits
     times this.
     """
-    log = Log(out)
-    try:
-        job_file = JobFile(config, identity.run_id)
-        controller = _start(client, log, job_file, job_file.wait(log, client.closed, pace), identity, pace)
+    log, crashes = Log(out), 0
+    while True:
+        client = connect()
         try:
-            if metrics_port:
-                _serve_metrics(metrics_port, controller, log)
-            success = controller.loop()
+            return _control(client, log, config, identity, pace, metrics_port)
+        except SupersededError as reason:
+            log.write(f"waiting until this controller is named again, or deleted: {reason}")
+        except (ReplacedError, StaleJobError) as reason:
+            log.write(f"exiting: {reason}")
+            return EXIT_SUPERSEDED
+        except ApiError as error:
+            log.write(f"exiting: the API server refuses: {error}")
+            return EXIT_SUPERSEDED
+        except Exception:
+            log.write(traceback.format_exc())
+            crashes += 1
+            if crashes > MAX_CRASHES:
+                return EXIT_CRASHED
         finally:
-            controller.stop()
-        if not success:
-            _fail_job(client, log, identity.kube_job)
-        return 0 if success else 1
-    except (SupersededError, StaleJobError) as reason:
-        log.write(f"exiting: {reason}")
-        return EXIT_SUPERSEDED
-    except ApiError as error:
-        log.write(f"exiting: the API server refuses: {error}")
-        return EXIT_SUPERSEDED
-    except Exception:
-        log.write(traceback.format_exc())
-        return EXIT_CRASHED
+            client.close()
+        if crashes:  # Kubernetes would wait longer before it makes the next pod
+            time.sleep(CRASH_SECONDS * 2**crashes * pace)
+            continue
+        if _stand_by(connect(), log, config, identity, pace) == "succeeded":
+            log.write("exiting: the job has succeeded")
+            return 0
+        log.write("this controller is named again")
+
+
+def _control(client: Client, log: Log, config: str, identity: Identity, pace: float, metrics_port: int) -> int:
+    job_file = JobFile(config, identity.run_id)
+    StatusStore(client, log, status_name(job_file.job_name()), identity, pace).fence()  # job.json may be another's
+    controller = _start(client, log, job_file, job_file.wait(log, client.closed, pace), identity, pace)
+    server = _serve_metrics(metrics_port, controller, log) if metrics_port else None
+    try:
+        success = controller.loop()
+    finally:
+        controller.stop()
+        if server:
+            server.stop()
+    if not success:
+        _fail_job(client, log, identity.kube_job)
+    return 0 if success else 1
+
+
+def _stand_by(client: Client, log: Log, config: str, identity: Identity, pace: float) -> str:
+    try:
+        return stand_by(client, log, JobFile(config, identity.run_id).job_name(), identity, pace)
     finally:
         client.close()
 
@@ -100,11 +129,14 @@ def _fail_job(client: Client, log: Log, kube_job: str) -> None:
     client.insist(partial(client.patch, "jobs", kube_job, {"spec": {"backoffLimit": failed}}), log.write_once)
 
 
-def _serve_metrics(port: int, controller: Controller, log: Log) -> None:
+def _serve_metrics(port: int, controller: Controller, log: Log) -> metrics.Server | None:
     try:
-        metrics.Server(port, controller.metrics).start()
+        server = metrics.Server(port, controller.metrics)
+        server.start()
+        return server
     except OSError as error:  # the job is more important
         log.write(f"no metrics are served: port {port}: {error.strerror}")
+        return None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -123,4 +155,4 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     identity = Identity(options.run_id, options.job, socket.gethostname())
-    return run(Client(), options.config, identity, metrics_port=options.metrics)
+    return run(Client, options.config, identity, metrics_port=options.metrics)

@@ -82,8 +82,13 @@ class Server(HTTPServer):
         self.socket.setblocking(True)
 
     def start(self) -> None:
-        """Serve in a thread until the process ends."""
+        """Serve in a thread."""
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        """Free the port."""
+        self.shutdown()
+        self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client may go away in the middle: nothing to report."""

@@ -12,12 +12,15 @@ from typing import Any
 
 from ..task.job_spec import ROLES, Task
 from ..task.names import CONTAINER, ROLE_LABEL, RUN_LABEL, set_name
+from .last_lines import error
 from .state import Exit, Pod, PodStatus, Set
 from .timestamps import parse_time
 
 MAX_MESSAGE = 400  # characters kept of a message: a thousand pods times two exits times 4 KiB would be a lot
 INIT_ATTEMPTS = 3
 UNINFORMATIVE = ("", "ContainerCreating", "PodInitializing")  # reasons that say nothing of why a container waits
+# Reasons of the container runtime that refused to start the container: containerd, CRI-O; Docker.
+START_ERRORS = ("StartError", "ContainerCannotRun")
 _CONDITIONS = ("PodScheduled", "DisruptionTarget", "Ready", "ContainersReady")
 _BACKOFF = re.compile(r"back-off (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)? restarting failed container", re.IGNORECASE)
 
@@ -35,6 +38,7 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
     waiting = state.get("waiting")
     if waiting is not None and _describes_last_start(main):
         last, current = None, before
+    refused = current if current and current.reason in START_ERRORS else None
     conditions = {item["type"]: item for item in status.get("conditions") or () if item["type"] in _CONDITIONS}
     over = status.get("phase") in ("Failed", "Succeeded")
     pod_status: PodStatus = "Waiting"
@@ -44,6 +48,8 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
         pod_status, reason, message = "Terminated", status.get("reason", ""), status.get("message", "")
     else:
         reason, message = _why_waiting(spec, status, waiting or {}, conditions)
+    if refused and not over:  # it never ran: what it waits for is another image or command
+        pod_status, reason, message = "Waiting", refused.reason, _start_error(refused.message)
     disruption = conditions.get("DisruptionTarget", {})
     disrupted = disruption.get("reason", "Disrupted") if disruption.get("status") == "True" else ""
     back_off = _BACKOFF.search(message) if reason == "CrashLoopBackOff" else None
@@ -105,12 +111,24 @@ def _container(statuses: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any
 def _exit(terminated: Mapping[str, Any] | None, now: float) -> Exit | None:
     if terminated is None:
         return None
+    message = terminated.get("message", "")
     return Exit(
         terminated["exitCode"],
         intern(terminated.get("reason", "")),
-        terminated.get("message", "")[:MAX_MESSAGE],
+        message[:MAX_MESSAGE],
         parse_time(terminated.get("finishedAt")) or now,
+        max(0.0, parse_time(terminated.get("startedAt")) or 0.0),
+        error(message)[:MAX_MESSAGE] if terminated["exitCode"] else "",
     )
+
+
+def _start_error(message: str) -> str:
+    """The runtime's words, the chain of its parts left out; the container's command is always that of `python`."""
+    found = re.search(r'exec: "([^"]+)": .*', message)
+    if not found:
+        return message
+    text = re.sub(r"(: unknown)+$", "", found.group().strip())
+    return f"{text}; set `python` to a Python 3 of the image: python: [{found.group(1)}] is not in it or does not run"
 
 
 def _describes_last_start(main: Mapping[str, Any]) -> bool:

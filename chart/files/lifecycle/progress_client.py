@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..task import progress
@@ -22,8 +21,8 @@ ASK_SECONDS, CONNECT_SECONDS = 10.0, 2.0
 class ProgressClient:
     """Asks one task, in a thread of its own, how far its program is. A task that does not answer is asked again."""
 
-    def __init__(self, wakeup: Wakeup, closed: threading.Event, pace: float) -> None:
-        self._wakeup, self._closed, self._pace = wakeup, closed, pace
+    def __init__(self, wakeup: Wakeup, closed: threading.Event, pace: float, clock: Callable[[], float]) -> None:
+        self._wakeup, self._closed, self._pace, self._clock = wakeup, closed, pace, clock
         self._target: tuple[JobSpec, Pod] | None = None
         self.sample: ProgressSample | None = None
 
@@ -39,7 +38,7 @@ class ProgressClient:
             pause = 1.0
             if self._target is not None:
                 job, pod = self._target
-                self._put(_ask_pod(job, pod))
+                self._put(_ask_pod(job, pod, self._clock))
                 limit = job["deadlines"]["stallSeconds"]
                 pause = ASK_SECONDS if limit is None else min(ASK_SECONDS, max(1.0, limit / 4))
 
@@ -49,14 +48,14 @@ class ProgressClient:
             self._wakeup.notify()
 
 
-def _ask_pod(job: JobSpec, pod: Pod) -> ProgressSample | None:
+def _ask_pod(job: JobSpec, pod: Pod, clock: Callable[[], float]) -> ProgressSample | None:
     """The progress of the program in this pod; None when it reports none or cannot be asked."""
     host = address(job, pod.task).rpartition(":")[0]
     try:
         document = ask(host, name(pod.task), job["runId"])
     except (OSError, UnicodeError):
         return None
-    return sample(pod, document, time.time()) if document else None
+    return sample(pod, document, clock()) if document else None
 
 
 def ask(host: str, task: str, run_id: str, port: int = 0) -> ProgressDocument | None:

@@ -27,12 +27,14 @@ PodStatus = Literal["Waiting", "Running", "Terminated"]
 
 @dataclass(frozen=True)
 class Exit:
-    """How a container ended; `finished` in seconds since the epoch, `reason` in Kubernetes' words."""
+    """How a container ended; times in seconds since the epoch, `reason` in Kubernetes' words."""
 
     code: int
     reason: str = ""
     message: str = ""
     finished: float = 0.0
+    started: float = 0.0  # 0: unknown
+    error: str = ""  # what Python raised, by the end of the log
 
 
 class Container(NamedTuple):
@@ -133,6 +135,13 @@ class HandledExits(NamedTuple):
     exits: int
 
 
+class Repeated(NamedTuple):
+    """How often in a row a task failed with this exit status soon after its start."""
+
+    code: int
+    times: int
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How an earlier run ended."""
@@ -165,6 +174,8 @@ class State:
     succeeded: frozenset[Task] = frozenset()
     handled: Mapping[Task, HandledExits] = field(default_factory=dict)
     wave: Wave | None = None
+    repeated: Mapping[Task, Repeated] = field(default_factory=dict)
+    worked: bool = False  # a program that failed had saved or reported something before
     unstartable: Mapping[Task, float] = field(default_factory=dict)  # tasks whose pods cannot start, and since when
     progress: Progress | None = None
     progress_container: Container | None = None  # which reported it, while that one counts

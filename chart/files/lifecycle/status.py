@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..task.job_spec import Task, name, parse_name
 from ..task.ranges import format_ranges, parse_ranges
-from .state import PHASES, Container, HandledExits, Outcome, Pod, Progress, State, Wave
+from .state import PHASES, Container, HandledExits, Outcome, Pod, Progress, Repeated, State, Wave
 from .timestamps import format_millis, parse_time
 from .training import counts
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
 
 VERSION = 1
+_NOTHING_HANDLED: dict[str, Any] = {"handled": {}, "absorbed": {}, "unstartable": {}, "repeated": {}}
 
 
 def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
@@ -59,6 +60,7 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         "succeeded": _dump_tasks(state.succeeded),
         "evaluatorFailed": state.evaluator_failed,
         "wave": state.wave and _dump_wave(state.wave),
+        "worked": state.worked or None,
         "history": [_dump_outcome(past) for past in state.history],
     }
     empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"runId"}
@@ -67,6 +69,7 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         "handled": {name(task): "{} {}".format(*exits) for task, exits in state.handled.items()},
         "absorbed": {name(task): times for task, times in (state.wave.absorbed if state.wave else {}).items()},
         "unstartable": {name(task): format_millis(since) for task, since in state.unstartable.items()},
+        "repeated": {name(task): "{} {}".format(*repeated) for task, repeated in state.repeated.items()},
     }
     return "\n".join([status, json.dumps(handled)]) if any(handled.values()) else status
 
@@ -83,10 +86,7 @@ def load(text: str) -> State:
         document: StatusDocument = json.loads(status)
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
-        return _load(
-            document,
-            cast("HandledDocument", {"handled": {}, "absorbed": {}, "unstartable": {}, **json.loads(handled or "{}")}),
-        )
+        return _load(document, cast("HandledDocument", {**_NOTHING_HANDLED, **json.loads(handled or "{}")}))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"status.json is not a state of version {VERSION}: {error!r}") from error
 
@@ -114,6 +114,8 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         succeeded=_load_tasks(document.get("succeeded", {})),
         evaluator_failed=document["evaluatorFailed"],
         handled={parse_name(task): HandledExits(*_pair(text)) for task, text in handled["handled"].items()},
+        repeated={parse_name(task): Repeated(*map(int, text.split())) for task, text in handled["repeated"].items()},
+        worked=document.get("worked", False),
         wave=_load_wave(wave, handled["absorbed"]) if wave else None,
         unstartable={parse_name(task): parse_time(since) for task, since in handled["unstartable"].items()},
         progress=_load_progress(progress) if progress else None,

@@ -2,7 +2,7 @@
 
 The ConfigMap's annotations, which Helm writes, name the run and the Job; the key `holder` of its data names the pod
 that writes: the one that came last. Each write is conditional on the version read before, so a controller that another
-one replaced is refused with 409, reads who is named, and exits 143.
+one replaced is refused with 409, reads who is named, and ends or waits.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ TASKS_PER_STEP_SECOND = 100  # ... which go on as long as the training does
 
 
 class SupersededError(Exception):
-    """Another controller or run is desired."""
+    """Another controller or run is desired: this one waits (standby.py)."""
+
+
+class ReplacedError(Exception):
+    """Another pod of the same Job goes on: this one ends."""
 
 
 class OutdatedError(Exception):
@@ -64,11 +68,12 @@ class StatusStore:
         self._take(self.fence())
 
     def fence(self) -> StatusObject:
-        """Read the ConfigMap itself. Raises SupersededError unless it names this controller."""
+        """Read the ConfigMap itself. Raises SupersededError or ReplacedError unless it names this controller."""
         current = StatusObject.read(self._insist(partial(self._client.get, "configmaps", self._name)))
+        mine = self._identity
         if not self.is_named(current):
-            mine = self._identity
-            raise SupersededError(
+            named = (current.run_id, current.controller) == (mine.run_id, mine.kube_job)
+            raise (ReplacedError if named else SupersededError)(
                 f"named are run {current.run_id}, Job {current.controller}, pod {current.holder or 'none'}; "
                 f"this is run {mine.run_id}, Job {mine.kube_job}, pod {mine.pod}"
             )
@@ -90,7 +95,7 @@ class StatusStore:
         """Store the state now, or later if nothing depends on it; whether it is stored.
 
         `destructive`: what follows takes away what the decision was based on. Raises OutdatedError, with the state
-        loaded anew, and SupersededError.
+        loaded anew, SupersededError and ReplacedError.
         """
         essence = _essence(state)
         erased = desired.status is not None and not desired.status.text

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
 from ..task.contracts import JobSpec
 from ..task.job_spec import Task, name
 from ..task.names import CONTAINER, pod_name
 from .kubernetes import ApiError, Client
+from .last_lines import tail
 from .pod_status import pod
 from .state import Pod, State
 from .text import duration, progress_text
 
-LOG_LINES = 20
+LOG_LINES = 20  # shown ...
+READ_LINES = 400  # ... of those that are looked at for the reason of a failure
 
 
 def summary(job: JobSpec, state: State, log_tail: str) -> list[str]:
@@ -29,7 +30,7 @@ def summary(job: JobSpec, state: State, log_tail: str) -> list[str]:
     lines.append(f"checkpoints: {job['checkpointDir'] or 'none'}")
     if log_tail and state.deciding_task:
         lines.append(f"last lines of {name(state.deciding_task)}:")
-        lines += [f"  {line}" for line in log_tail.splitlines()]
+        lines += [f"  {line}" for line in tail(log_tail, LOG_LINES)]
     return lines
 
 
@@ -41,12 +42,12 @@ def read_log_tail(client: Client, job: JobSpec, state: State, pods: Mapping[Task
         return ""
     deciding_pod = pod_name(job["name"], deciding.task)
     try:
-        now = pod(job["name"], client.get("pods", deciding_pod), time.time())
+        now = pod(job["name"], client.get("pods", deciding_pod), client.clock.now())
         restarted = now is not None and now.restarts > container
-        text = client.log_tail(deciding_pod, CONTAINER, LOG_LINES, previous=restarted)
+        text = client.log_tail(deciding_pod, CONTAINER, READ_LINES, previous=restarted)
         if not restarted and text.startswith(f"tensorflow-job: {name(deciding.task)} is done: "):
             # The kubelet has started it again, to park (task.py), and the API does not show it yet.
-            text = client.log_tail(deciding_pod, CONTAINER, LOG_LINES, previous=True)
+            text = client.log_tail(deciding_pod, CONTAINER, READ_LINES, previous=True)
         return text
     except ApiError as error:
         return f"(unavailable: {error})"

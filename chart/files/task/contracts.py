@@ -20,6 +20,7 @@ Reason = Literal[
     "Completed",
     "TaskFailed",
     "BackoffLimitExceeded",
+    "RepeatedFailure",
     "Stalled",
     "DeadlineExceeded",
     "StartDeadlineExceeded",
@@ -47,6 +48,7 @@ class Restart(TypedDict):
 
     policy: Literal["Never", "OnFailure", "ExitCode"]
     backoffLimit: int
+    repeatLimit: int | None
     retryableExitCodes: list[int] | None
     uncountedExitCodes: list[int]
     nodeLoss: Literal["Wait", "Replace"]
@@ -186,6 +188,7 @@ class StatusDocument(_StatusDocument, total=False):
     roles: dict[str, StatusRole]
     succeeded: dict[str, str]  # role -> ranges of indexes: `0-3,7`
     wave: StatusWave
+    worked: bool  # a program that failed had saved or reported something before
     history: list[StatusOutcome]
 
 
@@ -195,3 +198,4 @@ class HandledDocument(TypedDict):
     handled: dict[str, str]  # task -> `<pod uid> <number of exits dealt with>`
     absorbed: dict[str, int]  # task -> failures that the wave has taken in
     unstartable: dict[str, str]  # task -> since when its pod cannot start
+    repeated: dict[str, str]  # task -> `<exit status> <times in a row>` of failures soon after the start

@@ -2,4 +2,7 @@
 
 STOPPED = "stopped:"  # it was asked to end by SIGTERM
 SERVED = "served:"  # a built-in server that had been ready
+WORKED = "worked:"  # a program that failed soon after its start, but had saved or reported something
 REACHED = "reached:"  # a program that exited 0: its last progress follows
+
+SOON_SECONDS = 60  # after its start a program that fails has not come far

@@ -5,9 +5,11 @@ pod finds it and parks until the lifecycle deletes the pod. The marker is lost w
 from status.json.
 """
 
+import contextlib
 import json
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
 from . import messages, process, progress
@@ -107,14 +109,24 @@ def _train(job: "JobSpec", pod: Pod) -> int:
         environ = _environment(job, pod.task)
         argv = program(job, environ)
         if job["checkpointDir"]:
+            from . import checkpoints
+
             _make_checkpoint_folder(job["checkpointDir"])
+            with contextlib.suppress(OSError):
+                checkpoints.note(job, pod.state)
         peers.wait(job, pod.task)
         log("%s runs %s" % (name(pod.task), " ".join(argv)))
         return argv, environ
 
     # A parameter server has nothing to save, and a grace once given cannot be shortened.
     grace = 0 if pod.task.role == "ps" else max(pod.grace - KILL_MARGIN_SECONDS, pod.grace / 2)
+    started = time.monotonic()
     ended = process.run(prepare, grace, pod.parent, server, _output(job, pod.task))
+    soon = time.monotonic() - started < messages.SOON_SECONDS
+    if ended.code != 0 and not ended.stopped and soon and _has_worked(job, pod, progress_file):
+        # Without it the lifecycle would take it for a program that never came further. (Otherwise Kubernetes makes the
+        # last lines of the log the message.)
+        _write_message(pod, "%s it failed after it had saved or reported something" % messages.WORKED)
     if ended.stopped:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
         _write_message(pod, "%s asked to end; %s exited %d" % (messages.STOPPED, name(pod.task), ended.code))
@@ -125,6 +137,19 @@ def _train(job: "JobSpec", pod: Pod) -> int:
         with open(os.path.join(pod.state, "done.json"), "w") as marker:
             json.dump({"code": ended.code, "why": "its program exited %d" % ended.code}, marker)
     return ended.code
+
+
+def _has_worked(job: "JobSpec", pod: Pod, progress_file: str) -> bool:
+    """Whether the program reported progress, or wrote into the checkpoint folder."""
+    if os.path.exists(progress_file):
+        return True
+    if not job["checkpointDir"]:
+        return False
+    from . import checkpoints
+
+    if not os.path.exists(os.path.join(pod.state, checkpoints.BEFORE)):
+        return False
+    return bool(checkpoints.ask(lambda: {"changed": checkpoints.is_changed(job, pod.state)}).get("changed", True))
 
 
 def _serve(job: "JobSpec", pod: Pod) -> int:

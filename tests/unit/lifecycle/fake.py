@@ -31,11 +31,6 @@ class RefusedError(Exception):
         self.status = status
 
 
-def now() -> str:
-    """The time as Kubernetes writes it, but with microseconds."""
-    return datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
-
-
 def merge(target: Document, patch: Document) -> None:
     """JSON merge patch, RFC 7386."""
     for key, value in patch.items():
@@ -52,6 +47,7 @@ class Cluster:
 
     def __init__(self, job: Document, controller: str = "j-lifecycle-1") -> None:
         self.job = job
+        self.ahead = 0.0  # seconds of its clock before that of the controllers
         self.lock = threading.Condition(threading.RLock())
         self.objects: dict[tuple[str, str], Document] = {}
         self.history: list[tuple[int, str, str, Document]] = []
@@ -66,6 +62,7 @@ class Cluster:
         self.scripts: dict[str, list[int]] = {}  # pod -> how its first, second, ... container ends by itself
         self.exits: Counter[str] = Counter()
         self.parked: dict[str, str] = {}  # pod -> the log of its container that runs now
+        self.outputs: dict[str, str] = {}  # pod -> all that its container printed, if that matters
         self.stuck: dict[str, Document] = {}  # pod -> the status it never gets beyond
         self.down, self.cuts, self.bookmarked = False, 0, 0
         self.bookmark_seconds = 0.02
@@ -88,6 +85,11 @@ class Cluster:
         for role in job["replicas"]:
             self.create("statefulsets", f"{job['name']}-{role}", {"spec": {}, "status": {"replicas": 0}}, generation=1)
 
+    def now(self, later: float = 0.0) -> str:
+        """The time as Kubernetes writes it, but with microseconds."""
+        seconds = time.time() + self.ahead + later
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
+
     def run(self) -> None:
         """Pods are made and run from now on."""
         if not self._kubelet.is_alive():
@@ -99,7 +101,7 @@ class Cluster:
         """A new object."""
         with self.lock:
             self.uids += 1
-            known = {"name": name, "uid": f"uid-{self.uids}", "namespace": NAMESPACE, "creationTimestamp": now()}
+            known = {"name": name, "uid": f"uid-{self.uids}", "namespace": NAMESPACE, "creationTimestamp": self.now()}
             document["metadata"] = {**known, **metadata}
             self.store("ADDED", resource, document)
             return document
@@ -220,7 +222,7 @@ class Cluster:
                 return
             container = containers[0]
             identity = container["containerID"]
-            ended = {"exitCode": code, "reason": "Error" if code else "Completed", "finishedAt": now()}
+            ended = {"exitCode": code, "reason": "Error" if code else "Completed", "finishedAt": self.now()}
             container["state"] = {"terminated": {**ended, "message": message, "containerID": identity}}
             self.store("MODIFIED", "pods", document)
             if "deletionTimestamp" not in document["metadata"]:
@@ -235,7 +237,7 @@ class Cluster:
             if force:
                 self.store("DELETED", "pods", document)
             elif "deletionTimestamp" not in document["metadata"]:
-                document["metadata"]["deletionTimestamp"] = now()
+                document["metadata"]["deletionTimestamp"] = self.now()
                 self.store("MODIFIED", "pods", document)
                 self._later(lambda: self.exit(name, 143, "stopped: asked to end"))
                 self._later(lambda: self._remove(document), 2)
@@ -253,7 +255,7 @@ class Cluster:
             document["status"] = self.stuck[name]
         else:
             container = {"name": "tensorflow", "restartCount": 0, "containerID": f"c://{name}-0", "lastState": {}}
-            document["status"] = {"containerStatuses": [{**container, "state": {"running": {"startedAt": now()}}}]}
+            document["status"] = {"containerStatuses": [{**container, "state": {"running": {"startedAt": self.now()}}}]}
             self._script(name)
         self.store("MODIFIED", "pods", document)
 
@@ -263,7 +265,7 @@ class Cluster:
             return
         container = document["status"]["containerStatuses"][0]
         parks = container["state"]["terminated"]["exitCode"] == 0
-        container["lastState"], container["state"] = container["state"], {"running": {"startedAt": now()}}
+        container["lastState"], container["state"] = container["state"], {"running": {"startedAt": self.now()}}
         container["restartCount"] += 1
         container["containerID"] = f"c://{name}-{container['restartCount']}"
         self.store("MODIFIED", "pods", document)
@@ -323,7 +325,7 @@ class Cluster:
     def tell(self, kind: str, name: str, reason: str, message: str) -> None:
         """A Warning Event of an object."""
         event = {"involvedObject": {"kind": kind, "name": name}, "reason": reason, "message": message}
-        self.create("events", f"{name}.{self.version}", {**event, "type": "Warning", "lastTimestamp": now()})
+        self.create("events", f"{name}.{self.version}", {**event, "type": "Warning", "lastTimestamp": self.now()})
 
     def stop(self) -> None:
         """End the thread."""

@@ -50,6 +50,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet."""
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The cluster's time, in each answer."""
+        return super().date_time_string((timestamp or time.time()) + self.server.cluster.ahead)
+
     def setup(self) -> None:
         """Answer at once."""
         super().setup()
@@ -100,6 +104,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _do(self, verb: str, resource: str, name: str, sub: str, query: dict[str, str], body: Document) -> str:
         cluster = self.server.cluster
+        if sub == "log" and name in cluster.outputs:
+            lines = "".join(cluster.outputs[name].splitlines(keepends=True)[-int(query["tailLines"]) :])
+            return lines[: int(query.get("limitBytes", len(lines)))]  # as the kubelet does it: from the front
         if sub == "log":
             previous = " before" if query["previous"] == "true" else ""
             if name in cluster.parked and not previous:

@@ -74,7 +74,9 @@ class Controller:
         folder.mkdir(exist_ok=True)
         if not (folder / "job.json").exists():
             (folder / "job.json").write_text(json.dumps(job))
-        self.client = MortalClient(server.url, death, after)
+        self._connection = server.url, death, after
+        self.client = MortalClient(*self._connection)
+        self._clients = 0
         self._out = io.StringIO()
         name = server.cluster.job.get("_controller", "j-lifecycle-1")
         self._folder, self._identity = str(folder), Identity(run_id or job["runId"], name, pod)
@@ -84,7 +86,16 @@ class Controller:
 
     def _run(self) -> None:
         with suppress(KilledError):
-            self.code = lifecycle.run(self.client, self._folder, self._identity, self._out, PACE)
+            self.code = lifecycle.run(self._connect, self._folder, self._identity, self._out, PACE)
+
+    def _connect(self) -> MortalClient:
+        """A client for each attempt; none for a process that is no more."""
+        if self.client.dead:
+            raise KilledError
+        self._clients += 1
+        if self._clients > 1:
+            self.client = MortalClient(*self._connection)
+        return self.client
 
     @property
     def log(self) -> str:

@@ -75,10 +75,20 @@ class Story:
     def change(self, task: Task, **fields: Any) -> None:
         self.pods[task] = replace(self.pods[task], **fields)
 
-    def exits(self, task: Task, code: int, message: str = "", *, after: float = 1.0, reason: str = "") -> State:
-        """The task's container ends and starts again; looked at once it runs again."""
+    def exits(
+        self,
+        task: Task,
+        code: int,
+        message: str = "",
+        *,
+        after: float = 1.0,
+        reason: str = "",
+        ran: float | None = None,
+    ) -> State:
+        """The task's container ends, after it `ran` so many seconds, and starts again; looked at once it runs again."""
         self.now += after
-        exit_ = Exit(code, reason or ("Error" if code else "Completed"), message, self.now)
+        started = 0.0 if ran is None else self.now - ran
+        exit_ = Exit(code, reason or ("Error" if code else "Completed"), message, self.now, started)
         self.change(task, status="Running", last=exit_, restarts=self.pods[task].restarts + 1)
         return self.look()
 

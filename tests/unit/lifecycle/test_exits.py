@@ -126,6 +126,24 @@ def test_finished_tasks_take_no_room_in_the_stored_state() -> None:
     assert story.state.handled == {}
 
 
+@pytest.mark.parametrize("policy", ["Never", "OnFailure", "ExitCode"])
+def test_a_container_that_the_runtime_refuses_is_no_failure_of_the_program_and_ends_the_job_with_the_reason(
+    policy: str,
+) -> None:
+    story = Story(a_job("Custom", worker=1, policy=policy, unstartable=100))
+    story.start()
+    refused = Exit(128, "StartError", 'exec: "python3": not found', story.now)
+    waits: dict[str, Any] = {"status": "Waiting", "reason": "StartError", "message": "set python", "current": refused}
+    story.change(WORKER, **waits)
+    assert (story.look().failures, story.state.phase) == (0, "Pending")
+    story.change(WORKER, restarts=4, last=refused)
+    assert (story.look(99).failures, story.state.restarts) == (0, 0)
+    assert story.deleted() == []
+    state = story.look(1)
+    assert (state.phase, state.reason, state.exit_code) == (FAILED, "PodsCannotStart", None)
+    assert state.message == "worker-0: StartError: set python (for 100 s, deadlines.unstartableSeconds)"
+
+
 # --- built-in servers -------------------------------------------------------------------------------------------------
 
 

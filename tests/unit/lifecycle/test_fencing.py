@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tfconfig.tensorflow_job.lifecycle.decide import decide
+
 from .conftest import Install, Start
-from .harness import backoff_limit, pod_names
+from .fake import Cluster
+from .harness import Controller, backoff_limit, pod_names
 
 # --- a controller that dies -------------------------------------------------------------------------------------------
 
@@ -87,27 +90,129 @@ def test_stored_text_that_is_no_state_does_not_stop_the_run(install: Install, st
 # --- fencing ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("notes", [{"controller": "j-lifecycle-2"}, {"run-id": "r2"}])
-def test_a_controller_that_is_not_named_leaves_and_touches_nothing(
+NAMED_ELSE = pytest.mark.parametrize("notes", [{"controller": "j-lifecycle-2"}, {"run-id": "r2"}])
+NAMED = {"controller": "j-lifecycle-1", "run-id": "r1"}
+WAITS = "waiting until this controller is named again"
+
+
+def writes(cluster: Cluster) -> int:
+    """How many requests there were that change something."""
+    return sum(n for request, n in cluster.requests.items() if request.split()[0] in ("PATCH", "DELETE", "POST"))
+
+
+def waits(cluster: Cluster, controller: Controller, looks: int = 3) -> None:
+    """The controller looks now and then whether it is named, and does nothing else."""
+    cluster.until(lambda: WAITS in controller.log)
+    before, asked = writes(cluster), cluster.requests["GET configmaps"]
+    cluster.until(lambda: cluster.requests["GET configmaps"] >= asked + looks)
+    assert controller.code is None
+    assert writes(cluster) == before
+
+
+@NAMED_ELSE
+def test_a_controller_that_is_not_named_waits_and_touches_nothing(
     install: Install, start: Start, notes: dict[str, str]
 ) -> None:
     cluster, server = install()
     cluster.annotate(**notes)
     controller = start(server)
-    assert controller.ends() == 143
-    assert not any(request.split()[0] in ("PATCH", "DELETE", "POST") for request in cluster.requests)
+    waits(cluster, controller)
+    assert writes(cluster) == 0
+    cluster.annotate(**NAMED)
+    cluster.phase("Running")
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends() == 0
 
 
-@pytest.mark.parametrize("notes", [{"controller": "j-lifecycle-2"}, {"run-id": "r2"}])
-def test_a_controller_named_no_longer_leaves(install: Install, start: Start, notes: dict[str, str]) -> None:
+@NAMED_ELSE
+def test_a_controller_named_no_longer_waits_and_goes_on_when_its_name_comes_back(
+    install: Install, start: Start, notes: dict[str, str]
+) -> None:
+    """As after a suspend and a resume, where nothing removes the Job meanwhile."""
     cluster, server = install()
     controller = start(server)
     cluster.phase("Running")
     written = len(cluster.statuses)
     cluster.annotate(**notes)
-    assert controller.ends() == 143
+    waits(cluster, controller)
     assert len(cluster.statuses) == written
     assert len(pod_names(cluster)) == 5
+    cluster.annotate(**NAMED)
+    cluster.until(lambda: "continuing from: run r1, Running" in controller.log)
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends() == 0
+    assert pod_names(cluster) == set()
+
+
+def test_a_new_pod_of_a_superseded_job_waits_although_it_finds_the_job_json_of_another_run(
+    install: Install, start: Start, tmp_path: Path
+) -> None:
+    cluster, server = install()
+    cluster.annotate(**{"controller": "j-lifecycle-2", "run-id": "r2"})
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "job.json").write_text(json.dumps({**cluster.job, "runId": "r2"}))
+    waits(cluster, start(server))
+
+
+def test_a_superseded_controller_ends_when_the_job_has_succeeded(install: Install, start: Start) -> None:
+    cluster, server = install()
+    cluster.annotate(controller="j-lifecycle-2")
+    controller = start(server)
+    waits(cluster, controller)
+    over = {"version": 1, "runId": "r1", "phase": "Succeeded", "startTime": "2026-01-01T00:00:00Z", "freed": False}
+    over.update(failures=0, restarts=0, evaluatorFailed=False)
+    cluster.change("configmaps", "j-status", {"data": {"status.json": json.dumps(over)}})
+    waits(cluster, controller)
+    cluster.change("configmaps", "j-status", {"data": {"status.json": json.dumps({**over, "freed": True})}})
+    assert controller.ends() == 0
+
+
+def test_after_a_failure_it_waits_to_be_deleted(install: Install, start: Start) -> None:
+    """It may not change its Job any more, so Kubernetes would make pods of it for ever."""
+    cluster, server = install()
+    cluster.annotate(controller="j-lifecycle-2")
+    over = {"version": 1, "runId": "r1", "phase": "Failed", "startTime": "2026-01-01T00:00:00Z", "freed": True}
+    over.update(failures=0, restarts=0, evaluatorFailed=False)
+    cluster.change("configmaps", "j-status", {"data": {"status.json": json.dumps(over)}})
+    waits(cluster, start(server))
+
+
+def test_a_controller_that_waits_outlasts_an_outage(install: Install, start: Start) -> None:
+    cluster, server = install()
+    cluster.annotate(controller="j-lifecycle-2")
+    controller = start(server)
+    waits(cluster, controller)
+    with cluster.outage():
+        cluster.until(lambda: "the status cannot be read" in controller.log)
+    cluster.annotate(**NAMED)
+    cluster.phase("Running")
+
+
+def test_a_controller_that_crashes_goes_on_in_its_pod(
+    install: Install, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, server = install()
+    bugs = iter(range(2))
+
+    def read(*arguments: object) -> object:
+        if next(bugs, None) is not None:
+            raise KeyError("a bug")
+        return decide(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("tfconfig.tensorflow_job.lifecycle.controller.decide", read)
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.exit("j-chief-0", 0)
+    assert controller.ends() == 0
+    assert controller.log.count("KeyError: 'a bug'") == 2
+
+
+def test_a_controller_that_crashes_again_and_again_ends(
+    install: Install, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, server = install()
+    monkeypatch.setattr("tfconfig.tensorflow_job.lifecycle.controller.decide", lambda *_: 1 // 0)
+    assert start(server).ends() == 70
 
 
 def test_an_upgrade_in_the_moment_of_the_decision_wins(install: Install, start: Start) -> None:
@@ -121,7 +226,7 @@ def test_an_upgrade_in_the_moment_of_the_decision_wins(install: Install, start: 
 
     cluster.refuse = upgrade
     cluster.exit("j-chief-0", 0)
-    assert controller.ends() == 143
+    waits(cluster, controller)
     assert cluster.status()["phase"] == "Running"
     assert cluster.deletes == []
 

@@ -10,7 +10,6 @@ from tfconfig.tensorflow_job.lifecycle.state import PHASES
 from tfconfig.tensorflow_job.lifecycle.status_store import WRITE_SECONDS
 
 from .conftest import Install, Start
-from .fake import now
 from .harness import PACE, pod_names
 
 
@@ -45,7 +44,7 @@ def test_servers_are_asked_for_also_after_their_set_deleted_them(install: Instal
             if not asked:
                 for pod in cluster.pods():
                     if "-ps-" in pod["metadata"]["name"]:
-                        pod["metadata"]["deletionTimestamp"] = now()
+                        pod["metadata"]["deletionTimestamp"] = cluster.now()
                         cluster.store("MODIFIED", "pods", pod)
                 cluster.delete_pod("j-worker-0", force=True)  # seen after those
             asked.add(name)

@@ -54,6 +54,11 @@ def terminated(code: int, number: int = 0, **more: Any) -> dict[str, Any]:
 
 RUNNING = {"running": {"startedAt": ENDED}}
 SIDECAR = {"name": "proxy", "restartCount": 4, "state": {"terminated": terminated(1)}, "lastState": {}}
+NO_PYTHON = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
+    'unable to start container process: exec: "python3": executable file not found in $PATH: unknown'
+)
+TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 1, in <module>\nValueError: bad shape\n'
 UNBOUND = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
 
 
@@ -152,7 +157,38 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 container({"terminated": terminated(128, reason="StartError", message="no such file")})
             ]
         },
-        {"status": "Terminated", "current": exited(128, "StartError", "no such file")},
+        {
+            "status": "Waiting",
+            "reason": "StartError",
+            "message": "no such file",
+            "current": exited(128, "StartError", "no such file"),
+        },
+    ),
+    "no python3, and its back-off": (
+        {
+            "containerStatuses": [
+                container(
+                    waiting("CrashLoopBackOff", "back-off 40s restarting failed container=tensorflow pod=p"),
+                    terminated(128, reason="StartError", message=NO_PYTHON, startedAt="1970-01-01T00:00:00Z"),
+                    2,
+                )
+            ]
+        },
+        {
+            "status": "Waiting",
+            "reason": "StartError",
+            "message": 'exec: "python3": executable file not found in $PATH; set `python` to a Python 3 of the image: '
+            "python: [python3] is not in it or does not run",
+            "restarts": 2,
+            "current": exited(128, "StartError", NO_PYTHON),
+        },
+    ),
+    "failed with a traceback": (
+        {"containerStatuses": [container({"terminated": terminated(1, message=TRACEBACK, startedAt=ENDED)})]},
+        {
+            "status": "Terminated",
+            "current": Exit(1, "Error", TRACEBACK, ENDED_SECONDS, ENDED_SECONDS, "ValueError: bad shape"),
+        },
     ),
     "runs again": (
         {"containerStatuses": [container(RUNNING, terminated(1), 1, containerID="containerd://1")]},

@@ -132,6 +132,19 @@ def test_the_log_tells_the_story_and_ends_with_the_deciding_tasks_last_lines(ins
     assert "last line of j-chief-0" in log.splitlines()[-1]
 
 
+def test_a_progress_bar_and_noise_at_the_end_do_not_hide_the_reason(install: Install, start: Start) -> None:
+    cluster, server = install(restart={"policy": "Never"})
+    traceback = "Traceback (most recent call last):\n  File x\nRuntimeError: THE REASON\n"
+    noise = "2026-11-28 16:00:00.123456: W tensorflow/core/x.cc:1] aborting\n"
+    cluster.outputs["j-worker-1"] = ("\b" * 80 + "\r" + "=" * 80) * 2000 + "\n" + traceback + noise * 50
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.exit("j-worker-1", 1, traceback)
+    assert controller.ends() == 1
+    assert "  RuntimeError: THE REASON\n" in controller.log
+    assert cluster.status()["message"].endswith("does not restart it: RuntimeError: THE REASON")
+
+
 def test_the_log_of_a_container_started_again_is_that_of_the_one_before(install: Install, start: Start) -> None:
     cluster, server = install()
     cluster.scripts["j-chief-0"] = [0]

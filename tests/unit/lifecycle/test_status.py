@@ -23,6 +23,7 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Outcome,
     Pod,
     Progress,
+    Repeated,
     State,
     Wave,
 )
@@ -57,6 +58,8 @@ STATES = st.builds(
     succeeded=st.frozensets(TASKS, max_size=20),
     handled=st.dictionaries(TASKS, st.builds(HandledExits, UIDS, COUNTS), max_size=5),
     wave=st.none() | st.builds(Wave, TIMES, TASKS, st.booleans(), st.dictionaries(TASKS, COUNTS, max_size=5)),
+    repeated=st.dictionaries(TASKS, st.builds(Repeated, st.integers(1, 255), COUNTS), max_size=5),
+    worked=st.booleans(),
     unstartable=st.dictionaries(TASKS, TIMES, max_size=5),
     progress=st.none()
     | st.builds(Progress, TASKS, COUNTS, st.none() | COUNTS, st.none() | NUMBERS, st.none() | NUMBERS, TIMES),

@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shell
 from tfconfig.tensorflow_job.task.contracts import JobSpec
-from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED
+from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED, WORKED
 
 PARKED = "Nothing runs here; waiting to be freed"
 
@@ -129,6 +129,29 @@ def test_a_checkpoint_folder_that_cannot_be_made_is_told_with_the_way_out(contai
     assert "cannot make the checkpoint folder /proc/nothing/here" in container.output
     assert "fsGroup" in container.output
     assert "trained" not in container.output
+
+
+@pytest.mark.parametrize(
+    ("script", "worked"),
+    [
+        ("exit 1", False),
+        ('touch "$CHECKPOINT_DIR/model-1"; exit 1', True),
+        ('mkdir -p "$CHECKPOINT_DIR/a/b"; echo x > "$CHECKPOINT_DIR/a/b/model"; exit 1', True),
+        ('echo longer > "$CHECKPOINT_DIR/model-0"; exit 1', True),
+        ('rm "$CHECKPOINT_DIR/model-0"; exit 1', True),
+        ('mkdir -p "$CHECKPOINT_DIR/.tensorflow-job"; touch "$CHECKPOINT_DIR/.tensorflow-job/done"; exit 1', False),
+        ("""echo '{"step": 1}' > "$TASK_PROGRESS_FILE"; exit 1""", True),
+    ],
+)
+def test_a_failure_soon_after_the_start_tells_whether_anything_came_of_the_program(
+    container: Container, tmp_path: Path, script: str, worked: bool
+) -> None:
+    checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "model-0").write_text("of the job before")
+    container.write(job(program=shell(script), checkpointDir=str(checkpoints)))
+    assert container.run() == 1
+    assert container.message.startswith(WORKED) is worked
 
 
 def _server_job(port: int, other: str) -> JobSpec:

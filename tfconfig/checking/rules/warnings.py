@@ -192,6 +192,7 @@ def _without_effect(job: JobValues) -> Iterator[Diagnostic]:
         "restart.retryableExitCodes": data["restart"]["policy"] != "ExitCode" and "restart.policy is not ExitCode",
         "restart.nodeLossGraceSeconds": data["restart"]["nodeLoss"] != "Replace" and "restart.nodeLoss is not Replace",
         "restart.backoffLimit": data["restart"]["policy"] == "Never" and "restart.policy is Never",
+        "restart.repeatLimit": data["restart"]["policy"] == "Never" and "restart.policy is Never",
         "restart.uncountedExitCodes": data["restart"]["policy"] == "Never" and "restart.policy is Never",
         "completion.evaluatorGraceSeconds": not job.replicas["evaluator"] and "this job has no evaluator",
         "gpuResource": not any(job_spec.gpus(data, role) for role in job.roles) and "no role has gpus",

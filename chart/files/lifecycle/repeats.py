@@ -1,0 +1,58 @@
+"""A failure that repeats: a task ends with the same exit status soon after its start, again and again. Pure.
+
+Such a program has a mistake that no restart mends, so `restart.repeatLimit` of these failures end the job, though
+`backoffLimit` allows more. It applies while nothing came of the run: no progress reported, no checkpoint written. And
+only where nobody else can be the reason: every other task has started, and none was lost since. An evaluator is left
+alone, which may well fail until there is a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..task.contracts import JobSpec
+from ..task.job_spec import Task, tasks
+from ..task.messages import SOON_SECONDS, WORKED
+from .state import Exit, Pod, Repeated, State
+
+
+class RepeatCounter:
+    """Counts these failures while one observation is judged. `pods`: those of this run."""
+
+    def __init__(self, job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> None:
+        self._limit = job["restart"].get("repeatLimit")
+        self._repeated = dict(state.repeated)
+        self._worked = state.worked or state.progress is not None
+        absent = [task for task in tasks(job) if task not in state.succeeded and not _has_started(pods.get(task))]
+        self._absent = set(absent)
+
+    def fail(self, task: Task, exit_: Exit) -> str:
+        """Note a failure; why it ends the job, or "" while it does not."""
+        if exit_.message.startswith(WORKED):
+            self._worked = True
+        soon = exit_.started > 0 and exit_.finished - exit_.started < SOON_SECONDS
+        if self._worked or not soon or task.role == "evaluator" or self._absent - {task}:
+            self._repeated.pop(task, None)
+            return ""
+        code, times = self._repeated.get(task, (exit_.code, 0))
+        times = times + 1 if code == exit_.code else 1
+        self._repeated[task] = Repeated(exit_.code, times)
+        if self._limit is None or times < self._limit:
+            return ""
+        return (
+            f"{times} times in a row, each within {SOON_SECONDS} s of its start, with no progress or checkpoint; "
+            f"restart.repeatLimit is {self._limit}"
+        )
+
+    def disrupt(self) -> None:
+        """A task was lost or asked to end: what fails next may fail because of that."""
+        self._repeated.clear()
+
+    def stored(self, state: State) -> State:
+        """The state with what was counted."""
+        return replace(state, repeated={} if self._worked else self._repeated, worked=self._worked)
+
+
+def _has_started(pod: Pod | None) -> bool:
+    return pod is not None and pod.deleted is None and bool(pod.status == "Running" or pod.restarts or pod.current)
