@@ -6,6 +6,7 @@
 {{- $replicas := dict -}}
 {{- $servers := list -}}
 {{- $gpus := dict -}}
+{{- $env := dict -}}
 {{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $_ := set $replicas $role (int (index $all $role)) -}}
 {{-   if has $role $strategy.server -}}
@@ -13,6 +14,10 @@
 {{-   end -}}
 {{-   with int (index $.Values $role).gpus -}}
 {{-     $_ := set $gpus $role . -}}
+{{-   end -}}
+{{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
+{{-   with include "tensorflow-job.deferredEnv" (dict "settings" $settings) | fromJson -}}
+{{-     $_ := set $env $role . -}}
 {{-   end -}}
 {{- end -}}
 {{- dict
@@ -24,6 +29,7 @@
       "replicas" $replicas
       "servers" $servers
       "program" (dict "command" .Values.program.command "args" (.Values.program.args | default list))
+      "env" $env
       "serverImports" (.Values.server.imports | default list)
       "gpus" $gpus
       "checkpointDir" (include "tensorflow-job.checkpointDir" .)

@@ -86,8 +86,22 @@ def test_the_users_env_comes_before_the_charts() -> None:
     }
 
 
-def test_the_charts_variables_come_first_so_that_others_can_refer_to_them() -> None:
-    data = {"digits": {"mountPath": "/data", "existingClaim": "c", "env": "DATA"}}
-    entries = render(merged(PROGRAM, {"data": data, "env": {"A": "$(DATA)/a"}})).container_of("chief")["env"]
-    names = [entry["name"] for entry in entries]
-    assert names.index("DATA") < names.index("A")
+def test_texts_with_references_are_left_to_the_pod_where_every_variable_is_known() -> None:
+    source = {"fieldRef": {"fieldPath": "status.podIP"}}
+    env = {
+        "ADDRESS": "$(POD_IP):9",
+        "POD_IP": {"valueFrom": source},
+        "PATH": "/x:$(PATH)",
+        "ESCAPED": "$$(A)",
+        "A": "$",
+    }
+    values: Values = {"env": env, "ps": {"env": {"ADDRESS": None, "LOG": "$(TASK_INDEX)", "PATH": "/y"}}}
+    assert env_of(values).keys() & env.keys() == {"POD_IP", "A"}
+    assert env_of(values, "ps").keys() & {*env, "LOG"} == {"POD_IP", "A", "PATH"}
+    texts = {"ADDRESS": "$(POD_IP):9", "PATH": "/x:$(PATH)", "ESCAPED": "$$(A)"}
+    expected = {"chief": texts, "worker": texts, "ps": {"LOG": "$(TASK_INDEX)", "ESCAPED": "$$(A)"}}
+    assert render(merged(PROGRAM, values)).job_spec()["env"] == expected
+
+
+def test_the_charts_own_home_is_there_for_a_text_that_builds_on_it() -> None:
+    assert env_of({"env": {"HOME": "$(HOME)/me"}})["HOME"] == f"{STATE}/home"

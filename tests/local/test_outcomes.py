@@ -158,6 +158,20 @@ def test_output_goes_to_files_too_untouched(start: Start, tmp_path: Path) -> Non
     assert "worker-0 | a\nworker-0 | b" in run.output
 
 
+def test_references_in_env_are_replaced_as_in_a_pod(start: Start) -> None:
+    env = {
+        "MODEL": "$(CHECKPOINT_DIR)/model",
+        "LOG": "$(TASK_TYPE)-$(TASK_INDEX)",
+        "CHAIN": "/$(LOG)",
+        "PATH": "/x:$(PATH)",
+    }
+    script = 'echo "$MODEL $CHAIN"; test "$PATH" != "${PATH#/x:/}" && echo extended'
+    run = start(shell(script, env=env, checkpoint={"enabled": True}))
+    assert run.end() == 0
+    assert "/model /worker-0\n" in run.output
+    assert "| extended" in run.output
+
+
 def test_secrets_come_from_the_callers_environment(start: Start) -> None:
     env = {"TOKEN": {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}}
     run = start(shell("echo token $TOKEN", env=env), environ={"TOKEN": "abc"})

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfconfig.tensorflow_job.task.job_spec import expand
+from tfconfig.tensorflow_job.task.references import deferred
 
 # Variables that the entrypoint makes for each task, so that nobody else may set them.
 MADE_VARIABLES = (
@@ -37,13 +38,19 @@ def data_volumes(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {name: volume for name, volume in (data.get("data") or {}).items() if volume}
 
 
+def deferred_texts(data: Mapping[str, Any], role: str) -> dict[str, str]:
+    """The texts of a role's env that its tasks expand themselves, by name."""
+    env = setting(data, role, "env")
+    return {name: value for name, value in env.items() if isinstance(value, str) and deferred(value)}
+
+
 def environment(
     data: Mapping[str, Any], role: str, given: Mapping[str, str], paths: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """A role's variables outside of a cluster, and the names of those that nobody gives.
 
     `given` answers for Secrets, ConfigMaps and other sources that only a cluster has; `paths` are the folders of data
-    volumes by name. $(NAME) refers to variables that come earlier, as in Kubernetes: volumes, then env by name.
+    volumes by name. Texts with $(NAME) are left to the tasks.
     """
     made: dict[str, str] = {}
     missing: list[str] = []
@@ -51,8 +58,11 @@ def environment(
         if volume.get("env"):
             made[volume["env"]] = paths.get(name, volume["mountPath"])
     for name, value in sorted(setting(data, role, "env").items()):
-        if not isinstance(value, Mapping):
-            made[name] = expand(value if isinstance(value, str) else json.dumps(value), made)
+        if isinstance(value, str):
+            if not deferred(value):
+                made[name] = expand(value, {})
+        elif not isinstance(value, Mapping):
+            made[name] = json.dumps(value)
         elif name in given:
             made[name] = given[name]
         elif not _optional(value):

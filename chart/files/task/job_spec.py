@@ -23,7 +23,7 @@ MAX_TF_CONFIG_BYTES = 131072 - len("TF_CONFIG=") - 1
 # Without these pings a node that vanishes freezes its peers until TCP gives up, about 15 minutes later.
 GRPC_KEEPALIVE = "grpc.keepalive_time_ms=10000,grpc.keepalive_timeout_ms=10000,grpc.http2.max_pings_without_data=0"
 
-_REFERENCE = re.compile(r"\$(\$|\([^)]*\))")
+REFERENCE = re.compile(r"\$(\$|\([^)]*\))")  # or an escaped dollar sign
 
 
 class Task(NamedTuple):
@@ -114,7 +114,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         reference = match.group(1)
         return "$" if reference == "$" else environ.get(reference[1:-1], match.group(0))
 
-    return _REFERENCE.sub(value, text)
+    return REFERENCE.sub(value, text)
 
 
 def program(job: "JobSpec", environ: Mapping[str, str]) -> List[str]:

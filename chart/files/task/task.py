@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
-from . import messages, process, progress
+from . import messages, process, progress, references
 from .job_spec import Task, dumps, environment, may_restart, name, program, runs_server
 from .log import log
 
@@ -157,6 +157,7 @@ def _park(pod: Pod, done: "DoneMarker") -> int:
 def _environment(job: "JobSpec", task: Task) -> Dict[str, str]:
     environ = environment(job, task)
     environ.update(os.environ)
+    environ.update(references.resolve(job.get("env", {}).get(task.role, {}), environ))
     return environ
 
 
