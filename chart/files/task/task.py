@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
-from . import messages, process, progress, references
+from . import messages, process, progress
 from .job_spec import Task, dumps, environment, may_restart, name, program, runs_server
 from .log import log
 
@@ -37,14 +37,15 @@ class Pod(NamedTuple):
     message: str  # the file of the termination message
     progress_port: int  # 0: progress is not served
     parent: Optional[int]  # the process that this one must not outlive
+    cpus: Optional[float]  # its share of the machine; None in a container, which has its own limit
 
 
 def main(arguments: List[str]) -> int:
     """`run --role=R --run-id=ID --grace=SECONDS --config=FOLDER --state=FOLDER`; exits as the program does.
 
     `--progress=PORT` serves the program's progress. Where there is no pod, `--index` stands in for the ordinal in the
-    host name, `--parent` is the process that this one must not outlive, and `--message` the file of the termination
-    message.
+    host name, `--parent` is the process that this one must not outlive, `--message` the file of the termination
+    message, and `--cpus` the number of CPUs to count on.
     """
     process.catch_signals()
     pod = _pod(arguments)
@@ -76,6 +77,7 @@ def _pod(arguments: List[str]) -> Pod:
         message=options.get("message", TERMINATION_LOG),
         progress_port=int(options.get("progress", 0)),
         parent=int(options["parent"]) if "parent" in options else None,
+        cpus=float(options["cpus"]) if "cpus" in options else None,
     )
 
 
@@ -104,7 +106,7 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     def prepare() -> Tuple[List[str], Dict[str, str]]:
         from . import peers  # in the process that becomes the program
 
-        environ = _environment(job, pod.task)
+        environ = _environment(job, pod)
         argv = program(job, environ)
         if job["checkpointDir"]:
             _make_checkpoint_folder(job["checkpointDir"])
@@ -135,7 +137,7 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
     here = os.path.dirname(os.path.abspath(__file__))
     argv = [sys.executable, here, "serve", ready, *job["serverImports"]]
     task = pod.task
-    ended = process.run(lambda: (argv, _environment(job, task)), 0, pod.parent, None, _output(job, task))
+    ended = process.run(lambda: (argv, _environment(job, pod)), 0, pod.parent, None, _output(job, task))
     if ended.stopped:
         _write_message(pod, messages.STOPPED + " asked to end")
         return TERMINATED
@@ -154,8 +156,12 @@ def _park(pod: Pod, done: "DoneMarker") -> int:
     return done["code"]
 
 
-def _environment(job: "JobSpec", task: Task) -> Dict[str, str]:
+def _environment(job: "JobSpec", pod: Pod) -> Dict[str, str]:
+    from . import references, threads  # in the process that becomes the program
+
+    task = pod.task
     environ = environment(job, task)
+    environ.update(threads.variables(threads.cpu_limit() if pod.cpus is None else pod.cpus))
     environ.update(os.environ)
     environ.update(references.resolve(job.get("env", {}).get(task.role, {}), environ))
     return environ
