@@ -6,6 +6,7 @@
 {{- $replicas := dict -}}
 {{- $servers := list -}}
 {{- $gpus := dict -}}
+{{- $devices := list -}}
 {{- $env := dict -}}
 {{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $_ := set $replicas $role (int (index $all $role)) -}}
@@ -16,6 +17,9 @@
 {{-     $_ := set $gpus $role . -}}
 {{-   end -}}
 {{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
+{{-   if include "tensorflow-job.asksForDevices" (dict "settings" $settings) -}}
+{{-     $devices = append $devices $role -}}
+{{-   end -}}
 {{-   with include "tensorflow-job.deferredEnv" (dict "settings" $settings) | fromJson -}}
 {{-     $_ := set $env $role . -}}
 {{-   end -}}
@@ -32,6 +36,7 @@
       "env" $env
       "serverImports" (.Values.server.imports | default list)
       "gpus" $gpus
+      "devices" $devices
       "checkpointDir" (include "tensorflow-job.checkpointDir" .)
       "checkpointClaim" (include "tensorflow-job.claimName" .)
       "completion" (dict

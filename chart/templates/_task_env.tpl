@@ -4,7 +4,7 @@
 {{- define "tensorflow-job.defaultEnv" -}}
 HOME: {{ include "tensorflow-job.statePath" . }}/home
 TMPDIR: {{ include "tensorflow-job.statePath" . }}/tmp
-{{- if not .settings.gpus }}
+{{- if not (or .settings.gpus (include "tensorflow-job.asksForDevices" .)) }}
 # On a task without GPUs nothing must find, and occupy, those of its node.
 CUDA_VISIBLE_DEVICES: "-1"
 NVIDIA_VISIBLE_DEVICES: void

@@ -179,7 +179,7 @@ data.{{ $volume }}.env: {{ . }} is also the variable of data.{{ index $seen . }}
 {{ $lines | uniq | join "\n" }}
 {{- end -}}
 
-{{/* GPUs are hidden from tasks without `gpus`, so GPUs in `resources` would be reserved but not used. */}}
+{{/* Whole GPUs are asked for by `gpus`; a second number in `resources` would contradict it. */}}
 {{- define "tensorflow-job.validate.gpus" -}}
 {{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}

@@ -6,6 +6,7 @@ from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
+import pytest
 
 from .helm import PROGRAM, Values, merged, render
 
@@ -84,6 +85,27 @@ def test_the_users_env_comes_before_the_charts() -> None:
         "CUDA_VISIBLE_DEVICES": "0",
         "NVIDIA_VISIBLE_DEVICES": "void",
     }
+
+
+@pytest.mark.parametrize(
+    ("resources", "hidden"),
+    [
+        ({"limits": {"aliyun.com/gpu-mem": 4}}, False),
+        ({"limits": {"volcano.sh/vgpu-number": 1, "volcano.sh/vgpu-memory": 3000}}, False),
+        ({"requests": {"example.com/tpu": "1"}, "limits": {"example.com/tpu": "1"}}, False),
+        ({"claims": [{"name": "gpu"}]}, False),
+        ({"limits": {"rdma/hca": 1, "openshift.io/SRIOV_net": 1, "hugepages-2Mi": "1Gi", "cpu": 2}}, True),
+        ({"limits": {"aliyun.com/gpu-mem": 0}}, True),
+        ({"limits": {"cpu": 2, "memory": "1Gi", "ephemeral-storage": "1Gi"}}, True),
+        ({}, True),
+    ],
+)
+def test_gpus_are_hidden_only_from_tasks_that_ask_for_no_device(resources: Values, hidden: bool) -> None:
+    values: Values = {"worker": {"resources": resources}}
+    names = {"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"}
+    assert env_of(values).keys() & names == (names if hidden else set())
+    assert env_of(values, "ps").keys() >= names
+    assert render(merged(PROGRAM, values)).job_spec()["devices"] == ([] if hidden else ["worker"])
 
 
 def test_texts_with_references_are_left_to_the_pod_where_every_variable_is_known() -> None:

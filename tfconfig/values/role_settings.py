@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ MADE_VARIABLES = (
     "CHECKPOINT_DIR",
 )
 
+_NO_DEVICE = re.compile(r"rdma|sriov|hugepages", re.IGNORECASE)  # network and memory
+
 # Merged key by key, where null removes a key; every other setting of a role replaces the one at the top whole.
 MERGED = frozenset(("image", "env", "nodeSelector", "podLabels", "podAnnotations"))
 
@@ -36,6 +39,14 @@ def setting(data: Mapping[str, Any], role: str, key: str) -> Any:
 def data_volumes(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The data volumes that no overlay removed with null."""
     return {name: volume for name, volume in (data.get("data") or {}).items() if volume}
+
+
+def asks_for_devices(data: Mapping[str, Any], role: str) -> bool:
+    """Whether a role's `resources` ask for a device beside `gpus`, as the chart's template of that name has it."""
+    resources = setting(data, role, "resources") or {}
+    amounts = [*(resources.get("limits") or {}).items(), *(resources.get("requests") or {}).items()]
+    devices = [name for name, amount in amounts if "/" in name and str(amount) != "0" and not _NO_DEVICE.search(name)]
+    return bool(resources.get("claims") or devices)
 
 
 def deferred_texts(data: Mapping[str, Any], role: str) -> dict[str, str]:

@@ -98,7 +98,7 @@ def environment(job: "JobSpec", task: Task) -> Dict[str, str]:
     }
     if job["checkpointDir"]:
         variables["CHECKPOINT_DIR"] = job["checkpointDir"]
-    if not job["gpus"].get(task.role, 0):
+    if not job["gpus"].get(task.role, 0) and task.role not in job.get("devices", []):
         variables["CUDA_VISIBLE_DEVICES"] = "-1"
     return variables
 
