@@ -127,3 +127,12 @@ def test_texts_with_references_are_left_to_the_pod_where_every_variable_is_known
 
 def test_the_charts_own_home_is_there_for_a_text_that_builds_on_it() -> None:
     assert env_of({"env": {"HOME": "$(HOME)/me"}})["HOME"] == f"{STATE}/home"
+
+
+def test_a_roles_text_that_refers_to_its_own_name_means_the_one_for_all_roles() -> None:
+    top = {"PATH": "/a:$(PATH)", "PLAIN": "x", "NUMBER": 3}
+    own = {"PATH": "/b:$(PATH)", "PLAIN": "$$(PLAIN)$$$(PLAIN)", "NUMBER": "$(NUMBER)"}
+    rendered = render(merged(PROGRAM, {"env": top, "worker": {"env": own}}))
+    texts = rendered.job_spec()["env"]
+    assert texts["ps"] == {"PATH": "/a:$(PATH)"}
+    assert texts["worker"] == {"PATH": "/b:/a:$(PATH)", "PLAIN": "$$(PLAIN)$$x", "NUMBER": "$(NUMBER)"}

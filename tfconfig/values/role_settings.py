@@ -32,7 +32,11 @@ def setting(data: Mapping[str, Any], role: str, key: str) -> Any:
     own = data.get(role) or {}
     if key not in MERGED:
         return own[key] if key in own else data.get(key)
-    merged = {**(data.get(key) or {}), **(own.get(key) or {})}
+    top = data.get(key) or {}
+    merged = {**top, **(own.get(key) or {})}
+    for name, value in (own.get(key) or {}).items() if key == "env" else ():
+        if isinstance(value, str) and isinstance(top.get(name), str):  # in its own text a name means the one at the top
+            merged[name] = value.replace("$$", "\1").replace(f"$({name})", top[name]).replace("\1", "$$")
     return {name: value for name, value in merged.items() if value is not None}
 
 
