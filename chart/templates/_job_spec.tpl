@@ -6,6 +6,8 @@
 {{- $replicas := dict -}}
 {{- $servers := list -}}
 {{- $gpus := dict -}}
+{{- $devices := list -}}
+{{- $env := dict -}}
 {{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $_ := set $replicas $role (int (index $all $role)) -}}
 {{-   if has $role $strategy.server -}}
@@ -13,6 +15,13 @@
 {{-   end -}}
 {{-   with int (index $.Values $role).gpus -}}
 {{-     $_ := set $gpus $role . -}}
+{{-   end -}}
+{{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
+{{-   if include "tensorflow-job.asksForDevices" (dict "settings" $settings) -}}
+{{-     $devices = append $devices $role -}}
+{{-   end -}}
+{{-   with include "tensorflow-job.deferredEnv" (dict "settings" $settings) | fromJson -}}
+{{-     $_ := set $env $role . -}}
 {{-   end -}}
 {{- end -}}
 {{- dict
@@ -24,8 +33,10 @@
       "replicas" $replicas
       "servers" $servers
       "program" (dict "command" .Values.program.command "args" (.Values.program.args | default list))
+      "env" $env
       "serverImports" (.Values.server.imports | default list)
       "gpus" $gpus
+      "devices" $devices
       "checkpointDir" (include "tensorflow-job.checkpointDir" .)
       "checkpointClaim" (include "tensorflow-job.claimName" .)
       "completion" (dict

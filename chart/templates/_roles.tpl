@@ -53,7 +53,8 @@
 
 {{/*
 The settings of a role's pods: those at the top of the values, overridden by the role's own. Some merge key by key, where null
-removes a key; the others are replaced as a whole. Takes (dict "root" $ "role" role). Read with fromJson.
+removes a key; the others are replaced as a whole. A role's text of env that refers to its own name means the one at the top.
+Takes (dict "root" $ "role" role). Read with fromJson.
 */}}
 {{- define "tensorflow-job.settings" -}}
 {{- $merged := list "image" "env" "nodeSelector" "podLabels" "podAnnotations" -}}
@@ -74,6 +75,10 @@ removes a key; the others are replaced as a whole. Takes (dict "root" $ "role" r
 {{-       if kindIs "invalid" $value -}}
 {{-         $result = omit $result $name -}}
 {{-       else -}}
+{{-         $earlier := index $result $name -}}
+{{-         if and (eq $key "env") (kindIs "string" $value) (kindIs "string" $earlier) -}}
+{{-           $value = $value | replace "$$" "\u0001" | replace (printf "$(%s)" $name) $earlier | replace "\u0001" "$$" -}}
+{{-         end -}}
 {{-         $_ := set $result $name $value -}}
 {{-       end -}}
 {{-     end -}}

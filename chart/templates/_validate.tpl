@@ -4,7 +4,7 @@ and all of them are reported at once. `tfconfig validate` has the same rules wit
 */}}
 {{- define "tensorflow-job.validate" -}}
 {{- $errors := list -}}
-{{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "gpus" "checkpoint" "mounts" "labels"
+{{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "references" "gpus" "checkpoint" "mounts" "labels"
       "serviceAccount" "characters" -}}
 {{-   range $line := include (printf "tensorflow-job.validate.%s" $rule) $ | splitList "\n" -}}
 {{-     with trim $line -}}
@@ -141,7 +141,45 @@ data.{{ $volume }}.env: {{ . }} is also the variable of data.{{ index $seen . }}
 {{- end -}}
 {{- end -}}
 
-{{/* GPUs are hidden from tasks without `gpus`, so GPUs in `resources` would be reserved but not used. */}}
+{{/* Texts of env that refer to each other in a circle, as circular() in files/task/references.py finds them. */}}
+{{- define "tensorflow-job.validate.references" -}}
+{{- $lines := list -}}
+{{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
+{{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
+{{-   $left := dict -}}{{/* name -> the others that it refers to */}}
+{{-   range $name, $text := include "tensorflow-job.deferredEnv" (dict "settings" $settings) | fromJson -}}
+{{-     $others := list -}}
+{{-     range $reference := regexFindAll "\\$\\([^)]*\\)" (regexReplaceAllLiteral "\\$\\$" $text " ") -1 -}}
+{{-       $others = append $others ($reference | trimPrefix "$(" | trimSuffix ")") -}}
+{{-     end -}}
+{{-     $_ := set $left $name (without $others $name) -}}
+{{-   end -}}
+{{-   range $round := until (len $left) -}}
+{{-     $kept := dict -}}
+{{-     range $name, $others := $left -}}
+{{-       $to := false -}}
+{{-       $from := false -}}
+{{-       range $other, $theirs := $left -}}
+{{-         $to = or $to (has $other $others) -}}
+{{-         $from = or $from (has $name $theirs) -}}
+{{-       end -}}
+{{-       if and $to $from -}}
+{{-         $_ := set $kept $name $others -}}
+{{-       end -}}
+{{-     end -}}
+{{-     $left = $kept -}}
+{{-   end -}}
+{{-   if $left -}}
+{{-     $names := keys $left | sortAlpha -}}
+{{-     $own := hasKey ((index $.Values $role | default dict).env | default dict) (first $names) -}}
+{{-     $lines = append $lines (printf "%senv.%s: %s refer to each other in a circle; write one of them without $(…)"
+          (ternary (printf "%s." $role) "" $own) (first $names) (join ", " $names)) -}}
+{{-   end -}}
+{{- end }}
+{{ $lines | uniq | join "\n" }}
+{{- end -}}
+
+{{/* Whole GPUs are asked for by `gpus`; a second number in `resources` would contradict it. */}}
 {{- define "tensorflow-job.validate.gpus" -}}
 {{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}

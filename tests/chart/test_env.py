@@ -6,6 +6,7 @@ from typing import Any
 
 import hypothesis
 import hypothesis.strategies as st
+import pytest
 
 from .helm import PROGRAM, Values, merged, render
 
@@ -86,8 +87,52 @@ def test_the_users_env_comes_before_the_charts() -> None:
     }
 
 
-def test_the_charts_variables_come_first_so_that_others_can_refer_to_them() -> None:
-    data = {"digits": {"mountPath": "/data", "existingClaim": "c", "env": "DATA"}}
-    entries = render(merged(PROGRAM, {"data": data, "env": {"A": "$(DATA)/a"}})).container_of("chief")["env"]
-    names = [entry["name"] for entry in entries]
-    assert names.index("DATA") < names.index("A")
+@pytest.mark.parametrize(
+    ("resources", "hidden"),
+    [
+        ({"limits": {"aliyun.com/gpu-mem": 4}}, False),
+        ({"limits": {"volcano.sh/vgpu-number": 1, "volcano.sh/vgpu-memory": 3000}}, False),
+        ({"requests": {"example.com/tpu": "1"}, "limits": {"example.com/tpu": "1"}}, False),
+        ({"claims": [{"name": "gpu"}]}, False),
+        ({"limits": {"rdma/hca": 1, "openshift.io/SRIOV_net": 1, "hugepages-2Mi": "1Gi", "cpu": 2}}, True),
+        ({"limits": {"aliyun.com/gpu-mem": 0}}, True),
+        ({"limits": {"cpu": 2, "memory": "1Gi", "ephemeral-storage": "1Gi"}}, True),
+        ({}, True),
+    ],
+)
+def test_gpus_are_hidden_only_from_tasks_that_ask_for_no_device(resources: Values, hidden: bool) -> None:
+    values: Values = {"worker": {"resources": resources}}
+    names = {"CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"}
+    assert env_of(values).keys() & names == (names if hidden else set())
+    assert env_of(values, "ps").keys() >= names
+    assert render(merged(PROGRAM, values)).job_spec()["devices"] == ([] if hidden else ["worker"])
+
+
+def test_texts_with_references_are_left_to_the_pod_where_every_variable_is_known() -> None:
+    source = {"fieldRef": {"fieldPath": "status.podIP"}}
+    env = {
+        "ADDRESS": "$(POD_IP):9",
+        "POD_IP": {"valueFrom": source},
+        "PATH": "/x:$(PATH)",
+        "ESCAPED": "$$(A)",
+        "A": "$",
+    }
+    values: Values = {"env": env, "ps": {"env": {"ADDRESS": None, "LOG": "$(TASK_INDEX)", "PATH": "/y"}}}
+    assert env_of(values).keys() & env.keys() == {"POD_IP", "A"}
+    assert env_of(values, "ps").keys() & {*env, "LOG"} == {"POD_IP", "A", "PATH"}
+    texts = {"ADDRESS": "$(POD_IP):9", "PATH": "/x:$(PATH)", "ESCAPED": "$$(A)"}
+    expected = {"chief": texts, "worker": texts, "ps": {"LOG": "$(TASK_INDEX)", "ESCAPED": "$$(A)"}}
+    assert render(merged(PROGRAM, values)).job_spec()["env"] == expected
+
+
+def test_the_charts_own_home_is_there_for_a_text_that_builds_on_it() -> None:
+    assert env_of({"env": {"HOME": "$(HOME)/me"}})["HOME"] == f"{STATE}/home"
+
+
+def test_a_roles_text_that_refers_to_its_own_name_means_the_one_for_all_roles() -> None:
+    top = {"PATH": "/a:$(PATH)", "PLAIN": "x", "NUMBER": 3}
+    own = {"PATH": "/b:$(PATH)", "PLAIN": "$$(PLAIN)$$$(PLAIN)", "NUMBER": "$(NUMBER)"}
+    rendered = render(merged(PROGRAM, {"env": top, "worker": {"env": own}}))
+    texts = rendered.job_spec()["env"]
+    assert texts["ps"] == {"PATH": "/a:$(PATH)"}
+    assert texts["worker"] == {"PATH": "/b:/a:$(PATH)", "PLAIN": "$$(PLAIN)$$x", "NUMBER": "$(NUMBER)"}

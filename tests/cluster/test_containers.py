@@ -55,6 +55,15 @@ def values_of_jobs(image: str) -> dict[str, Values]:
             initContainers=[{"name": "mesh", "restartPolicy": "Always", **beside}],
             extraContainers=[{"name": "logs", **beside}],
         ),
+        "environment": shell(
+            "echo intraop=$TF_NUM_INTRAOP_THREADS address=$ADDRESS/; echo path=$PATH",
+            env={
+                "ADDRESS": "$(POD_IP):9/$(TASK_TYPE)",
+                "POD_IP": {"valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+                "PATH": "/x:$(PATH)",
+            },
+            resources={"requests": {"cpu": "10m"}, "limits": {"cpu": "500m"}},
+        ),
         # 2 million lines of 50 bytes.
         "prints": shell(
             "yes 'a line of a program that prints more than it needs' | head -n 2000000; echo the last words"
@@ -136,6 +145,14 @@ def test_containers_beside_the_task_are_no_part_of_how_it_ends(installed: Callab
     job.tell("worker-0", "end")
     status = job.wait_ended("Succeeded", disturbed=True)
     assert (status["decidingTask"], status["exitCode"], status["failures"]) == ("worker-0", 0, 1)
+
+
+def test_a_program_finds_threads_for_its_limit_and_references_with_what_only_a_pod_knows(
+    installed: Callable[[str], Job],
+) -> None:
+    job = installed("environment")
+    job.wait_ended("Succeeded")
+    assert re.search(r"intraop=1 address=\d+\.\d+\.\d+\.\d+:9/worker/\npath=/x:/\S+:/\S+\n", job.tail())
 
 
 def test_a_program_that_prints_100_megabytes_ends_as_fast_and_its_last_lines_are_kept(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.running import Start, shell
+from tfconfig.tensorflow_job.task import threads
 
 
 def test_a_program_that_exits_0_makes_the_job_succeed(start: Start) -> None:
@@ -179,6 +180,29 @@ def test_output_goes_to_files_too_untouched(start: Start, tmp_path: Path) -> Non
     assert run.end() == 0
     assert b"a\r\nb" in (tmp_path / "logs/worker-0.log").read_bytes()
     assert "worker-0 | a\nworker-0 | b" in run.output
+
+
+def test_references_in_env_are_replaced_as_in_a_pod(start: Start) -> None:
+    env = {
+        "MODEL": "$(CHECKPOINT_DIR)/model",
+        "LOG": "$(TASK_TYPE)-$(TASK_INDEX)",
+        "CHAIN": "/$(LOG)",
+        "PATH": "/x:$(PATH)",
+    }
+    script = 'echo "$MODEL $CHAIN"; test "$PATH" != "${PATH#/x:/}" && echo extended'
+    run = start(shell(script, env=env, checkpoint={"enabled": True}))
+    assert run.end() == 0
+    assert "/model /worker-0\n" in run.output
+    assert "| extended" in run.output
+
+
+@pytest.mark.skipif(threads.cores() < 2, reason="a machine of one core has nothing to divide")
+def test_the_cores_of_the_machine_are_divided_among_the_tasks(start: Start) -> None:
+    workers = {"replicas": threads.cores()}
+    policy = {"successPolicy": "AllWorkers"}
+    run = start(shell("echo threads=$TF_NUM_INTRAOP_THREADS", worker=workers, completion=policy))
+    assert run.end() == 0
+    assert run.output.count("| threads=1\n") == threads.cores()
 
 
 def test_secrets_come_from_the_callers_environment(start: Start) -> None:

@@ -10,19 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from tfconfig.local.errors import CannotRunError
+from tfconfig.tensorflow_job.task import threads
 from tfconfig.values import role_settings
 
 
 @dataclass(frozen=True)
 class Launch:
-    """The Python that runs the in-pod code, the environment, and the grace period in seconds."""
+    """The Python that runs the in-pod code, the environment, the grace period in seconds, and the CPUs of each task."""
 
     python: list[str]
     environ: Mapping[str, str]
     grace: float
+    cpus: float
 
 
-def launch(data: Mapping[str, Any], role: str, python: str | None, folders: Mapping[str, str]) -> Launch:
+def cpus_for_each(tasks: int) -> float:
+    """An equal share of the CPUs that this process has."""
+    limit = threads.cpu_limit()
+    available = threads.cores() if limit is None else min(limit, threads.cores())
+    return max(1.0, available // tasks)
+
+
+def launch(data: Mapping[str, Any], role: str, python: str | None, folders: Mapping[str, str], cpus: float) -> Launch:
     """For a role of these values; `python` replaces that of the values, `folders` is that of data_folders().
 
     Raises CannotRunError.
@@ -35,7 +44,7 @@ def launch(data: Mapping[str, Any], role: str, python: str | None, folders: Mapp
         )
     # What the caller's own shell has under the names made for each task is about something else.
     environ = {key: value for key, value in os.environ.items() if key not in role_settings.MADE_VARIABLES}
-    if not (data[role].get("gpus") or 0):
+    if not (data[role].get("gpus") or role_settings.asks_for_devices(data, role)):
         environ.pop("CUDA_VISIBLE_DEVICES", None)
     command = [python] if python else list(role_settings.setting(data, role, "python"))
     found = shutil.which(command[0])
@@ -46,4 +55,4 @@ def launch(data: Mapping[str, Any], role: str, python: str | None, folders: Mapp
         # So that `python3` in program.command is this one as well.
         environ["PATH"] = f"{executable.parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
     grace = float(role_settings.setting(data, role, "terminationGracePeriodSeconds"))
-    return Launch([str(executable), *command[1:], "-S"], {**environ, **made}, grace)
+    return Launch([str(executable), *command[1:], "-S"], {**environ, **made}, grace, cpus)

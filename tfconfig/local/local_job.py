@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfconfig.local.folders import checkpoint_folder, data_folders, with_local_paths
-from tfconfig.local.launch import Launch, launch
+from tfconfig.local.launch import Launch, cpus_for_each, launch
 from tfconfig.local.ports import addresses
 from tfconfig.values import job_spec, role_settings
 from tfconfig.values.load import Values
@@ -30,7 +30,8 @@ def local_job(
     """
     job = job_spec.job(values.data, release, values.chart.strategies)
     folders = data_folders(values.data, data or {})
-    launches = {role: launch(values.data, role, python, folders) for role in job["replicas"]}
+    cpus = cpus_for_each(sum(job["replicas"].values()))
+    launches = {role: launch(values.data, role, python, folders, cpus) for role in job["replicas"]}
     table = addresses(job, port)
     checkpoints = checkpoint_folder(job, checkpoint)
     volumes = role_settings.data_volumes(values.data)

@@ -70,6 +70,7 @@ class LocalPod:
             "state": self.folder,
             "message": self.message_file,
             "parent": os.getpid(),
+            "cpus": f"{launch.cpus:g}",
         }
         return [*launch.python, str(PROGRAM), "run", *(f"--{key}={value}" for key, value in options.items())]
 

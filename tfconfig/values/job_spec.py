@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.names import PORT, claim_name
+from tfconfig.values.role_settings import asks_for_devices, deferred_texts
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -72,7 +73,9 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
         "replicas": counts,
         "servers": [role for role in counts if role in strategies[data["strategy"]]["server"]],
         "program": {"command": data["program"]["command"], "args": data["program"].get("args") or []},
+        "env": {role: texts for role in counts if (texts := deferred_texts(data, role))},
         "serverImports": data["server"].get("imports") or [],
+        "devices": [role for role in counts if asks_for_devices(data, role)],
         "gpus": {role: gpus(data, role) for role in counts if gpus(data, role)},
         "checkpointDir": checkpoint_directory(data, release),
         "checkpointClaim": claim if checkpoint.get("enabled") else "",

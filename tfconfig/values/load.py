@@ -105,7 +105,7 @@ def load(files: Sequence[str], sets: SetFlags | None = None, chart: Chart | None
     values = Values(root, tuple(files), inner, alias=alias)
     for file in files:
         merge_maps(root, _add(values, file, _bytes(file)))
-    (sets or SetFlags()).apply(root)
+    values.diagnostics += (sets or SetFlags()).apply(root)
     if alias:
         values.umbrella_file = str(outer.root / "values.yaml")
         over_umbrella(root, _add(values, values.umbrella_file, outer.file("values.yaml") or b""))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tfconfig.tensorflow_job.task.job_spec import expand
+from tfconfig.tensorflow_job.task.references import deferred
 
 # Variables that the entrypoint makes for each task, so that nobody else may set them.
 MADE_VARIABLES = (
@@ -19,6 +21,8 @@ MADE_VARIABLES = (
     "CHECKPOINT_DIR",
 )
 
+_NO_DEVICE = re.compile(r"rdma|sriov|hugepages", re.IGNORECASE)  # network and memory
+
 # Merged key by key, where null removes a key; every other setting of a role replaces the one at the top whole.
 MERGED = frozenset(("image", "env", "nodeSelector", "podLabels", "podAnnotations"))
 
@@ -28,7 +32,11 @@ def setting(data: Mapping[str, Any], role: str, key: str) -> Any:
     own = data.get(role) or {}
     if key not in MERGED:
         return own[key] if key in own else data.get(key)
-    merged = {**(data.get(key) or {}), **(own.get(key) or {})}
+    top = data.get(key) or {}
+    merged = {**top, **(own.get(key) or {})}
+    for name, value in (own.get(key) or {}).items() if key == "env" else ():
+        if isinstance(value, str) and isinstance(top.get(name), str):  # in its own text a name means the one at the top
+            merged[name] = value.replace("$$", "\1").replace(f"$({name})", top[name]).replace("\1", "$$")
     return {name: value for name, value in merged.items() if value is not None}
 
 
@@ -37,13 +45,27 @@ def data_volumes(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {name: volume for name, volume in (data.get("data") or {}).items() if volume}
 
 
+def asks_for_devices(data: Mapping[str, Any], role: str) -> bool:
+    """Whether a role's `resources` ask for a device beside `gpus`, as the chart's template of that name has it."""
+    resources = setting(data, role, "resources") or {}
+    amounts = [*(resources.get("limits") or {}).items(), *(resources.get("requests") or {}).items()]
+    devices = [name for name, amount in amounts if "/" in name and str(amount) != "0" and not _NO_DEVICE.search(name)]
+    return bool(resources.get("claims") or devices)
+
+
+def deferred_texts(data: Mapping[str, Any], role: str) -> dict[str, str]:
+    """The texts of a role's env that its tasks expand themselves, by name."""
+    env = setting(data, role, "env")
+    return {name: value for name, value in env.items() if isinstance(value, str) and deferred(value)}
+
+
 def environment(
     data: Mapping[str, Any], role: str, given: Mapping[str, str], paths: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """A role's variables outside of a cluster, and the names of those that nobody gives.
 
     `given` answers for Secrets, ConfigMaps and other sources that only a cluster has; `paths` are the folders of data
-    volumes by name. $(NAME) refers to variables that come earlier, as in Kubernetes: volumes, then env by name.
+    volumes by name. Texts with $(NAME) are left to the tasks.
     """
     made: dict[str, str] = {}
     missing: list[str] = []
@@ -51,8 +73,11 @@ def environment(
         if volume.get("env"):
             made[volume["env"]] = paths.get(name, volume["mountPath"])
     for name, value in sorted(setting(data, role, "env").items()):
-        if not isinstance(value, Mapping):
-            made[name] = expand(value if isinstance(value, str) else json.dumps(value), made)
+        if isinstance(value, str):
+            if not deferred(value):
+                made[name] = expand(value, {})
+        elif not isinstance(value, Mapping):
+            made[name] = json.dumps(value)
         elif name in given:
             made[name] = given[name]
         elif not _optional(value):

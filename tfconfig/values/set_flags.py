@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfconfig.diagnostics import Origin
+from tfconfig.diagnostics import Diagnostic, Origin
 from tfconfig.values.helm_yaml import Node, number
 from tfconfig.values.merge import merge_maps
 
@@ -54,13 +54,17 @@ class SetFlags:
         """The same for a command line of Helm."""
         return [f"{OPTIONS[kind]}={text}" for kind, text in self]
 
-    def apply(self, root: Node) -> None:
-        """Set every argument into the dict Node `root`; raises SetError."""
+    def apply(self, root: Node) -> list[Diagnostic]:
+        """Set every argument into the dict Node `root`: what Helm takes, but spoils. Raises SetError."""
+        spoiled: list[Diagnostic] = []
         for kind, text in self:
+            parser = _Parser(text, kind, Origin(f"{OPTIONS[kind]} {text}"))
             try:
-                _Parser(text, kind, Origin(f"{OPTIONS[kind]} {text}")).parse(root)
+                parser.parse(root)
             except SetError as e:
                 raise SetError(f"{OPTIONS[kind]} {text}: {e}") from None
+            spoiled += parser.spoiled
+        return spoiled
 
 
 def wrap(value: Any, origin: Origin) -> Node:
@@ -80,6 +84,7 @@ class _Parser:
     def __init__(self, text: str, mode: str, origin: Origin) -> None:
         self.text, self.mode, self.origin = text, mode, origin
         self.position = 0
+        self.spoiled: list[Diagnostic] = []
 
     def parse(self, root: Node) -> None:
         stripped = self.text.strip()
@@ -221,7 +226,15 @@ class _Parser:
     def _typed(self, text: str) -> Any:
         if self.mode == "file":
             try:
-                return Path(text).read_bytes().decode("utf-8", errors="replace")
+                data = Path(text).read_bytes()
+                return data.decode("utf-8")
+            except UnicodeDecodeError as e:
+                message = (
+                    f"{text}: byte {e.start + 1} is not UTF-8; Helm replaces it and all others like it with U+FFFD"
+                )
+                fix = "save the file as UTF-8; put a binary file into the image"
+                self.spoiled.append(Diagnostic.at(self.origin, "TFC004", message, fix))
+                return data.decode("utf-8", errors="replace")
             except (OSError, ValueError) as e:
                 raise SetError(f"cannot read {text}: {getattr(e, 'strerror', None) or e}") from None
         if self.mode == "string":

@@ -39,9 +39,13 @@ def holds_anything(observation: Observation) -> bool:
 
 
 def deletions(job: JobSpec, pods: Iterable[Pod]) -> list[Action]:
-    """Pods that hold GPUs first."""
-    todo = sorted((pod for pod in pods if pod.deleted is None), key=lambda pod: -job["gpus"].get(pod.task.role, 0))
+    """Pods that hold GPUs, or shares of them, first."""
+    todo = sorted((pod for pod in pods if pod.deleted is None), key=lambda pod: -_devices(job, pod.task.role))
     return [Delete(pod.task, pod.uid) for pod in todo]
+
+
+def _devices(job: JobSpec, role: str) -> int:
+    return job["gpus"].get(role, 0) or int(role in job.get("devices", []))
 
 
 def lost(pods: Iterable[Pod], now: float, seconds: float = LOST_SECONDS) -> list[Pod]:

@@ -101,6 +101,8 @@ class _JobSpec(TypedDict):
 class JobSpec(_JobSpec, total=False):
     """job.json: all that pods and the lifecycle know about a job. Made by the chart, and alike by the tool."""
 
+    devices: list[str]  # roles whose `resources` ask for devices beside `gpus`; older charts: none
+    env: dict[str, dict[str, str]]  # role -> the texts of its `env` with references, by name; older charts: none
     addresses: dict[str, list[str]]  # a local job: `host:port` of each task of a role
 
 

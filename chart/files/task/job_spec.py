@@ -34,7 +34,7 @@ GRPC_OPTIONS = {
 # Variables that are the job's own: whatever env, envFrom or the image say.
 IDENTITY = ("TF_CONFIG", "TASK_TYPE", "TASK_INDEX", "PS_HOSTS", "WORKER_HOSTS", "CHECKPOINT_DIR")
 
-_REFERENCE = re.compile(r"\$(\$|\([^)]*\))")
+REFERENCE = re.compile(r"\$(\$|\([^)]*\))")  # or an escaped dollar sign
 
 
 class Task(NamedTuple):
@@ -109,7 +109,7 @@ def environment(job: "JobSpec", task: Task) -> Dict[str, str]:
     }
     if job["checkpointDir"]:
         variables["CHECKPOINT_DIR"] = job["checkpointDir"]
-    if not job["gpus"].get(task.role, 0):
+    if not job["gpus"].get(task.role, 0) and task.role not in job.get("devices", []):
         variables["CUDA_VISIBLE_DEVICES"] = "-1"
     return variables
 
@@ -130,7 +130,7 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
         reference = match.group(1)
         return "$" if reference == "$" else environ.get(reference[1:-1], match.group(0))
 
-    return _REFERENCE.sub(value, text)
+    return REFERENCE.sub(value, text)
 
 
 def program(job: "JobSpec", environ: Mapping[str, str]) -> List[str]:

@@ -158,6 +158,7 @@ def _spawn(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "
 
 def _become(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "Optional[Output]") -> NoReturn:
     code, argv = 126, [""]
+    environ: Mapping[str, str] = {}
     try:
         os.setpgid(0, 0)
         if output:
@@ -169,14 +170,13 @@ def _become(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: 
         argv, environ = prepare()
         os.execvpe(argv[0], argv, dict(environ))
     except OSError as error:
-        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        code = 127 if missing else 126
+        from .unstartable import explanation
+
+        code = 127 if error.errno in (errno.ENOENT, errno.ENOTDIR) else 126
         log("cannot run %r: %s" % (argv[0], error.strerror))
-        if missing:
-            log(
-                "program.command names it; it must be on the image's PATH, in its working directory (%s) or among "
-                "program.files" % os.getcwd()
-            )
+        why = explanation(argv[0], environ, error.errno)
+        if why:
+            log(why)
     except ValueError as error:  # a NUL in the command or the environment
         log("cannot run %r: %s" % (argv[0], error))
     except Exception:

@@ -39,14 +39,15 @@ class Pod(NamedTuple):
     message: str  # the file of the termination message
     progress_port: int  # 0: progress is not served
     parent: Optional[int]  # the process that this one must not outlive
+    cpus: Optional[float]  # its share of the machine; None in a container, which has its own limit
 
 
 def main(arguments: List[str]) -> int:
     """`run --role=R --run-id=ID --grace=SECONDS --config=FOLDER --state=FOLDER`; exits as the program does.
 
     `--progress=PORT` serves the program's progress. Where there is no pod, `--index` stands in for the ordinal in the
-    host name, `--parent` is the process that this one must not outlive, and `--message` the file of the termination
-    message.
+    host name, `--parent` is the process that this one must not outlive, `--message` the file of the termination
+    message, and `--cpus` the number of CPUs to count on.
     """
     process.catch_signals()
     pod = _pod(arguments)
@@ -78,6 +79,7 @@ def _pod(arguments: List[str]) -> Pod:
         message=options.get("message", TERMINATION_LOG),
         progress_port=int(options.get("progress", 0)),
         parent=int(options["parent"]) if "parent" in options else None,
+        cpus=float(options["cpus"]) if "cpus" in options else None,
     )
 
 
@@ -106,7 +108,7 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     def prepare() -> Tuple[List[str], Dict[str, str]]:
         from . import peers  # in the process that becomes the program
 
-        environ = _environment(job, pod.task)
+        environ = _environment(job, pod)
         argv = program(job, environ)
         if job["checkpointDir"]:
             from . import checkpoints
@@ -160,7 +162,7 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
     here = os.path.dirname(os.path.abspath(__file__))
     argv = [sys.executable, here, "serve", ready, *job["serverImports"]]
     task = pod.task
-    ended = process.run(lambda: (argv, _environment(job, task)), 0, pod.parent, None, _output(job, task))
+    ended = process.run(lambda: (argv, _environment(job, pod)), 0, pod.parent, None, _output(job, task))
     if ended.stopped:
         _write_message(pod, messages.STOPPED + " asked to end")
         return TERMINATED
@@ -179,14 +181,19 @@ def _park(pod: Pod, done: "DoneMarker") -> int:
     return done["code"]
 
 
-def _environment(job: "JobSpec", task: Task) -> Dict[str, str]:
-    from . import environ  # in the process that becomes the program
+def _environment(job: "JobSpec", pod: Pod) -> Dict[str, str]:
+    from . import environ, references, threads  # in the process that becomes the program
 
-    variables, refused = environ.merge(job, task, os.environ)
+    given = threads.variables(threads.cpu_limit() if pod.cpus is None else pod.cpus)
+    given.update(os.environ)
+    variables, _ = environ.merge(job, pod.task, given)
+    environ.name_user(variables)
+    given.update(references.resolve(job.get("env", {}).get(pod.task.role, {}), variables))
+    variables, refused = environ.merge(job, pod.task, given)
     if refused:
         log(
             "%s: the job sets %s; what env, envFrom, the image or a webhook set is not used"
-            % (name(task), ", ".join(refused))
+            % (name(pod.task), ", ".join(refused))
         )
     environ.name_user(variables)
     return variables

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.job_specs import STRATEGIES, a_job, changed
+from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.job_spec import (
     MAX_TF_CONFIG_BYTES,
     ROLES,
@@ -113,6 +114,12 @@ def test_programs_find_hosts_and_place_in_variables_too() -> None:
 
 def test_only_tasks_with_gpus_see_gpus() -> None:
     job = a_job("Custom", worker=1, ps=1, gpus={"worker": 1})
+    assert "CUDA_VISIBLE_DEVICES" not in environment(job, WORKER)
+    assert environment(job, PS)["CUDA_VISIBLE_DEVICES"] == "-1"
+
+
+def test_a_share_of_a_gpu_is_not_hidden() -> None:
+    job: JobSpec = {**a_job("Custom", worker=1, ps=1), "devices": ["worker"]}
     assert "CUDA_VISIBLE_DEVICES" not in environment(job, WORKER)
     assert environment(job, PS)["CUDA_VISIBLE_DEVICES"] == "-1"
 

@@ -11,6 +11,7 @@ from tfconfig.checking.rules.pods import mounts
 from tfconfig.checking.rules.registry import JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values import job_spec
+from tfconfig.values.role_settings import asks_for_devices
 
 # Seconds. A program gets its grace period less what `task` needs to kill it in time (task/task.py).
 SHORTEST_GRACE = 5
@@ -310,7 +311,8 @@ def _gpus(job: JobValues) -> Iterator[Diagnostic]:
         tag, repository = image.get("tag") or "", image.get("repository", "")
         name = f"{repository}:{tag}".rstrip(":")
         place = job.place(role, "image", "tag" if _GPU_IMAGE.search(tag) else "repository")
-        if _GPU_IMAGE.search(name.lower()) and not any(counts.values()) and job.values.is_set(place):
+        devices = any(counts.values()) or any(asks_for_devices(job.data, each) for each in job.roles)
+        if _GPU_IMAGE.search(name.lower()) and not devices and job.values.is_set(place):
             yield job.diagnostic("TFC321", place, f"{name} is a GPU image, but no role has gpus", "set worker.gpus")
         without_gpu = _TENSORFLOW_IMAGE.search(repository) and not image.get("digest") and not _GPU_IMAGE.search(tag)
         if counts[role] and without_gpu:

@@ -63,6 +63,7 @@ def assert_agreement(values: dict[str, Any]) -> None:
 
 
 @EXAMPLES
+@example({**helm.PROGRAM, "env": {"A": "x$$", "B": "1"}, "worker": {"env": {"A": "$(A)$$(A)$$$(A)", "B": "$(B)$(C)"}}})
 @given(generated.VALUES)
 def test_tool_and_helm_agree_on_values_that_the_schema_accepts(values: dict[str, Any]) -> None:
     assert_agreement(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +23,9 @@ from tfconfig.values.set_flags import SetFlags
 PROGRAM = "program: {command: [python3, train.py]}\n"
 MARK = "# <--"
 
-# An error of size is no example to read; TFC009 is about comments and TFC400 about policies: each has its own test.
-WITHOUT_EXAMPLE = {"TFC009", "TFC104", "TFC142", "TFC400"}
+# An error of size is no example to read; TFC004 is about --set-file, TFC009 about comments, TFC400 about policies: each
+# has its own test.
+WITHOUT_EXAMPLE = {"TFC004", "TFC009", "TFC104", "TFC142", "TFC400"}
 EXAMPLES = [rule for rule in rules.RULES.values() if rule.id not in WITHOUT_EXAMPLE]
 
 
@@ -131,3 +133,13 @@ def test_size_of_tf_config_is_known_without_making_it(replicas: dict[str, int], 
 
 def bundled_data() -> dict[str, Any]:
     return {**plain(bundled().defaults), "program": {"command": ["x"]}}
+
+
+def test_a_file_of_set_file_that_is_not_utf_8_is_found_at_its_byte(find: Find, tmp_path: Path) -> None:
+    program, other = tmp_path / "train.py", tmp_path / "other.py"
+    program.write_bytes("# café".encode("latin-1"))
+    other.write_text("# café \ufffd", "utf-8")
+    flags = SetFlags(file=(rf"program.files.train\.py={program}", rf"program.files.other\.py={other}"))
+    (diagnostic,) = find(PROGRAM, flags)
+    assert (diagnostic.rule, diagnostic.file) == ("TFC004", rf"--set-file program.files.train\.py={program}")
+    assert "byte 6 is not UTF-8" in diagnostic.message

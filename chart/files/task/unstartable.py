@@ -1,0 +1,46 @@
+"""Why the kernel does not start a file that is there: in its own words that is "No such file". Python 3.6."""
+
+import errno
+import os
+from typing import Mapping, Optional
+
+
+def explanation(program: str, environ: Mapping[str, str], code: Optional[int]) -> str:
+    """What is wrong, and what to do, when execvpe(program, …, environ) fails with this errno; "" if unknown."""
+    path = _found(program, environ)
+    if code == errno.ENOEXEC:
+        return "it is neither a program for this machine nor a script with a first line such as #!/bin/sh"
+    if code not in (errno.ENOENT, errno.ENOTDIR):
+        return ""
+    if not path:
+        return (
+            "program.command names it; it must be on the image's PATH, in its working directory (%s) or among "
+            "program.files" % os.getcwd()
+        )
+    interpreter = _interpreter(path)
+    if interpreter.endswith("\r"):
+        return (
+            "%s is there, but its first line ends as on Windows, so that its interpreter is %r; save it with Unix line "
+            "endings (LF)" % (path, interpreter)
+        )
+    if interpreter:
+        return "%s is there, but the image has no %s, which its first line names" % (path, interpreter)
+    return "%s is there, but not the loader it was built for: another libc or another kind of processor" % path
+
+
+def _found(program: str, environ: Mapping[str, str]) -> str:
+    """The file that execvpe takes; "" when there is none."""
+    folders = [""] if "/" in program else os.get_exec_path(dict(environ))
+    paths = [os.path.join(folder, program) for folder in folders]
+    return next((path for path in paths if program and os.path.isfile(path)), "")
+
+
+def _interpreter(path: str) -> str:
+    """What the first line of a script names, as the kernel reads it; "" for other files."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline(256)
+    except OSError:
+        return ""
+    words = line[2:].rstrip(b"\n").strip(b" \t").split(None if b"\r" not in line else b" ")
+    return words[0].decode("utf-8", "replace") if line.startswith(b"#!") and words else ""

@@ -1,0 +1,49 @@
+"""Rules about what files turn into on their way: keys of YAML, scripts of program.files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tfconfig.checking.rules.registry import JobValues, Path, rule
+from tfconfig.diagnostics import Diagnostic, Origin
+from tfconfig.values.helm_yaml import Node
+
+_PLAIN = re.compile(r"[^\s\"'!&*|>?{}\[\],#:-][^\"'\n]*|[-:?][^\s\"'][^\"'\n]*")  # a key without quotes, tag or anchor
+_SHELL = re.compile(r"(^|/)(ba|da|a|z|k)?sh$")
+
+
+@rule("TFC182")
+def _keys(job: JobValues) -> Iterator[Diagnostic]:
+    lines = {file: re.split(r"\r\n|[\n\r]", text) for file, text in job.values.sources.items()}
+    seen: set[Origin] = set()
+    for path, node in _entries(job.values.root, ()):
+        origin, name = node.key_origin, str(path[-1])
+        if origin is None or origin in seen or origin.file not in lines or origin.line != origin.end_line:
+            continue
+        written = "".join(lines[origin.file][origin.line - 1 : origin.line])[origin.column - 1 : origin.end_column - 1]
+        if written != name and _PLAIN.fullmatch(written):
+            seen.add(origin)
+            message = f"the key {written} without quotes is {name} to Helm"
+            yield job.diagnostic("TFC182", path, message, f'write "{written}"', key=True)
+
+
+def _entries(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
+    if isinstance(node.value, dict):
+        for name, child in node.value.items():
+            yield (*path, name), child
+            yield from _entries(child, (*path, name))
+    elif isinstance(node.value, list):
+        for i, child in enumerate(node.value):
+            yield from _entries(child, (*path, i))
+
+
+@rule("TFC183")
+def _line_endings(job: JobValues) -> Iterator[Diagnostic]:
+    command = job.data["program"].get("command") or [""]
+    runs = {word.rpartition("/")[2] for word in (command if _SHELL.search(command[0]) else command[:1])}
+    for name, text in job.files.items():
+        shell = re.search(r"\.(ba|z|k)?sh$", name) or re.match(r"#!\s*\S*/(env\s+)?(ba|da|a|z|k)?sh\b", text)
+        if "\r\n" in text and (shell or (name in runs and text.startswith("#!"))):
+            message = "its lines end as on Windows, and no shell or kernel reads them"
+            yield job.diagnostic("TFC183", ("program", "files", name), message, "save it with Unix line endings (LF)")
