@@ -98,13 +98,12 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     progress_file = os.path.join(pod.state, progress.FILE)
     if os.path.exists(progress_file):  # of the container before
         os.remove(progress_file)
-    progress_file = os.environ.setdefault(progress.VARIABLE, progress_file)
     server = _progress_server(progress_file, pod) if pod.progress_port else None
 
     def prepare() -> Tuple[List[str], Dict[str, str]]:
         from . import peers  # in the process that becomes the program
 
-        environ = _environment(job, pod.task)
+        environ = _environment(job, pod.task, {progress.VARIABLE: progress_file})
         argv = program(job, environ)
         if job["checkpointDir"]:
             _make_checkpoint_folder(job["checkpointDir"])
@@ -135,7 +134,7 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
     here = os.path.dirname(os.path.abspath(__file__))
     argv = [sys.executable, here, "serve", ready, *job["serverImports"]]
     task = pod.task
-    ended = process.run(lambda: (argv, _environment(job, task)), 0, pod.parent, None, _output(job, task))
+    ended = process.run(lambda: (argv, _environment(job, task, {})), 0, pod.parent, None, _output(job, task))
     if ended.stopped:
         _write_message(pod, messages.STOPPED + " asked to end")
         return TERMINATED
@@ -154,10 +153,10 @@ def _park(pod: Pod, done: "DoneMarker") -> int:
     return done["code"]
 
 
-def _environment(job: "JobSpec", task: Task) -> Dict[str, str]:
+def _environment(job: "JobSpec", task: Task, own: Dict[str, str]) -> Dict[str, str]:
     from . import environ  # in the process that becomes the program
 
-    variables, refused = environ.merge(job, task, os.environ)
+    variables, refused = environ.merge(job, task, os.environ, own)
     if refused:
         log(
             "%s: the job sets %s; what env, envFrom, the image or a webhook set is not used"
