@@ -43,7 +43,7 @@ OPTIONS = [
 
 _STATE_MACHINE = [
     f"tests/unit/lifecycle/test_{part}.py"
-    for part in ("exits", "waves", "stalls", "deadlines", "endings", "freeing", "decide", "decide_simulated")
+    for part in ("exits", "waves", "stalls", "deadlines", "endings", "freeing", "hangs", "decide", "decide_simulated")
 ]
 # Sources, and the tests that belong to them, the quick ones first: what runs inside pytest, without a cluster.
 PARTS: dict[str, Sequence[str]] = {
@@ -53,7 +53,18 @@ PARTS: dict[str, Sequence[str]] = {
     "chart/files/task/progress.py": ["tests/unit/task/test_progress.py"],
     **{
         f"chart/files/lifecycle/{module}.py": _STATE_MACHINE
-        for module in ("decide", "exits", "waves", "stalls", "deadlines", "endings", "freeing", "waiting", "training")
+        for module in (
+            "decide",
+            "exits",
+            "waves",
+            "stalls",
+            "deadlines",
+            "endings",
+            "freeing",
+            "hangs",
+            "waiting",
+            "training",
+        )
     },
     "chart/files/lifecycle/status.py": [
         "tests/unit/lifecycle/test_status.py",

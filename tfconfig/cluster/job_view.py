@@ -175,7 +175,7 @@ def _with_pod(pod: Pod, run_id: str, succeeded: bool, last_lines: Mapping[int, s
     last, restarts = pod.current or pod.last, pod.restarts
     if succeeded:
         last, restarts = None, max(restarts - 1, 0)  # the container was restarted once more, and is parked
-        if state in ("Running", "Waiting", "Ended"):
+        if state in ("Running", "Waiting", "Ended") or (state == "Lost" and pod.deleted is None):
             state, message = SUCCEEDED, ""
     return TaskView(*pod.task, state, message, pod.node, restarts, last, last_lines.get(last.code, "") if last else "")
 

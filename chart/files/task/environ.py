@@ -13,16 +13,20 @@ NAMELESS = "tensorflow"  # the name of a user that the image's /etc/passwd does 
 OPTIONS = "TF_GRPC_DEFAULT_OPTIONS"
 
 
-def merge(job: "JobSpec", task: Task, given: Mapping[str, str]) -> Tuple[Dict[str, str], List[str]]:
+def merge(
+    job: "JobSpec", task: Task, given: Mapping[str, str], own: Mapping[str, str]
+) -> Tuple[Dict[str, str], List[str]]:
     """The task's variables, and the names of those of the container (`given`) that are not used.
 
     A task that took its identity from elsewhere would train beside the job, or save where nobody looks. All else that
-    is computed only fills what is absent, gRPC's options one by one.
+    is computed only fills what is absent, gRPC's options one by one. `own` is more
+    of its identity.
     """
     computed = environment(job, task)
+    computed.update(own)
     environ = dict(computed)
     environ.update(given)
-    refused = [name for name in IDENTITY if name in computed and environ[name] != computed[name]]
+    refused = [name for name in IDENTITY + tuple(own) if name in computed and environ[name] != computed[name]]
     environ.update({name: computed[name] for name in refused})
     if environ[OPTIONS]:  # an empty text stays: without any
         environ[OPTIONS] = _filled(environ[OPTIONS])

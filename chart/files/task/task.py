@@ -102,13 +102,12 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     progress_file = os.path.join(pod.state, progress.FILE)
     if os.path.exists(progress_file):  # of the container before
         os.remove(progress_file)
-    progress_file = os.environ.setdefault(progress.VARIABLE, progress_file)
     server = _progress_server(progress_file, pod) if pod.progress_port else None
 
     def prepare() -> Tuple[List[str], Dict[str, str]]:
         from . import peers  # in the process that becomes the program
 
-        environ = _environment(job, pod)
+        environ = _environment(job, pod, {progress.VARIABLE: progress_file})
         argv = program(job, environ)
         if job["checkpointDir"]:
             from . import checkpoints
@@ -162,7 +161,7 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
     here = os.path.dirname(os.path.abspath(__file__))
     argv = [sys.executable, here, "serve", ready, *job["serverImports"]]
     task = pod.task
-    ended = process.run(lambda: (argv, _environment(job, pod)), 0, pod.parent, None, _output(job, task))
+    ended = process.run(lambda: (argv, _environment(job, pod, {})), 0, pod.parent, None, _output(job, task))
     if ended.stopped:
         _write_message(pod, messages.STOPPED + " asked to end")
         return TERMINATED
@@ -181,15 +180,15 @@ def _park(pod: Pod, done: "DoneMarker") -> int:
     return done["code"]
 
 
-def _environment(job: "JobSpec", pod: Pod) -> Dict[str, str]:
+def _environment(job: "JobSpec", pod: Pod, own: Dict[str, str]) -> Dict[str, str]:
     from . import environ, references, threads  # in the process that becomes the program
 
     given = threads.variables(threads.cpu_limit() if pod.cpus is None else pod.cpus)
     given.update(os.environ)
-    variables, _ = environ.merge(job, pod.task, given)
+    variables, _ = environ.merge(job, pod.task, given, own)
     environ.name_user(variables)
     given.update(references.resolve(job.get("env", {}).get(pod.task.role, {}), variables))
-    variables, refused = environ.merge(job, pod.task, given)
+    variables, refused = environ.merge(job, pod.task, given, own)
     if refused:
         log(
             "%s: the job sets %s; what env, envFrom, the image or a webhook set is not used"

@@ -18,37 +18,39 @@ WORKER = Task("worker", 0)
 @pytest.mark.parametrize("variable", IDENTITY)
 def test_the_identity_of_a_task_is_the_jobs_whatever_the_container_has(variable: str) -> None:
     document = job(checkpointDir="/checkpoints/j")
-    computed, _ = merge(document, WORKER, {})
-    environ, refused = merge(document, WORKER, {variable: "of an older job", "OTHER": "stays"})
+    computed, _ = merge(document, WORKER, {}, {})
+    environ, refused = merge(document, WORKER, {variable: "of an older job", "OTHER": "stays"}, {})
     assert environ == {**computed, "OTHER": "stays"}
     assert refused == [variable]
-    assert merge(document, WORKER, computed) == (computed, [])
+    assert merge(document, WORKER, computed, {}) == (computed, [])
+    own = {"TASK_PROGRESS_FILE": "/state/progress.json"}
+    assert merge(document, WORKER, {"TASK_PROGRESS_FILE": "/mine"}, own) == ({**computed, **own}, list(own))
 
 
 def test_without_checkpoints_the_folder_is_the_containers_own_affair() -> None:
-    environ, refused = merge(job(), WORKER, {"CHECKPOINT_DIR": "/mine"})
+    environ, refused = merge(job(), WORKER, {"CHECKPOINT_DIR": "/mine"}, {})
     assert (environ["CHECKPOINT_DIR"], refused) == ("/mine", [])
 
 
 def test_tuning_fills_only_what_is_absent() -> None:
     mine = {"GRPC_FAIL_FAST": "false", "PYTHONUNBUFFERED": "", "CUDA_VISIBLE_DEVICES": "1"}
-    environ, refused = merge(job(), WORKER, mine)
+    environ, refused = merge(job(), WORKER, mine, {})
     assert mine.items() <= environ.items()
     assert refused == []
 
 
 def test_options_of_grpc_fill_only_what_the_users_do_not_name() -> None:
-    options = merge(job(), WORKER, {OPTIONS: "grpc.max_metadata_size=1,grpc.keepalive_time_ms=900000"})[0][OPTIONS]
+    options = merge(job(), WORKER, {OPTIONS: "grpc.max_metadata_size=1,grpc.keepalive_time_ms=900000"}, {})[0][OPTIONS]
     assert dict(option.split("=") for option in options.split(",")) == {
         **GRPC_OPTIONS,
         "grpc.max_metadata_size": "1",
         "grpc.keepalive_time_ms": "900000",
     }
-    assert merge(job(), WORKER, {OPTIONS: ""})[0][OPTIONS] == "", "none, if that is what is asked for"
+    assert merge(job(), WORKER, {OPTIONS: ""}, {})[0][OPTIONS] == "", "none, if that is what is asked for"
 
 
 def test_pings_come_no_closer_than_a_server_accepts_and_peers_are_reached_without_a_proxy() -> None:
-    options = dict(option.split("=") for option in merge(job(), WORKER, {})[0][OPTIONS].split(","))
+    options = dict(option.split("=") for option in merge(job(), WORKER, {}, {})[0][OPTIONS].split(","))
     assert int(options["grpc.keepalive_time_ms"]) > 300_000
     assert options["grpc.enable_http_proxy"] == "0"
 

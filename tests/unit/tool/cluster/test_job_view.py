@@ -75,6 +75,15 @@ def test_tasks_that_are_not_as_usual_say_why() -> None:
     ]
 
 
+def test_a_task_is_lost_as_soon_as_its_node_is_not_ready_unless_it_is_done() -> None:
+    conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+    pods = [pod(task, conditions=conditions) for task in ("worker-0", "ps-0")]
+    done = replace(RUNS, succeeded=frozenset([Task("worker", 0)]))
+    lines = text(documents(done, pods, job=job_spec(worker=1, ps=1)))
+    assert lines[-2].startswith("worker-0  Succeeded  node1")
+    assert lines[-1].endswith("node node1 does not answer")
+
+
 def test_a_thousand_tasks_take_a_few_lines() -> None:
     job = job_spec(chief=1, worker=1000, ps=2)
     pods = [pod("chief-0"), pod("ps-0"), pod("ps-1")]
