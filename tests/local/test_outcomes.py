@@ -32,6 +32,13 @@ def test_a_failed_program_under_never_fails_the_job_and_shows_its_last_lines(sta
     assert run.pids() == []
 
 
+def test_a_failure_that_is_known_ends_with_what_to_do(start: Start) -> None:
+    words = "AttributeError: module 'tensorflow' has no attribute 'estimator'"
+    run = start(shell(f'echo "{words}"; exit 1', restart={"policy": "Never"}))
+    assert run.end() == 1
+    assert "hint: TensorFlow 2.15 is the last version with Estimators" in run.output
+
+
 def test_backoff_limit_2_means_three_tries(start: Start) -> None:
     run = start(shell("echo try; exit 3", restart={"policy": "OnFailure", "backoffLimit": 2}))
     assert run.end() == 1

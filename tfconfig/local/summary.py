@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tfconfig.local.console import Console
+from tfconfig.tensorflow_job.lifecycle.hints import hint
 from tfconfig.tensorflow_job.lifecycle.state import State
 from tfconfig.tensorflow_job.lifecycle.text import progress_text
 from tfconfig.tensorflow_job.task.job_spec import name
@@ -18,8 +19,12 @@ def print_summary(console: Console, job: JobSpec, state: State, started: float) 
     """The outcome, and after a failure the last lines of the deciding task; `started` in seconds since the epoch."""
     if state.deciding_task and state.exit_code:
         console.say(f"last lines of {name(state.deciding_task)}:")
-        for line in console.tail(state.deciding_task):
+        lines = console.tail(state.deciding_task)
+        for line in lines:
             console.say(f"    {line}")
+        advice = hint(lines)
+        if advice:
+            console.say(f"hint: {advice}")
     ended = state.finished or time.time()
     if state.ended:
         console.say(f"{state.phase} after {ended - started:.1f} s: {state.message}")

@@ -27,6 +27,10 @@ STRATEGIES = {
         "chief:\n  replicas: 1  # its success is the job's\n\n" + _WORKERS + _SERVERS,
     ),
 }
+_KERAS = """\
+# With Keras 3, model.fit fails under this strategy, and a custom training loop works. With tf-keras (Keras 2) in the
+# image and TF_USE_LEGACY_KERAS: "1" in env, both work: docs/keras.md has which TensorFlow and Keras does what.
+"""
 _TEMPLATE = """\
 # A {strategy} job. {about}
 #
@@ -46,8 +50,8 @@ program:
   command: [python3, train.py]  # one word per element; no shell syntax
   args: []  # $(NAME) is replaced by the value of the variable NAME
 
-env: {{}}  # NAME: "text". The chart sets TF_CONFIG and CHECKPOINT_DIR
-
+env: {{}}  # NAME: "text", in which $(NAME) is replaced too. The chart sets TF_CONFIG and CHECKPOINT_DIR
+{keras}
 {roles}
 # evaluator:
 #   replicas: 1
@@ -73,4 +77,5 @@ restart:
 def starter(strategy: str, file: str = "values.yaml") -> str:
     """The text of a first values file. `file`: its name, for the commands in its comments."""
     about, roles = STRATEGIES[strategy]
-    return _TEMPLATE.format(strategy=strategy, about=about, roles=roles, file=file)
+    keras = _KERAS if strategy in ("ParameterServer", "MultiWorkerMirrored") else ""
+    return _TEMPLATE.format(strategy=strategy, about=about, roles=roles, file=file, keras=keras)

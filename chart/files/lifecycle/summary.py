@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ..task.contracts import JobSpec
 from ..task.job_spec import Task, name
 from ..task.names import CONTAINER, pod_name
+from .hints import hint
 from .kubernetes import ApiError, Client
 from .last_lines import tail
 from .pod_status import pod
@@ -31,6 +32,9 @@ def summary(job: JobSpec, state: State, log_tail: str) -> list[str]:
     if log_tail and state.deciding_task:
         lines.append(f"last lines of {name(state.deciding_task)}:")
         lines += [f"  {line}" for line in tail(log_tail, LOG_LINES)]
+    advice = hint(log_tail.splitlines()) if state.exit_code else ""
+    if advice:
+        lines.append(f"hint: {advice}")
     return lines
 
 
