@@ -2,12 +2,17 @@
 
 import errno
 import os
+from codecs import BOM_UTF8
 from typing import Mapping, Optional
 
 
 def explanation(program: str, environ: Mapping[str, str], code: Optional[int]) -> str:
     """What is wrong, and what to do, when execvpe(program, …, environ) fails with this errno; "" if unknown."""
     path = _found(program, environ)
+    if code == errno.EACCES and path and not os.access(path, os.X_OK):
+        return "%s may not be executed: chmod +x, or start it with its interpreter, as in [bash, %s]" % (path, program)
+    if code == errno.ENOEXEC and _start(path).startswith(BOM_UTF8):
+        return "%s starts with a byte order mark; save it as UTF-8 without one" % path
     if code == errno.ENOEXEC:
         return "it is neither a program for this machine nor a script with a first line such as #!/bin/sh"
     if code not in (errno.ENOENT, errno.ENOTDIR):
@@ -37,10 +42,14 @@ def _found(program: str, environ: Mapping[str, str]) -> str:
 
 def _interpreter(path: str) -> str:
     """What the first line of a script names, as the kernel reads it; "" for other files."""
-    try:
-        with open(path, "rb") as file:
-            line = file.readline(256)
-    except OSError:
-        return ""
+    line = _start(path)
     words = line[2:].rstrip(b"\n").strip(b" \t").split(None if b"\r" not in line else b" ")
     return words[0].decode("utf-8", "replace") if line.startswith(b"#!") and words else ""
+
+
+def _start(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.readline(256)
+    except OSError:
+        return b""

@@ -16,6 +16,7 @@ CASES = {
         127,
         "the image has no /nowhere/python3, which its first",
     ),
+    "byte order mark": (b"\xef\xbb\xbf#!/bin/sh\necho 1\n", 126, "starts with a byte order mark"),
     "no first line": (b"import sys\n", 126, "nor a script with a first line such as #!/bin/sh"),
 }
 
@@ -41,3 +42,13 @@ def test_a_file_that_is_missing_is_told_with_the_places_to_look(container: Conta
     container.write(job(program={"command": ["./train.sh"], "args": []}))
     assert container.run() == 127
     assert "program.command names it" in container.output
+
+
+def test_a_file_that_may_not_be_executed_is_told_with_the_ways_out(container: Container, tmp_path: Path) -> None:
+    script = tmp_path / "train.sh"
+    script.write_text("#!/bin/sh\n")
+    container.write(job(program={"command": [str(script)], "args": []}))
+    assert container.run() == 126
+    assert (
+        f"may not be executed: chmod +x, or start it with its interpreter, as in [bash, {script}]" in container.output
+    )
