@@ -173,8 +173,8 @@ def test_without_pruning_a_superseded_controller_waits_and_goes_on_when_it_is_na
     assert (job.controller, uids(job)) == (first, uid)
     job.tell("worker-0", "end")
     job.wait_ended("Succeeded", disturbed=True)
-    complete = lambda name: job.namespace.jobs.objects[name]["status"].get("succeeded") == 1  # noqa: E731
-    job.wait_until("the other Job is complete, too", lambda: complete(second))
+    other = job.namespace.jobs.objects
+    job.wait_until("the other Job is complete, too", lambda: other[second]["status"].get("succeeded") == 1)
     assert [pod["status"]["phase"] for pod in job.lifecycle_pods] == ["Succeeded", "Succeeded"]
 
 

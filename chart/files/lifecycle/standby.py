@@ -3,8 +3,8 @@
 Its Job is not the one that the status ConfigMap names any more. Helm removes such a Job at once, but `kubectl apply`
 and Argo CD leave it where they do not prune. If its pod ended, Kubernetes would make the next one, for ever; and were
 the Job to end, nobody would be there when its name comes back, as it does after a suspend and a resume. So it waits
-until it is named again, until its Job is deleted, or until the job has succeeded. (After a failure it cannot end: it may
-not change its Job any more, so Kubernetes would only start it again.)
+until it is named again, until its Job is deleted, or until the job has succeeded. (After a failure it cannot end: it
+may not change its Job any more, so Kubernetes would only start it again.)
 """
 
 from __future__ import annotations

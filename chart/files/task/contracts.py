@@ -176,6 +176,7 @@ class StatusDocument(_StatusDocument, total=False):
 
     reason: Reason
     message: str
+    incarnation: str  # tells this run from one with the same values before it, or after an uninstall
     runningTime: str  # all tasks ran for the first time since startTime
     trainingSucceededTime: str  # the deciding tasks had exited 0
     completionTime: str

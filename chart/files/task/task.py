@@ -25,6 +25,7 @@ TERMINATION_LOG = "/dev/termination-log"
 TERMINATED = 143  # the exit status of what SIGTERM ended
 
 KILL_MARGIN_SECONDS = 2.0  # between our SIGKILL and the kubelet's, for the termination message
+TELL_AGAIN_SECONDS = 180.0  # for the lifecycle to see an end, and for the kubelet to bring the status that knows it
 POLL_SECONDS = 1.0  # of job.json and status.json, while another run has to end first
 
 
@@ -63,7 +64,9 @@ def main(arguments: List[str]) -> int:
     done = _outcome(_status(pod), pod)
     if done:
         return _park(pod, done)
-    return _serve(job, pod) if runs_server(job, pod.task.role) else _train(job, pod)
+    if runs_server(job, pod.task.role):
+        return _serve(job, pod)
+    return _tell(pod) if _is_marked(job, pod) else _train(job, pod)
 
 
 def _pod(arguments: List[str]) -> Pod:
@@ -131,12 +134,46 @@ def _train(job: "JobSpec", pod: Pod) -> int:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
         _write_message(pod, "%s asked to end; %s exited %d" % (messages.STOPPED, name(pod.task), ended.code))
     elif not may_restart(job, ended.code):
+        if ended.code == 0:
+            _mark(job, pod)
         last = progress.read(progress_file) if ended.code == 0 else None
         if last:
             _write_message(pod, "%s %s" % (messages.REACHED, dumps(last)))
-        with open(os.path.join(pod.state, "done.json"), "w") as marker:
-            json.dump({"code": ended.code, "why": "its program exited %d" % ended.code}, marker)
+        _write_marker(pod, {"code": ended.code, "why": "its program exited %d" % ended.code})
     return ended.code
+
+
+def _tell(pod: Pod) -> int:
+    """The program exited 0 in a pod that went before the lifecycle knew: exit 0 in its stead."""
+    log("%s is done: its program exited 0 in an earlier pod, by the marker on the checkpoint volume" % name(pod.task))
+    _write_marker(pod, {"code": 0, "why": "its program exited 0 in an earlier pod"})
+    return 0
+
+
+def _mark(job: "JobSpec", pod: Pod) -> None:
+    """Keep on the checkpoint volume that this task is done, unless that takes too long."""
+    incarnation = _incarnation(job, pod)
+    if incarnation:
+        from . import checkpoints
+
+        checkpoints.ask(lambda: checkpoints.mark(job, incarnation, pod.task))
+
+
+def _is_marked(job: "JobSpec", pod: Pod) -> bool:
+    incarnation = _incarnation(job, pod)
+    if not incarnation:
+        return False
+    from . import checkpoints
+
+    return bool(checkpoints.ask(lambda: {"done": checkpoints.is_marked(job, incarnation, pod.task)}).get("done"))
+
+
+def _incarnation(job: "JobSpec", pod: Pod) -> str:
+    """Of this run; "" where it is not known yet, or markers have no place."""
+    status = _status(pod)
+    if not job["checkpointDir"] or not status or status["runId"] != pod.run_id:
+        return ""
+    return status.get("incarnation", "")
 
 
 def _has_worked(job: "JobSpec", pod: Pod, progress_file: str) -> bool:
@@ -174,7 +211,10 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
 def _park(pod: Pod, done: "DoneMarker") -> int:
     """Hold the pod without running anything, and exit with the status and message of the task's own end."""
     log("%s is done: %s. Nothing runs here; waiting to be freed" % (name(pod.task), done["why"]))
-    process.pause(None, pod.parent)
+    while not process.pause(TELL_AGAIN_SECONDS, pod.parent):
+        if _is_unknown(pod):  # its end was seen by nobody, and Kubernetes has forgotten it: it ends once more
+            log("the status does not know that %s is done; telling it again" % name(pod.task))
+            break
     _write_message(pod, "%s is done: %s" % (name(pod.task), done["why"]))
     return done["code"]
 
@@ -254,6 +294,19 @@ def _outcome(status: "Optional[StatusDocument]", pod: Pod) -> "Optional[DoneMark
     if status["phase"] in ("Succeeded", "Failed"):
         return {"code": 0, "why": "the job has %s" % status["phase"].lower()}
     return None
+
+
+def _is_unknown(pod: Pod) -> bool:
+    """Whether the run goes on, and its status does not know that this task is done."""
+    status = _status(pod)
+    if not status or status["runId"] != pod.run_id or status["phase"] == "Suspended":
+        return False
+    return _outcome(status, pod) is None
+
+
+def _write_marker(pod: Pod, done: "DoneMarker") -> None:
+    with open(os.path.join(pod.state, "done.json"), "w") as marker:
+        json.dump(done, marker)
 
 
 def _marker(pod: Pod) -> "Optional[DoneMarker]":

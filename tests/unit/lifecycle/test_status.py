@@ -45,6 +45,7 @@ STATES = st.builds(
     phase=PHASES,
     reason=REASONS,
     message=st.text(max_size=40),
+    began=TIMES,
     started=TIMES,
     all_ran=st.none() | TIMES,
     training_succeeded=st.none() | TIMES,
