@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..task.contracts import JobSpec, Reason
 from ..task.job_spec import Task, may_restart, name, runs_server
 from ..task.messages import SERVED, STOPPED
+from .doubts import take_in_doubts
 from .endings import failed
 from .pod_status import START_ERRORS
 from .repeats import RepeatCounter
@@ -52,7 +53,8 @@ def handle_exits(
             counter.disrupt(pod.task, when)
             repeats.disrupt()
         elif exit_.code == 0 and not exit_.message.startswith(STOPPED) and not runs_server(job, pod.task.role):
-            state = last_progress(job, state, pod.task, exit_)
+            state, warnings = take_in_doubts(job, last_progress(job, state, pod.task, exit_), pod.task, exit_)
+            events += warnings
             succeeded.add(pod.task)
             undecided.discard(pod.task)
         elif not undecided or observation.suspend:

@@ -171,6 +171,7 @@ class State:
     succeeded: frozenset[Task] = frozenset()
     handled: Mapping[Task, HandledExits] = field(default_factory=dict)
     wave: Wave | None = None
+    doubts: tuple[str, ...] = ()  # what was seen of a program that succeeded and may have done less than it seems
     repeated: Mapping[Task, Repeated] = field(default_factory=dict)
     worked: bool = False  # a program that failed had saved or reported something before
     unstartable: Mapping[Task, float] = field(default_factory=dict)  # tasks whose pods cannot start, and since when

@@ -62,6 +62,7 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         "evaluatorFailed": state.evaluator_failed,
         "wave": state.wave and _dump_wave(state.wave),
         "worked": state.worked or None,
+        "doubts": list(state.doubts),
         "history": [_dump_outcome(past) for past in state.history],
     }
     empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"runId"}
@@ -117,6 +118,7 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         evaluator_failed=document["evaluatorFailed"],
         handled={parse_name(task): HandledExits(*_pair(text)) for task, text in handled["handled"].items()},
         repeated={parse_name(task): Repeated(*map(int, text.split())) for task, text in handled["repeated"].items()},
+        doubts=tuple(document.get("doubts", ())),
         worked=document.get("worked", False),
         wave=_load_wave(wave, handled["absorbed"]) if wave else None,
         unstartable={parse_name(task): parse_time(since) for task, since in handled["unstartable"].items()},

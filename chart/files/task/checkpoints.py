@@ -38,6 +38,11 @@ def is_changed(job: "JobSpec", state: str) -> bool:
         return bool(json.load(file) != _entries(job))
 
 
+def is_empty(job: "JobSpec") -> bool:
+    """Whether there is no file at all. Raises OSError."""
+    return next(_files(job["checkpointDir"], _skipped(job)), None) is None
+
+
 def mark(job: "JobSpec", incarnation: str, task: Task) -> Dict[str, Any]:
     """Keep that the task is done in this incarnation of its run. Raises OSError."""
     path = _marker(job, incarnation, task)

@@ -189,6 +189,7 @@ class StatusDocument(_StatusDocument, total=False):
     roles: dict[str, StatusRole]
     succeeded: dict[str, str]  # role -> ranges of indexes: `0-3,7`
     wave: StatusWave
+    doubts: list[str]  # what was seen of a program that succeeded and may have done less than it seems
     worked: bool  # a program that failed had saved or reported something before
     history: list[StatusOutcome]
 

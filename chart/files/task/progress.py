@@ -23,7 +23,7 @@ import json
 import math
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
 from .listener import listen
 
@@ -95,13 +95,13 @@ def _count(value: Any) -> Optional[int]:
 class ProgressServer:
     """Sends to whoever connects the last whole line of the file, marked with this task and run.
 
-    Raises OSError where the port is not free.
+    `asked` is called after each answer. Raises OSError where the port is not free.
     """
 
-    def __init__(self, path: str, task: str, run_id: str, port: int) -> None:
+    def __init__(self, path: str, task: str, run_id: str, port: int, asked: Callable[[], None] = lambda: None) -> None:
         self._path, self._mark = path, {"task": task, "runId": run_id}
         self._last: "Optional[Tuple[float, ProgressDocument]]" = None
-        self._listener = listen(port)
+        self._listener, self._asked = listen(port), asked
 
     def fileno(self) -> int:
         """For select: readable when somebody connects."""
@@ -118,6 +118,7 @@ class ProgressServer:
         with contextlib.suppress(OSError):
             connection.send(json.dumps(self._document()).encode() + b"\n")
         connection.close()
+        self._asked()
 
     def close(self) -> None:
         """Free the port."""

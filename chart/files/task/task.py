@@ -10,9 +10,10 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Dict, List, NamedTuple, NoReturn, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
 from . import messages, process, progress
+from .connections import Connections
 from .job_spec import Task, dumps, environment, may_restart, name, program, runs_server
 from .log import log
 
@@ -104,7 +105,8 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     if os.path.exists(progress_file):  # of the container before
         os.remove(progress_file)
     progress_file = os.environ.setdefault(progress.VARIABLE, progress_file)
-    server = _progress_server(progress_file, pod) if pod.progress_port else None
+    connections = Connections(job["port"])
+    server = _progress_server(progress_file, pod, connections.look) if pod.progress_port else None
 
     def prepare() -> Tuple[List[str], Dict[str, str]]:
         from . import peers  # in the process that becomes the program
@@ -127,18 +129,21 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     ended = process.run(prepare, grace, pod.parent, server, _output(job, pod.task))
     soon = time.monotonic() - started < messages.SOON_SECONDS
     if ended.code != 0 and not ended.stopped and soon and _has_worked(job, pod, progress_file):
-        # Without it the lifecycle would take it for a program that never came further. (Otherwise Kubernetes makes the
-        # last lines of the log the message.)
-        _write_message(pod, "%s it failed after it had saved or reported something" % messages.WORKED)
+        # Otherwise the lifecycle would take it for a program that never comes further. No message: Kubernetes makes the
+        # end of the log the message, with the reason of the failure.
+        log("%s exited %d; %s" % (name(pod.task), ended.code, messages.WORKED))
+        if pod.parent is not None:  # nobody does so here
+            _write_message(pod, messages.WORKED)
     if ended.stopped:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
         _write_message(pod, "%s asked to end; %s exited %d" % (messages.STOPPED, name(pod.task), ended.code))
     elif not may_restart(job, ended.code):
         if ended.code == 0:
-            _mark(job, pod)
-        last = progress.read(progress_file) if ended.code == 0 else None
-        if last:
-            _write_message(pod, "%s %s" % (messages.REACHED, dumps(last)))
+            told = dict(progress.read(progress_file) or {}, **_finish(job, pod))
+            if connections.none_seen and (job["servers"] or job["strategy"] == "MultiWorkerMirrored"):
+                told["unconnected"] = True
+            if told:
+                _write_message(pod, "%s %s" % (messages.REACHED, dumps(told)))
         _write_marker(pod, {"code": ended.code, "why": "its program exited %d" % ended.code})
     return ended.code
 
@@ -150,13 +155,17 @@ def _tell(pod: Pod) -> int:
     return 0
 
 
-def _mark(job: "JobSpec", pod: Pod) -> None:
-    """Keep on the checkpoint volume that this task is done, unless that takes too long."""
+def _finish(job: "JobSpec", pod: Pod) -> Dict[str, Any]:
+    """Keep on the checkpoint volume that this task is done, unless that takes too long; and whether it is empty."""
+    if not job["checkpointDir"]:
+        return {}
+    from . import checkpoints
+
     incarnation = _incarnation(job, pod)
     if incarnation:
-        from . import checkpoints
-
         checkpoints.ask(lambda: checkpoints.mark(job, incarnation, pod.task))
+    answer = checkpoints.ask(lambda: {"empty": checkpoints.is_empty(job)})
+    return {"checkpointEmpty": True} if answer.get("empty") else {}
 
 
 def _is_marked(job: "JobSpec", pod: Pod) -> bool:
@@ -234,9 +243,9 @@ def _output(job: "JobSpec", task: Task) -> "Optional[Output]":
     return Output(path, job["logs"]["maxBytes"], job["logs"]["files"])
 
 
-def _progress_server(path: str, pod: Pod) -> Optional[progress.ProgressServer]:
+def _progress_server(path: str, pod: Pod, asked: Callable[[], None]) -> Optional[progress.ProgressServer]:
     try:
-        return progress.ProgressServer(path, name(pod.task), pod.run_id, pod.progress_port)
+        return progress.ProgressServer(path, name(pod.task), pod.run_id, pod.progress_port, asked)
     except OSError as error:
         log(
             "the job's status will not show the progress of %s: port %d: %s. Another container of the pod may use it"

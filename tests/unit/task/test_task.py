@@ -153,7 +153,25 @@ def test_a_failure_soon_after_the_start_tells_whether_anything_came_of_the_progr
     (checkpoints / "model-0").write_text("of the job before")
     container.write(job(program=shell(script), checkpointDir=str(checkpoints)))
     assert container.run() == 1
-    assert container.message.startswith(WORKED) is worked
+    assert container.output.rstrip().endswith(f"worker-0 exited 1; {WORKED}") is worked
+    assert container.message == "", "the kubelet takes the last lines of the log"
+
+
+@pytest.mark.parametrize(
+    ("script", "empty"),
+    [
+        ("true", True),
+        ("mkdir $CHECKPOINT_DIR/a", True),
+        ("touch $CHECKPOINT_DIR/model", False),
+        ("mkdir $CHECKPOINT_DIR/a; touch $CHECKPOINT_DIR/a/model", False),
+    ],
+)
+def test_a_success_tells_whether_the_checkpoint_folder_is_empty(
+    container: Container, tmp_path: Path, script: str, empty: bool
+) -> None:
+    container.write(job(program=shell(script), checkpointDir=str(tmp_path / "volume")), RUNNING)
+    assert container.run() == 0
+    assert container.message == ('reached: {"checkpointEmpty":true}' if empty else "")
 
 
 RUNNING = {"runId": RUN, "phase": "Running", "freed": False, "incarnation": "2026-11-28T16:00:00.000Z"}
