@@ -9,13 +9,10 @@ from ..task.contracts import JobSpec
 from ..task.job_spec import Task, name
 from ..task.messages import REACHED
 from .state import Event, Exit, State
-from .training import deciding_tasks
 
 
 def take_in_doubts(job: JobSpec, state: State, task: Task, exit_: Exit) -> tuple[State, list[Event]]:
-    """The state with what the success of a deciding task leaves in doubt. The last one to end knows best."""
-    if task not in deciding_tasks(job):
-        return state, []
+    """The state with what the success of a task that decides leaves in doubt. The last one to end knows best."""
     doubts = tuple(_doubts(job, task, exit_))
     warning = [Event("Warning", "DoubtfulSuccess", f"{name(task)} exited 0, but {doubt}") for doubt in doubts]
     return replace(state, doubts=doubts), warning

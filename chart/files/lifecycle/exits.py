@@ -44,7 +44,8 @@ def handle_exits(
     news, handled = unhandled(state, pods)
     counter, repeats, events = FailureCounter(state), RepeatCounter(job, state, pods), list[Event]()
     succeeded, restarts = set(state.succeeded), state.restarts
-    undecided = set(deciding_tasks(job)) - succeeded
+    deciding = set(deciding_tasks(job))
+    undecided = deciding - succeeded
     hung = {pod.uid for pod in hung_pods(job, state, pods)}  # whose restarts were counted with the stall
     for when, pod, exit_ in news:
         if pod.task in succeeded or (exit_ and exit_.reason in START_ERRORS):  # deadlines.py ends what never starts
@@ -53,8 +54,10 @@ def handle_exits(
             counter.disrupt(pod.task, when)
             repeats.disrupt()
         elif exit_.code == 0 and not exit_.message.startswith(STOPPED) and not runs_server(job, pod.task.role):
-            state, warnings = take_in_doubts(job, last_progress(job, state, pod.task, exit_), pod.task, exit_)
-            events += warnings
+            state = last_progress(job, state, pod.task, exit_)
+            if pod.task in deciding:
+                state, warnings = take_in_doubts(job, state, pod.task, exit_)
+                events += warnings
             succeeded.add(pod.task)
             undecided.discard(pod.task)
         elif not undecided or observation.suspend:

@@ -157,8 +157,8 @@ class State:
     phase: Phase = PENDING
     reason: Reason = ""
     message: str = ""
-    began: float = 0.0  # start of the run; 0: unknown
     started: float = 0.0  # start of the run or of its last resumption
+    began: float = 0.0  # start of the run, whatever was suspended since; 0: unknown
     all_ran: float | None = None  # when all tasks ran for the first time since `started`
     training_succeeded: float | None = None  # when the deciding tasks had succeeded
     evaluator_failed: bool = False  # after that

@@ -19,7 +19,7 @@ from tfconfig.values.chart import bundled
 from tfconfig.values.helm_yaml import plain
 from tfconfig.values.set_flags import SetFlags
 
-PROGRAM = "program: {command: [python3, train.py]}\n"
+PROGRAM = "program: {command: [python3, -m, train]}\n"
 MARK = "# <--"
 
 # An error of size is no example to read; TFC009 is about comments and TFC400 about policies: each has its own test.
