@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-PROGRAM = "program: {command: [python3, train.py]}\n"
+PROGRAM = "program: {command: [python3, -m, train]}\n"
 RELEASE = "digits"
 
 

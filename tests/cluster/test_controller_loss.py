@@ -106,3 +106,25 @@ def test_a_failure_is_in_the_log_even_when_a_controller_was_lost_before(installe
 def _history(job: Job) -> list[Seen]:
     name = f"{job.name}-worker-0"
     return [seen for seen in job.namespace.pods.history if seen.object["metadata"]["name"] == name]
+
+
+def test_a_success_that_no_controller_saw_is_known_although_its_pod_is_gone(jobs: Jobs) -> None:
+    script = 'echo trained >> "$CHECKPOINT_DIR/trained"; wait_for end'
+    job = jobs.install(shell(script, checkpoint={"enabled": True}))
+    job.wait_running()
+    api, namespace = job.namespace.api, job.namespace.name
+    note = {"metadata": {"annotations": {"tests/refresh": "1"}}}  # has the kubelet bring status.json at once
+    api.patch("pods", namespace, f"{job.name}-worker-0", note)
+    mounted = ("sh", "-c", "cat /tensorflow-job/config/status.json || true")
+    job.wait_until("the pod knows its incarnation", lambda: "incarnation" in job.exec("worker-0", *mounted), 120)
+    api.patch("jobs", namespace, job.controller, {"spec": {"suspend": True}})
+    job.wait_until("no controller is left", lambda: not job.lifecycle_pods)
+    job.tell("worker-0", "end")
+    job.wait_until("the task is parked", lambda: job.restarts("worker-0") == 1 and job.runs("worker-0"))
+    old = job.delete_pod("worker-0")
+    job.wait_for_new_pod("worker-0", old)
+    job.wait_for_log("worker-0", "its program exited 0 in an earlier pod")
+    api.patch("jobs", namespace, job.controller, {"spec": {"suspend": False}})
+    status = job.wait_ended("Succeeded", disturbed=True)
+    assert status["message"] == "worker-0 exited 0"
+    assert job.in_volume(f"cat /checkpoints/{job.name}/trained").splitlines() == ["trained"]

@@ -173,9 +173,12 @@ def test_without_pruning_a_superseded_controller_waits_and_goes_on_when_it_is_na
     assert (job.controller, uids(job)) == (first, uid)
     job.tell("worker-0", "end")
     job.wait_ended("Succeeded", disturbed=True)
-    jobs_now = job.namespace.jobs.objects
-    job.wait_until("the other Job is complete, too", lambda: jobs_now[second]["status"].get("succeeded") == 1)
+    job.wait_until("the other Job is complete, too", lambda: _succeeded(job, second))
     assert [pod["status"]["phase"] for pod in job.lifecycle_pods] == ["Succeeded", "Succeeded"]
+
+
+def _succeeded(job: Job, name: str) -> bool:
+    return bool(job.namespace.jobs.objects[name]["status"].get("succeeded"))
 
 
 def test_a_changed_program_is_a_new_run_that_never_works_beside_the_old_one(side_by_side: SideBySide) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-GOOD = "program: {command: [python3, train.py]}\n"
+GOOD = "program: {command: [python3, -m, train]}\n"
 TEAM = "checkpoint: {existingClaim: team}\n"
 
 

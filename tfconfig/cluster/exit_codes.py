@@ -5,7 +5,7 @@ from __future__ import annotations
 from tfconfig.tensorflow_job.lifecycle.last_lines import error, tail
 from tfconfig.tensorflow_job.lifecycle.state import Exit
 from tfconfig.tensorflow_job.lifecycle.text import exit_text
-from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED
+from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED, WORKED
 
 MAX_LINES = 80  # that the kubelet keeps of a log
 OUT_OF_MEMORY = "out of memory; raise resources.limits.memory"
@@ -54,5 +54,5 @@ def describe(exit_: Exit) -> str:
 
 def last_line(message: str) -> str:
     """The last line of a termination message: the error that a failed program ended with, or what it printed last."""
-    lines = [line.strip() for line in tail(message, MAX_LINES) if line.strip()]
+    lines = [line.strip() for line in tail(message, MAX_LINES) if line.strip() and not line.endswith(WORKED)]
     return error(message) or (lines[-1] if lines else "")

@@ -144,7 +144,7 @@ def _begin(job: JobSpec, history: tuple[Outcome, ...], now: float) -> State:
         if past.run_id == job["runId"]:
             end = past.finished
             return State(past.run_id, past.phase, past.reason, past.message, end, finished=end, history=history)
-    return State(job["runId"], started=now, history=history, message=f"starting {len(tasks(job))} tasks")
+    return State(job["runId"], began=now, started=now, history=history, message=f"starting {len(tasks(job))} tasks")
 
 
 # --- what happened ------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ def succeed(job: JobSpec, state: State, now: float) -> State:
     if waiting and now < since + grace:
         return state
     message = f"{names(deciding)} exited 0"
+    if state.doubts:
+        message += f", but {' and '.join(state.doubts)}"
     if waiting and grace:
         message += f"; {name(evaluator)} still ran {grace} s later and is ended"
     elif state.evaluator_failed:

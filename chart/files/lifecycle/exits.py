@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..task.contracts import JobSpec, Reason
 from ..task.job_spec import Task, may_restart, name, runs_server
 from ..task.messages import SERVED, STOPPED
+from .doubts import take_in_doubts
 from .endings import failed
 from .pod_status import START_ERRORS
 from .repeats import RepeatCounter
@@ -43,7 +44,8 @@ def handle_exits(
     news, handled = unhandled(state, pods)
     counter, repeats, events = FailureCounter(state), RepeatCounter(job, state, pods), list[Event]()
     succeeded, restarts = set(state.succeeded), state.restarts
-    undecided = set(deciding_tasks(job)) - succeeded
+    deciding = set(deciding_tasks(job))
+    undecided = deciding - succeeded
     hung = {pod.uid for pod in hung_pods(job, state, pods)}  # whose restarts were counted with the stall
     for when, pod, exit_ in news:
         if pod.task in succeeded or (exit_ and exit_.reason in START_ERRORS):  # deadlines.py ends what never starts
@@ -53,6 +55,9 @@ def handle_exits(
             repeats.disrupt()
         elif exit_.code == 0 and not exit_.message.startswith(STOPPED) and not runs_server(job, pod.task.role):
             state = last_progress(job, state, pod.task, exit_)
+            if pod.task in deciding:
+                state, warnings = take_in_doubts(job, state, pod.task, exit_)
+                events += warnings
             succeeded.add(pod.task)
             undecided.discard(pod.task)
         elif not undecided or observation.suspend:

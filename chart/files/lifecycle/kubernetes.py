@@ -341,6 +341,7 @@ def _last_bytes(response: http.client.HTTPResponse, keep: int) -> bytes:
         last = (last + piece)[-keep:]
         if time.monotonic() > until:
             raise TimeoutError(f"the log did not end within {LOG_SECONDS:.0f} s")
+    response.close()  # read1 does not notice the end of an answer whose length was told
     return last
 
 

@@ -11,6 +11,7 @@ from sys import intern
 from typing import Any
 
 from ..task.job_spec import ROLES, Task
+from ..task.messages import WORKED
 from ..task.names import CONTAINER, ROLE_LABEL, RUN_LABEL, set_name
 from .last_lines import error
 from .state import Exit, Pod, PodStatus, Set
@@ -112,6 +113,8 @@ def _exit(terminated: Mapping[str, Any] | None, now: float) -> Exit | None:
     if terminated is None:
         return None
     message = terminated.get("message", "")
+    if message.rstrip().endswith(WORKED):
+        message = f"{WORKED}\n{message}"
     return Exit(
         terminated["exitCode"],
         intern(terminated.get("reason", "")),

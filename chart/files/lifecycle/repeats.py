@@ -21,18 +21,18 @@ class RepeatCounter:
     """Counts these failures while one observation is judged. `pods`: those of this run."""
 
     def __init__(self, job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> None:
+        self._job, self._pods, self._succeeded = job, pods, state.succeeded
         self._limit = job["restart"].get("repeatLimit")
         self._repeated = dict(state.repeated)
+        self._found: set[Task] | None = None  # what `_absent` found: thousands of tasks are looked at once
         self._worked = state.worked or state.progress is not None
-        absent = [task for task in tasks(job) if task not in state.succeeded and not _has_started(pods.get(task))]
-        self._absent = set(absent)
 
     def fail(self, task: Task, exit_: Exit) -> str:
         """Note a failure; why it ends the job, or "" while it does not."""
         if exit_.message.startswith(WORKED):
             self._worked = True
         soon = exit_.started > 0 and exit_.finished - exit_.started < SOON_SECONDS
-        if self._worked or not soon or task.role == "evaluator" or self._absent - {task}:
+        if self._worked or not soon or task.role == "evaluator" or self._absent() - {task}:
             self._repeated.pop(task, None)
             return ""
         code, times = self._repeated.get(task, (exit_.code, 0))
@@ -44,6 +44,13 @@ class RepeatCounter:
             f"{times} times in a row, each within {SOON_SECONDS} s of its start, with no progress or checkpoint; "
             f"restart.repeatLimit is {self._limit}"
         )
+
+    def _absent(self) -> set[Task]:
+        """The tasks that are neither done nor have started."""
+        if self._found is None:
+            waiting = (task for task in tasks(self._job) if task not in self._succeeded)
+            self._found = {task for task in waiting if not _has_started(self._pods.get(task))}
+        return self._found
 
     def disrupt(self) -> None:
         """A task was lost or asked to end: what fails next may fail because of that."""

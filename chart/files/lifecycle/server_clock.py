@@ -5,8 +5,8 @@ another node. The clock of the lifecycle's own node may be minutes away from bot
 would look lost.
 
 Each answer has a Date, to the second. Between the request and the answer the server's clock was somewhere between this
-Date and a second later, which bounds how far it is from this process' monotonic clock. Of what is possible the latest
-is taken: what the server has made by now was not made in the future.
+Date and a second later, which bounds how far it is from this process' monotonic clock. The latest that is possible is
+taken: what the server has made by now was not made in the future.
 """
 
 from __future__ import annotations

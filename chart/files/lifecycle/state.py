@@ -162,6 +162,7 @@ class State:
     reason: Reason = ""
     message: str = ""
     started: float = 0.0  # start of the run or of its last resumption
+    began: float = 0.0  # start of the run, whatever was suspended since; 0: unknown
     all_ran: float | None = None  # when all tasks ran for the first time since `started`
     training_succeeded: float | None = None  # when the deciding tasks had succeeded
     evaluator_failed: bool = False  # after that
@@ -174,6 +175,7 @@ class State:
     succeeded: frozenset[Task] = frozenset()
     handled: Mapping[Task, HandledExits] = field(default_factory=dict)
     wave: Wave | None = None
+    doubts: tuple[str, ...] = ()  # what was seen of a program that succeeded and may have done less than it seems
     repeated: Mapping[Task, Repeated] = field(default_factory=dict)
     worked: bool = False  # a program that failed had saved or reported something before
     unstartable: Mapping[Task, float] = field(default_factory=dict)  # tasks whose pods cannot start, and since when

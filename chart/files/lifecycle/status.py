@@ -42,6 +42,7 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         "phase": state.phase,
         "reason": state.reason,
         "message": state.message,
+        "incarnation": format_millis(state.began) if state.began else None,
         "startTime": format_millis(state.started),
         "runningTime": _time(state.all_ran),
         "trainingSucceededTime": _time(state.training_succeeded),
@@ -61,6 +62,7 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         "evaluatorFailed": state.evaluator_failed,
         "wave": state.wave and _dump_wave(state.wave),
         "worked": state.worked or None,
+        "doubts": list(state.doubts),
         "history": [_dump_outcome(past) for past in state.history],
     }
     empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"runId"}
@@ -102,6 +104,7 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         phase=document["phase"],
         reason=document.get("reason", ""),
         message=document.get("message", ""),
+        began=parse_time(document.get("incarnation")) or 0.0,
         started=parse_time(document["startTime"]),
         all_ran=parse_time(document.get("runningTime")),
         training_succeeded=parse_time(document.get("trainingSucceededTime")),
@@ -115,6 +118,7 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         evaluator_failed=document["evaluatorFailed"],
         handled={parse_name(task): HandledExits(*_pair(text)) for task, text in handled["handled"].items()},
         repeated={parse_name(task): Repeated(*map(int, text.split())) for task, text in handled["repeated"].items()},
+        doubts=tuple(document.get("doubts", ())),
         worked=document.get("worked", False),
         wave=_load_wave(wave, handled["absorbed"]) if wave else None,
         unstartable={parse_name(task): parse_time(since) for task, since in handled["unstartable"].items()},

@@ -1,4 +1,8 @@
-"""What a program did to the checkpoint folder, looked at when it has ended. Python 3.6.
+"""What a program did to the checkpoint folder, and which tasks are done, kept there. Python 3.6.
+
+A task that is done leaves an empty file. So its end is known although its pod went before any lifecycle had seen it:
+the next pod of the task finds the file, and ends as the program did. The file is only valid for one incarnation of a
+run (status.json): installed anew with the same values, the job trains again.
 
 Volumes hang. So PID 1 never touches the folder itself: the process that becomes the program looks at it first, and
 afterwards another one does, for which PID 1 waits a limited time. What it does not answer in time is not known.
@@ -10,6 +14,8 @@ import select
 import signal
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Tuple
+
+from .job_spec import Task, name
 
 if TYPE_CHECKING:
     from .contracts import JobSpec
@@ -30,6 +36,30 @@ def is_changed(job: "JobSpec", state: str) -> bool:
     """Whether something was written since `note`. Raises OSError."""
     with open(os.path.join(state, BEFORE)) as file:
         return bool(json.load(file) != _entries(job))
+
+
+def is_empty(job: "JobSpec") -> bool:
+    """Whether there is no file at all. Raises OSError."""
+    return next(_files(job["checkpointDir"], _skipped(job)), None) is None
+
+
+def mark(job: "JobSpec", incarnation: str, task: Task) -> Dict[str, Any]:
+    """Keep that the task is done in this incarnation of its run. Raises OSError."""
+    path = _marker(job, incarnation, task)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        os.fsync(file.fileno())
+    return {"marked": True}
+
+
+def is_marked(job: "JobSpec", incarnation: str, task: Task) -> bool:
+    """Whether `mark` was called, in whatever pod."""
+    return os.path.exists(_marker(job, incarnation, task))
+
+
+def _marker(job: "JobSpec", incarnation: str, task: Task) -> str:
+    run = "%s %s" % (job["runId"], incarnation.replace(":", ""))  # SMB has no colons
+    return os.path.join(job["checkpointDir"], OWN_FOLDER, "done", run, name(task))
 
 
 def _entries(job: "JobSpec") -> Dict[str, Any]:

@@ -178,6 +178,7 @@ class StatusDocument(_StatusDocument, total=False):
 
     reason: Reason
     message: str
+    incarnation: str  # tells this run from one with the same values before it, or after an uninstall
     runningTime: str  # all tasks ran for the first time since startTime
     trainingSucceededTime: str  # the deciding tasks had exited 0
     completionTime: str
@@ -190,6 +191,7 @@ class StatusDocument(_StatusDocument, total=False):
     roles: dict[str, StatusRole]
     succeeded: dict[str, str]  # role -> ranges of indexes: `0-3,7`
     wave: StatusWave
+    doubts: list[str]  # what was seen of a program that succeeded and may have done less than it seems
     worked: bool  # a program that failed had saved or reported something before
     history: list[StatusOutcome]
 

@@ -2,7 +2,9 @@
 
 STOPPED = "stopped:"  # it was asked to end by SIGTERM
 SERVED = "served:"  # a built-in server that had been ready
-WORKED = "worked:"  # a program that failed soon after its start, but had saved or reported something
 REACHED = "reached:"  # a program that exited 0: its last progress follows
 
+# The last words in the log of a program that failed soon after its start. Kubernetes makes the end of the log the
+# message.
+WORKED = "it had saved or reported something before it failed"
 SOON_SECONDS = 60  # after its start a program that fails has not come far

@@ -24,7 +24,7 @@ import json
 import math
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from . import silent
 from .listener import listen
@@ -100,13 +100,13 @@ def _count(value: Any) -> Optional[int]:
 class ProgressServer:
     """Sends to whoever connects the last whole line of the file, marked with this task and run, and silent peers.
 
-    Raises OSError where the port is not free.
+    `asked` is called after each answer. Raises OSError where the port is not free.
     """
 
-    def __init__(self, path: str, task: str, run_id: str, port: int) -> None:
+    def __init__(self, path: str, task: str, run_id: str, port: int, asked: Callable[[], None] = lambda: None) -> None:
         self._path, self._mark = path, {"task": task, "runId": run_id}  # type: str, Dict[str, Any]
         self._last: "Optional[Tuple[float, ProgressDocument]]" = None
-        self._listener = listen(port)
+        self._listener, self._asked = listen(port), asked
 
     def fileno(self) -> int:
         """For select: readable when somebody connects."""
@@ -123,6 +123,7 @@ class ProgressServer:
         with contextlib.suppress(OSError):
             connection.send(json.dumps(self._document()).encode() + b"\n")
         connection.close()
+        self._asked()
 
     def close(self) -> None:
         """Free the port."""

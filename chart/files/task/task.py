@@ -10,9 +10,10 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Dict, List, NamedTuple, NoReturn, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple
 
 from . import messages, process, progress
+from .connections import Connections
 from .job_spec import Task, dumps, may_restart, name, program, runs_server
 from .log import log
 
@@ -25,6 +26,7 @@ TERMINATION_LOG = "/dev/termination-log"
 TERMINATED = 143  # the exit status of what SIGTERM ended
 
 KILL_MARGIN_SECONDS = 2.0  # between our SIGKILL and the kubelet's, for the termination message
+TELL_AGAIN_SECONDS = 180.0  # for the lifecycle to see an end, and for the kubelet to bring the status that knows it
 POLL_SECONDS = 1.0  # of job.json and status.json, while another run has to end first
 
 
@@ -64,7 +66,9 @@ def main(arguments: List[str]) -> int:
     done = _outcome(_status(pod), pod)
     if done:
         return _park(pod, done)
-    return _serve(job, pod) if runs_server(job, pod.task.role) else _train(job, pod)
+    if runs_server(job, pod.task.role):
+        return _serve(job, pod)
+    return _tell(pod) if _is_marked(job, pod) else _train(job, pod)
 
 
 def _pod(arguments: List[str]) -> Pod:
@@ -102,7 +106,8 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     progress_file = os.path.join(pod.state, progress.FILE)
     if os.path.exists(progress_file):  # of the container before
         os.remove(progress_file)
-    server = _progress_server(progress_file, pod) if pod.progress_port else None
+    connections = Connections(job["port"])
+    server = _progress_server(progress_file, pod, connections.look) if pod.progress_port else None
 
     def prepare() -> Tuple[List[str], Dict[str, str]]:
         from . import peers  # in the process that becomes the program
@@ -125,19 +130,62 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     ended = process.run(prepare, grace, pod.parent, server, _output(job, pod.task))
     soon = time.monotonic() - started < messages.SOON_SECONDS
     if ended.code != 0 and not ended.stopped and soon and _has_worked(job, pod, progress_file):
-        # Without it the lifecycle would take it for a program that never came further. (Otherwise Kubernetes makes the
-        # last lines of the log the message.)
-        _write_message(pod, "%s it failed after it had saved or reported something" % messages.WORKED)
+        # Otherwise the lifecycle would take it for a program that never comes further. No message: Kubernetes makes the
+        # end of the log the message, with the reason of the failure.
+        log("%s exited %d; %s" % (name(pod.task), ended.code, messages.WORKED))
+        if pod.parent is not None:  # nobody does so here
+            _write_message(pod, messages.WORKED)
     if ended.stopped:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
         _write_message(pod, "%s asked to end; %s exited %d" % (messages.STOPPED, name(pod.task), ended.code))
     elif not may_restart(job, ended.code):
-        last = progress.read(progress_file) if ended.code == 0 else None
-        if last:
-            _write_message(pod, "%s %s" % (messages.REACHED, dumps(last)))
-        with open(os.path.join(pod.state, "done.json"), "w") as marker:
-            json.dump({"code": ended.code, "why": "its program exited %d" % ended.code}, marker)
+        if ended.code == 0:
+            told = dict(progress.read(progress_file) or {}, **_finish(job, pod))
+            if connections.none_seen and (job["servers"] or job["strategy"] == "MultiWorkerMirrored"):
+                told["unconnected"] = True
+            if told:
+                _write_message(pod, "%s %s" % (messages.REACHED, dumps(told)))
+        _write_marker(pod, {"code": ended.code, "why": "its program exited %d" % ended.code})
     return ended.code
+
+
+def _tell(pod: Pod) -> int:
+    """The program exited 0 in a pod that went before the lifecycle knew: exit 0 in its stead."""
+    log("%s is done: its program exited 0 in an earlier pod, by the marker on the checkpoint volume" % name(pod.task))
+    _write_marker(pod, {"code": 0, "why": "its program exited 0 in an earlier pod"})
+    return 0
+
+
+def _finish(job: "JobSpec", pod: Pod) -> Dict[str, Any]:
+    """Keep on the checkpoint volume that this task is done, unless that takes too long; and whether it is empty."""
+    if not job["checkpointDir"]:
+        return {}
+    from . import checkpoints
+
+    incarnation = _incarnation(job, pod)
+    if incarnation:
+        checkpoints.ask(lambda: checkpoints.mark(job, incarnation, pod.task))
+    answer = checkpoints.ask(lambda: {"empty": checkpoints.is_empty(job)})
+    return {"checkpointEmpty": True} if answer.get("empty") else {}
+
+
+def _is_marked(job: "JobSpec", pod: Pod) -> bool:
+    incarnation = _incarnation(job, pod)
+    if not incarnation:
+        return False
+    from . import checkpoints
+
+    return bool(checkpoints.ask(lambda: {"done": checkpoints.is_marked(job, incarnation, pod.task)}).get("done"))
+
+
+def _incarnation(job: "JobSpec", pod: Pod) -> str:
+    """Of this run; "" where it is not known yet, or markers have no place."""
+    status = _status(pod)
+    if not job["checkpointDir"] or "addresses" in job:  # on one machine no end is missed
+        return ""
+    if not status or status["runId"] != pod.run_id:
+        return ""
+    return status.get("incarnation", "")
 
 
 def _has_worked(job: "JobSpec", pod: Pod, progress_file: str) -> bool:
@@ -175,7 +223,10 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
 def _park(pod: Pod, done: "DoneMarker") -> int:
     """Hold the pod without running anything, and exit with the status and message of the task's own end."""
     log("%s is done: %s. Nothing runs here; waiting to be freed" % (name(pod.task), done["why"]))
-    process.pause(None, pod.parent)
+    while not process.pause(TELL_AGAIN_SECONDS, pod.parent):
+        if _is_unknown(pod):  # its end was seen by nobody, and Kubernetes has forgotten it: it ends once more
+            log("the status does not know that %s is done; telling it again" % name(pod.task))
+            break
     _write_message(pod, "%s is done: %s" % (name(pod.task), done["why"]))
     return done["code"]
 
@@ -207,9 +258,9 @@ def _output(job: "JobSpec", task: Task) -> "Optional[Output]":
     return Output(path, job["logs"]["maxBytes"], job["logs"]["files"])
 
 
-def _progress_server(path: str, pod: Pod) -> Optional[progress.ProgressServer]:
+def _progress_server(path: str, pod: Pod, asked: Callable[[], None]) -> Optional[progress.ProgressServer]:
     try:
-        return progress.ProgressServer(path, name(pod.task), pod.run_id, pod.progress_port)
+        return progress.ProgressServer(path, name(pod.task), pod.run_id, pod.progress_port, asked)
     except OSError as error:
         log(
             "the job's status will not show the progress of %s: port %d: %s. Another container of the pod may use it"
@@ -267,6 +318,19 @@ def _outcome(status: "Optional[StatusDocument]", pod: Pod) -> "Optional[DoneMark
     if status["phase"] in ("Succeeded", "Failed"):
         return {"code": 0, "why": "the job has %s" % status["phase"].lower()}
     return None
+
+
+def _is_unknown(pod: Pod) -> bool:
+    """Whether the run goes on, and its status does not know that this task is done."""
+    status = _status(pod)
+    if not status or status["runId"] != pod.run_id or status["phase"] == "Suspended":
+        return False
+    return _outcome(status, pod) is None
+
+
+def _write_marker(pod: Pod, done: "DoneMarker") -> None:
+    with open(os.path.join(pod.state, "done.json"), "w") as marker:
+        json.dump(done, marker)
 
 
 def _marker(pod: Pod) -> "Optional[DoneMarker]":

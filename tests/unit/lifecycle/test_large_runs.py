@@ -70,7 +70,7 @@ def test_a_thousand_pods_are_deleted_once_each_with_few_writes(install: Install,
     assert pod_names(cluster) == set()
     assert 0 < len(cluster.deletes) == len(set(cluster.deletes)) <= 1000
     assert cluster.requests["LIST pods"] <= 5  # pages
-    assert cluster.requests["PATCH statefulsets/scale"] == 5
+    assert cluster.requests["PATCH statefulsets/scale"] == 5, cluster.scaled
     headlines = [(status["phase"], status.get("reason"), status["freed"]) for status in cluster.statuses]
     seconds = cluster.status_times[-1] - cluster.status_times[0]
     assert len(headlines) - len(set(headlines)) <= seconds / (PACE * 2 * WRITE_SECONDS)

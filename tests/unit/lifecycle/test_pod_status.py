@@ -10,6 +10,7 @@ import pytest
 from tfconfig.tensorflow_job.lifecycle import informer, pod_status
 from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod, Set
 from tfconfig.tensorflow_job.task.job_spec import Task
+from tfconfig.tensorflow_job.task.messages import WORKED
 
 NOW = 1_800_000_000.0
 ENDED = "2026-05-09T07:30:00Z"
@@ -58,6 +59,7 @@ NO_PYTHON = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
     'unable to start container process: exec: "python3": executable file not found in $PATH: unknown'
 )
+SAVED = f"Traceback (most recent call last):\n  File\nValueError: x\ntensorflow-job: worker-3 exited 1; {WORKED}\n"
 TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 1, in <module>\nValueError: bad shape\n'
 UNBOUND = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
 
@@ -181,6 +183,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "python: [python3] is not in it or does not run",
             "restarts": 2,
             "current": exited(128, "StartError", NO_PYTHON),
+        },
+    ),
+    "failed after it had saved something": (
+        {"containerStatuses": [container({"terminated": terminated(1, message=SAVED)})]},
+        {
+            "status": "Terminated",
+            "current": Exit(1, "Error", f"{WORKED}\n{SAVED}", ENDED_SECONDS, 0.0, "ValueError: x"),
         },
     ),
     "failed with a traceback": (

@@ -45,6 +45,7 @@ STATES = st.builds(
     phase=PHASES,
     reason=REASONS,
     message=st.text(max_size=40),
+    began=TIMES,
     started=TIMES,
     all_ran=st.none() | TIMES,
     training_succeeded=st.none() | TIMES,
@@ -59,6 +60,7 @@ STATES = st.builds(
     handled=st.dictionaries(TASKS, st.builds(HandledExits, UIDS, COUNTS), max_size=5),
     wave=st.none() | st.builds(Wave, TIMES, TASKS, st.booleans(), st.dictionaries(TASKS, COUNTS, max_size=5)),
     repeated=st.dictionaries(TASKS, st.builds(Repeated, st.integers(1, 255), COUNTS), max_size=5),
+    doubts=st.lists(st.text(min_size=1, max_size=20), max_size=2).map(tuple),
     worked=st.booleans(),
     unstartable=st.dictionaries(TASKS, TIMES, max_size=5),
     progress=st.none()

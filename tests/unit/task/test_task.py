@@ -10,10 +10,12 @@ import socket
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shell
+from tfconfig.tensorflow_job.task import checkpoints, process, task
 from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED, WORKED
 
@@ -151,7 +153,106 @@ def test_a_failure_soon_after_the_start_tells_whether_anything_came_of_the_progr
     (checkpoints / "model-0").write_text("of the job before")
     container.write(job(program=shell(script), checkpointDir=str(checkpoints)))
     assert container.run() == 1
-    assert container.message.startswith(WORKED) is worked
+    assert container.output.rstrip().endswith(f"worker-0 exited 1; {WORKED}") is worked
+    assert container.message == "", "the kubelet takes the last lines of the log"
+
+
+@pytest.mark.parametrize(
+    ("script", "empty"),
+    [
+        ("true", True),
+        ("mkdir $CHECKPOINT_DIR/a", True),
+        ("touch $CHECKPOINT_DIR/model", False),
+        ("mkdir $CHECKPOINT_DIR/a; touch $CHECKPOINT_DIR/a/model", False),
+    ],
+)
+def test_a_success_tells_whether_the_checkpoint_folder_is_empty(
+    container: Container, tmp_path: Path, script: str, empty: bool
+) -> None:
+    container.write(job(program=shell(script), checkpointDir=str(tmp_path / "volume")), RUNNING)
+    assert container.run() == 0
+    assert container.message == ('reached: {"checkpointEmpty":true}' if empty else "")
+
+
+RUNNING = {"runId": RUN, "phase": "Running", "freed": False, "incarnation": "2026-11-28T16:00:00.000Z"}
+
+
+def test_a_new_pod_of_a_task_that_ended_well_unseen_ends_as_its_program_did(
+    container: Container, tmp_path: Path
+) -> None:
+    """Its pod went while no lifecycle looked; status.json does not know it."""
+    document = job(program=shell("echo trained; touch $CHECKPOINT_DIR/model"), checkpointDir=str(tmp_path / "volume"))
+    container.write(document, RUNNING)
+    assert container.run() == 0
+    second = Container(tmp_path / "second")
+    second.write(document, RUNNING)
+    assert second.run() == 0
+    assert "its program exited 0 in an earlier pod" in second.output
+    assert "trained" not in second.output
+    process = second.start()
+    second.wait_for(PARKED)
+    process.terminate()
+    assert process.wait(PATIENCE_SECONDS) == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("echo trained", {**RUNNING, "incarnation": "2026-11-29T16:00:00.000Z"}),
+        ("echo trained", {key: RUNNING[key] for key in ("runId", "phase", "freed")}),
+        ("echo trained; exit 1", RUNNING),
+        ("echo trained; kill -s TERM $PPID; sleep 60", RUNNING),
+    ],
+    ids=["installed anew", "incarnation unknown", "failed", "asked to end"],
+)
+def test_a_marker_counts_for_its_incarnation_and_for_success_alone(
+    container: Container, tmp_path: Path, script: str, status: dict[str, Any]
+) -> None:
+    document = job(program=shell(script), checkpointDir=str(tmp_path / "volume"))
+    container.write(document, RUNNING)
+    container.run()
+    second = Container(tmp_path / "second")
+    second.write(document, status)
+    second.run()
+    assert "trained" in second.output
+
+
+def test_a_marker_that_cannot_be_written_is_done_without(container: Container, tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / ".tensorflow-job").write_text("in the way")
+    container.write(job(program=shell("echo trained"), checkpointDir=str(volume)), RUNNING)
+    assert container.run() == 0
+
+
+def test_a_volume_that_hangs_holds_up_the_end_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "LIMIT_SECONDS", 0.1)
+    hangs = threading.Event()
+    assert checkpoints.ask(lambda: {"never": hangs.wait()}) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "again"),
+    [
+        ({"phase": "Running"}, True),
+        ({"phase": "Restarting", "succeeded": {"worker": "1-3"}}, True),
+        ({"phase": "Running", "succeeded": {"worker": "0"}}, False),
+        ({"phase": "Succeeded"}, False),
+        ({"phase": "Suspended"}, False),
+        ({"phase": "Running", "runId": "r2"}, False),
+    ],
+)
+def test_a_parked_task_that_the_status_does_not_know_ends_once_more(
+    container: Container, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any], again: bool
+) -> None:
+    """As after an outage of the API server, before which it ended: Kubernetes then shows a restart without an exit."""
+    asked_to_end = iter([False, True])
+    monkeypatch.setattr(process, "pause", lambda *_: next(asked_to_end))
+    container.write(job(), {"runId": RUN, "freed": False, **status})
+    options = container.task()[4:]
+    assert task._park(task._pod(options), {"code": 0, "why": "its program exited 0"}) == 0
+    assert next(asked_to_end, None) is (True if again else None)
+    assert container.message.startswith("worker-0 is done")
 
 
 def _server_job(port: int, other: str) -> JobSpec:

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfconfig.checking.rules import files, job, keras, pod_fields, pods, references, warnings  # noqa: F401  (they register)
+from tfconfig.checking.rules import (  # noqa: F401  (their checks register themselves)
+    files,
+    job,
+    keras,
+    pod_fields,
+    pods,
+    program,
+    references,
+    warnings,
+)
 from tfconfig.checking.rules.registry import CHECKS, RULES, JobValues, Rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.load import Values

@@ -16,7 +16,7 @@ from tfconfig.values.chart import Chart, bundled
 from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
 
-PROGRAM = "program: {command: [python3, train.py]}\n"
+PROGRAM = "program: {command: [python3, -m, train]}\n"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import tfconfig
 from tfconfig.cli import main
 from tfconfig.values.chart import bundled
 
-GOOD = "program: {command: [python3, train.py]}\n"
+GOOD = "program: {command: [python3, -m, train]}\n"
 BAD = GOOD + 'worker:\n  replicas: "3"\n'
 
 

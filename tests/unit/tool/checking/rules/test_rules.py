@@ -20,7 +20,7 @@ from tfconfig.values.chart import bundled
 from tfconfig.values.helm_yaml import plain
 from tfconfig.values.set_flags import SetFlags
 
-PROGRAM = "program: {command: [python3, train.py]}\n"
+PROGRAM = "program: {command: [python3, -m, train]}\n"
 MARK = "# <--"
 
 # An error of size is no example to read; TFC004 is about --set-file, TFC009 about comments, TFC400 about policies: each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfconfig.local.program_check import script_of
+from tfconfig.values.command_line import script_of
 
 
 @pytest.mark.parametrize(

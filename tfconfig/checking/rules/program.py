@@ -1,0 +1,36 @@
+"""Rules about the program's file, where it is known what is in the container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tfconfig.checking.rules.registry import JobValues, rule
+from tfconfig.diagnostics import Diagnostic
+from tfconfig.values.command_line import script_of
+
+STOCK = "tensorflow/tensorflow"
+# What may bring files into the container. (A checkpoint volume does not bring any into the folder of the image.)
+BRINGS_FILES = ("initContainers", "extraVolumes", "extraVolumeMounts", "extraContainers", "podSpec", "container")
+
+
+@rule("TFC105")
+def _file_of_stock_image(job: JobValues) -> Iterator[Diagnostic]:
+    program = job.data["program"]
+    script = script_of([*(program.get("command") or [""]), *(program.get("args") or [])])
+    roles = [role for role in job.roles if job.runs_program(role)]
+    if not script or script.startswith("/") or not roles or any(_brings_files(job, role) for role in roles):
+        return
+    if job.files or program.get("existingConfigMap") or program.get("workingDir") or job.volumes:
+        return
+    message = f"{script} is not in the image {STOCK}, and nothing else brings it into the container"
+    fix = "put it into program.files, or into an image of your own"
+    yield job.diagnostic("TFC105", ("program", "command"), message, fix)
+
+
+def _brings_files(job: JobValues, role: str) -> bool:
+    """Whether the role has another image, or anything that may bring files."""
+    image = job.setting(role, "image")
+    if image.get("repository") != STOCK or image.get("registry") not in (None, "", "docker.io"):
+        return True
+    own = job.data.get(role) or {}
+    return any(own.get(key) or job.data.get(key) for key in BRINGS_FILES)

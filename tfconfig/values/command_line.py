@@ -1,0 +1,30 @@
+"""Command lines of programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+_PYTHON, _SHELL = re.compile(r"python[0-9.]*"), re.compile(r"(ba|da|z|k)?sh")
+_PYTHON_ENDS, _PYTHON_TAKES = {"-m", "-c", "-"}, {"-W", "-X"}  # no file follows; the next word belongs to it
+
+
+def script_of(words: Iterable[str]) -> str:
+    """The file that Python or a shell is told to run; empty where there is none, or it is not known."""
+    first, *rest = words
+    interpreter = Path(first).name
+    python = bool(_PYTHON.fullmatch(interpreter))
+    if not python and not _SHELL.fullmatch(interpreter):
+        return ""
+    arguments = iter(rest)
+    for word in arguments:
+        if "$(" in word:
+            return ""
+        if not word.startswith("-"):
+            return word
+        if word in _PYTHON_ENDS if python else "c" in word or word.startswith("--"):
+            return ""
+        if word in _PYTHON_TAKES if python else word.endswith("o"):
+            next(arguments, None)
+    return ""
