@@ -146,6 +146,9 @@ BESIDE: list[Values] = [
     {"checkpoint": {"keep": False, "size": "1Ti", "storageClassName": "fast", "accessModes": ["ReadWriteOnce"]}},
     {"global": {"team": "vision"}},
     {"enabled": True},
+    {"terminationGracePeriodSeconds": 31},
+    {"podSecurityContext": {"runAsNonRoot": False}},
+    {"podAnnotations": {"a": "b"}, "worker": {"podAnnotations": {"c": "d"}}},
 ]
 
 
@@ -174,8 +177,6 @@ def test_the_run_goes_on_when_a_policy_changes(change: Values) -> None:
         {"checkpoint": {"existingClaim": "other"}},
         {"checkpoint": {"enabled": False}},
         {"data": {"d": {"mountPath": "/d", "existingClaim": "d"}}},
-        {"terminationGracePeriodSeconds": 31},
-        {"podSecurityContext": {"runAsNonRoot": False}},
         {"fullnameOverride": "other"},
     ],
 )
