@@ -25,7 +25,7 @@ nothing is added here that has one (tests/chart/test_upgrades.py). An empty sett
 {{- define "tensorflow-job.runSettingsOf" -}}
 {{- $settings := pick . "env" "envFrom" "python" "gpuResource" "resources" "nodeSelector" "tolerations" "affinity"
       "topologySpreadConstraints" "priorityClassName" "runtimeClassName" "schedulerName" "initContainers" "extraContainers"
-      "extraVolumes" "extraVolumeMounts" "shmSize" -}}
+      "extraVolumes" "extraVolumeMounts" "shmSize" "podSpec" "container" -}}
 {{- $_ := set $settings "image" (pick (.image | default dict) "registry" "repository" "tag" "digest") -}}
 {{- $_ := set $settings "program" (pick (.program | default dict) "command" "args" "workingDir" "files" "existingConfigMap") -}}
 {{- toJson $settings -}}

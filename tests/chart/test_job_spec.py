@@ -43,6 +43,7 @@ def test_the_whole_job_spec() -> None:
         "replicas": {"chief": 1, "worker": 2, "ps": 1},
         "servers": ["worker", "ps"],
         "program": {"command": ["python3", "train.py"], "args": []},
+        "programs": {},
         "serverImports": [],
         "gpus": {},
         "checkpointDir": "/checkpoints/mnist",
@@ -73,6 +74,7 @@ def test_the_job_spec_of_everything() -> None:
         "replicas": {"chief": 1, "worker": 3, "ps": 2, "evaluator": 1},
         "servers": ["worker", "ps"],
         "program": {"command": ["python3", "train.py"], "args": ["--epochs", "3", "--data=$(DIGITS)"]},
+        "programs": {"evaluator": {"command": ["python3", "train.py"], "args": ["--evaluate"]}},
         "serverImports": ["my_ops", "my_ops.more"],
         "gpus": {"chief": 1, "worker": 2, "ps": 1, "evaluator": 1},
         "checkpointDir": "/models/run-a",
@@ -118,6 +120,21 @@ def test_a_role_without_tasks_leaves_no_trace() -> None:
     assert rendered.job_spec()["replicas"] == {"worker": 2}
     assert rendered.job_spec()["gpus"] == {}
     assert len(rendered.all("StatefulSet")) == 1
+
+
+def test_a_role_may_have_a_program_of_its_own() -> None:
+    own = {"chief": {"program": {"args": ["--lead"]}}, "evaluator": {"replicas": 1, "program": {"command": ["eval"]}}}
+    rendered = render(merged(PROGRAM, {"program": {"args": ["--fast"], "workingDir": "/src"}}, own))
+    command = PROGRAM["program"]["command"]
+    assert rendered.job_spec()["program"] == {"command": command, "args": ["--fast"]}
+    assert rendered.job_spec()["programs"] == {
+        "chief": {"command": command, "args": ["--lead"]},
+        "evaluator": {"command": ["eval"], "args": ["--fast"]},
+    }
+    only_roles = {"program": {"command": None}, "chief": {"program": {"command": ["a"], "workingDir": "/a"}}}
+    rendered = render(merged(PROGRAM, only_roles))
+    assert rendered.job_spec()["programs"]["chief"] == {"command": ["a"], "args": []}
+    assert rendered.container_of("chief")["workingDir"] == "/a"
 
 
 def test_without_checkpoints_there_is_no_directory() -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tfconfig.tensorflow_job.task.contracts import Program
 from tfconfig.tensorflow_job.task.job_spec import expand
 
 # Variables that the entrypoint makes for each task, so that nobody else may set them.
@@ -21,15 +22,45 @@ MADE_VARIABLES = (
 
 # Merged key by key, where null removes a key; every other setting of a role replaces the one at the top whole.
 MERGED = frozenset(("image", "env", "nodeSelector", "podLabels", "podAnnotations"))
+# Laid over each other: maps merged, lists appended.
+OVERLAID = frozenset(("podSpec", "container"))
 
 
 def setting(data: Mapping[str, Any], role: str, key: str) -> Any:
     """The effective value of one setting, as the chart's template `settings` merges it."""
     own = data.get(role) or {}
+    if key in OVERLAID:
+        return _overlay(data.get(key) or {}, own.get(key) or {})
     if key not in MERGED:
         return own[key] if key in own else data.get(key)
     merged = {**(data.get(key) or {}), **(own.get(key) or {})}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        before = result.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            result[key] = _overlay(before, value)
+        elif isinstance(value, list) and isinstance(before, list):
+            result[key] = [*before, *value]
+        elif value is not None:
+            result[key] = value
+    return result
+
+
+def program(data: Mapping[str, Any], role: str) -> Program:
+    """What tasks of the role run, if they run the program: the role's own command or args, or those of all roles."""
+    common, own = data.get("program") or {}, (data.get(role) or {}).get("program") or {}
+    command: list[str] = own.get("command") or common.get("command") or []
+    args: list[str] = own.get("args") or common.get("args") or []
+    return {"command": command, "args": args}
+
+
+def user_volumes(data: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
+    """The volumes of a role beside those that the chart makes: extraVolumes, then those of podSpec."""
+    return [*(setting(data, role, "extraVolumes") or []), *(setting(data, role, "podSpec").get("volumes") or [])]
 
 
 def data_volumes(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

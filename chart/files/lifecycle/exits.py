@@ -108,6 +108,8 @@ def _judge(job: JobSpec, counter: FailureCounter, pod: Pod, exit_: Exit) -> Even
     """What an exit means that is no success."""
     task, code = pod.task, exit_.code
     text = f"{name(task)} {exit_text(exit_)}"
+    if pod.probed and exit_.message.startswith(STOPPED):
+        text += " (by its livenessProbe or startupProbe)"
     if _disrupted(job, pod, exit_):
         counter.disrupt(task, exit_.finished)
         return Event("Normal", "TaskDisrupted", f"{text}; not counted")
@@ -124,6 +126,7 @@ def _judge(job: JobSpec, counter: FailureCounter, pod: Pod, exit_: Exit) -> Even
 
 def _disrupted(job: JobSpec, pod: Pod, exit_: Exit) -> bool:
     """Whether an exit has its cause outside of the task, as far as that is known."""
-    if exit_.message.startswith(STOPPED) or (exit_ is pod.current and (pod.deleted is not None or pod.disrupted)):
+    whole_pod = exit_ is pod.current and (pod.deleted is not None or bool(pod.disrupted))
+    if whole_pod or (exit_.message.startswith(STOPPED) and not pod.probed):
         return True
     return runs_server(job, pod.task.role) and exit_.message.startswith(SERVED)

@@ -63,6 +63,7 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
         # A kubelet that rejects or evicts a whole pod writes Failed and its reason, with or without the condition.
         disrupted=intern(disrupted or (status.get("reason", "") if over else "")),
         node=intern(spec.get("nodeName", "")),
+        probed=_probed(spec),
     )
 
 
@@ -83,6 +84,12 @@ def size(document: Mapping[str, Any]) -> Set:
         current=status.get("replicas", 0),
         observed=status.get("observedGeneration", 0) >= document["metadata"].get("generation", 0),
     )
+
+
+def _probed(spec: Mapping[str, Any]) -> bool:
+    """Whether the kubelet stops the training container, with SIGTERM, when a probe fails."""
+    main = _container(spec.get("containers"))
+    return bool(main.get("livenessProbe") or main.get("startupProbe"))
 
 
 def _duration(hours: str, minutes: str, secs: str) -> float:

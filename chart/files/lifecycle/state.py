@@ -60,6 +60,7 @@ class Pod:
     deleted: float | None = None  # the time by which a deleted pod has to be gone
     disrupted: str = ""  # why Kubernetes ended the whole pod: Evicted, Preempted, ...
     node: str = ""
+    probed: bool = False  # it has a probe that stops its container: nothing else asks one to end in a pod that stays
 
     @property
     def container(self) -> Container:

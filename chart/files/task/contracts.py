@@ -99,6 +99,7 @@ class _JobSpec(TypedDict):
 class JobSpec(_JobSpec, total=False):
     """job.json: all that pods and the lifecycle know about a job. Made by the chart, and alike by the tool."""
 
+    programs: dict[str, Program]  # of the roles that have their own
     addresses: dict[str, list[str]]  # a local job: `host:port` of each task of a role
 
 

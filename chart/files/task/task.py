@@ -105,7 +105,7 @@ def _train(job: "JobSpec", pod: Pod) -> int:
         from . import peers  # in the process that becomes the program
 
         environ = _environment(job, pod.task)
-        argv = program(job, environ)
+        argv = program(job, pod.task.role, environ)
         if job["checkpointDir"]:
             _make_checkpoint_folder(job["checkpointDir"])
         peers.wait(job, pod.task)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfconfig.checking.rules import job, pod_fields, pods, warnings  # noqa: F401  (their checks register themselves)
+from tfconfig.checking.rules import job, pod_fields, pod_spec, pods, warnings  # noqa: F401  (they register themselves)
 from tfconfig.checking.rules.registry import CHECKS, RULES, JobValues, Rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.load import Values

@@ -11,7 +11,7 @@ from tfconfig.checking.rules.registry import JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.tensorflow_job.task.names import PORT
 from tfconfig.values import job_spec
-from tfconfig.values.role_settings import MADE_VARIABLES
+from tfconfig.values.role_settings import MADE_VARIABLES, user_volumes
 
 MAX_ARGUMENT = 128 * 1024  # Linux' MAX_ARG_STRLEN: one variable or argument with its closing NUL
 RESERVED_PATHS = ("/", "/dev", "/proc", "/sys", "/tensorflow-job", "/tensorflow-job-state")
@@ -171,7 +171,7 @@ def _volume_names(job: JobValues) -> Iterator[Diagnostic]:
 @rule("TFC173")
 def _mounts_without_volume(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
-        known = volumes(job, role) | {volume["name"] for volume in job.setting(role, "extraVolumes") or []}
+        known = volumes(job, role) | {volume["name"] for volume in user_volumes(job.data, role)}
         paths = {mount.path: mount for mount in mounts(job, role)}  # two at one path: TFC171
         for mount in paths.values():
             if mount.volume not in known:
