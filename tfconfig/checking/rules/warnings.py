@@ -11,6 +11,7 @@ from tfconfig.checking.rules.pods import mounts
 from tfconfig.checking.rules.registry import JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values import job_spec
+from tfconfig.values.quantity import parse
 
 # Seconds. A program gets its grace period less what `task` needs to kill it in time (task/task.py).
 SHORTEST_GRACE = 5
@@ -238,6 +239,18 @@ def _grace_period(job: JobValues) -> Iterator[Diagnostic]:
         if job.runs_program(role) and grace < SHORTEST_GRACE and job.data["checkpoint"]["enabled"]:
             path = job.place(role, "terminationGracePeriodSeconds")
             yield job.diagnostic("TFC313", path, f"{grace} s is too short to save a checkpoint", "use 30 or more")
+
+
+@rule("TFC331")
+def _shared_memory(job: JobValues) -> Iterator[Diagnostic]:
+    for role in job.roles:
+        size = job.setting(role, "shmSize")
+        limit = ((job.setting(role, "resources") or {}).get("limits") or {}).get("memory")
+        if size and limit and parse(size).nanos > parse(limit).nanos:
+            message = f"{size} is more than the memory limit of {limit}, which /dev/shm counts against"
+            path = job.place(role, "shmSize")
+            related = (*job.place(role, "resources"), "limits", "memory")
+            yield job.diagnostic("TFC331", path, message, "raise the limit, or lower shmSize", (related,))
 
 
 @rule("TFC314", "TFC315")
