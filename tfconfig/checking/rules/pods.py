@@ -116,7 +116,7 @@ class Mount:
 def mounts(job: JobValues, role: str) -> Iterator[Mount]:
     """The mounts of a training container, in the chart's order."""
     yield Mount("/tensorflow-job/lib/tensorflow_job/task", "task", ())
-    yield Mount("/tensorflow-job/config", "config", ())
+    yield Mount("/tensorflow-job/config", "lifecycle-status", ())
     yield Mount("/tensorflow-job-state", "state", ())
     if job.data["program"].get("existingConfigMap"):
         yield Mount("/app", "program", ("program", "existingConfigMap"), True)
