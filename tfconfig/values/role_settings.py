@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfconfig.tensorflow_job.task.contracts import Program
 from tfconfig.tensorflow_job.task.job_spec import expand
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import Program
 
 # Variables that the entrypoint makes for each task, so that nobody else may set them.
 MADE_VARIABLES = (
