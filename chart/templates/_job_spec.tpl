@@ -8,10 +8,17 @@
 {{- $gpus := dict -}}
 {{- $devices := list -}}
 {{- $env := dict -}}
+{{- $common := dict "command" (.Values.program.command | default list) "args" (.Values.program.args | default list) -}}
+{{- $programs := dict -}}
 {{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $_ := set $replicas $role (int (index $all $role)) -}}
 {{-   if has $role $strategy.server -}}
 {{-     $servers = append $servers $role -}}
+{{-   end -}}
+{{-   $program := include "tensorflow-job.program" (dict "root" $ "role" $role) | fromJson -}}
+{{-   $program = dict "command" ($program.command | default list) "args" ($program.args | default list) -}}
+{{-   if ne (toJson $program) (toJson $common) -}}
+{{-     $_ := set $programs $role $program -}}
 {{-   end -}}
 {{-   with int (index $.Values $role).gpus -}}
 {{-     $_ := set $gpus $role . -}}
@@ -32,7 +39,8 @@
       "strategy" .Values.strategy
       "replicas" $replicas
       "servers" $servers
-      "program" (dict "command" .Values.program.command "args" (.Values.program.args | default list))
+      "program" $common
+      "programs" $programs
       "env" $env
       "serverImports" (.Values.server.imports | default list)
       "gpus" $gpus

@@ -53,8 +53,8 @@
 
 {{/*
 The settings of a role's pods: those at the top of the values, overridden by the role's own. Some merge key by key, where null
-removes a key; the others are replaced as a whole. A role's text of env that refers to its own name means the one at the top.
-Takes (dict "root" $ "role" role). Read with fromJson.
+removes a key; podSpec and container are laid over each other; the others are replaced as a whole. A role's text of env that
+refers to its own name means the one at the top. Takes (dict "root" $ "role" role). Read with fromJson.
 */}}
 {{- define "tensorflow-job.settings" -}}
 {{- $merged := list "image" "env" "nodeSelector" "podLabels" "podAnnotations" -}}
@@ -62,6 +62,7 @@ Takes (dict "root" $ "role" role). Read with fromJson.
       "priorityClassName" "runtimeClassName" "schedulerName" "podSecurityContext" "securityContext" "initContainers"
       "extraContainers" "extraVolumes" "extraVolumeMounts" "shmSize" "terminationGracePeriodSeconds"
       "unreachableTolerationSeconds" -}}
+{{- $overlaid := list "podSpec" "container" -}}
 {{- $top := .root.Values -}}
 {{- $own := index $top .role | default dict -}}
 {{- $settings := dict "gpus" (int $own.gpus) -}}
@@ -85,5 +86,22 @@ Takes (dict "root" $ "role" role). Read with fromJson.
 {{-   end -}}
 {{-   $_ := set $settings $key $result -}}
 {{- end -}}
+{{- range $key := $overlaid -}}
+{{-   $arguments := dict "base" (index $top $key) "over" (index $own $key | default dict) -}}
+{{-   $_ := set $settings $key (include "tensorflow-job.overlay" $arguments | fromJson) -}}
+{{- end -}}
 {{- toJson $settings -}}
+{{- end -}}
+
+{{/*
+A role's program: command, args and workingDir, its own or that of all roles. Takes (dict "root" $ "role" role). Read with
+fromJson.
+*/}}
+{{- define "tensorflow-job.program" -}}
+{{- $own := (index .root.Values .role | default dict).program | default dict -}}
+{{- $program := dict -}}
+{{- range $key := list "command" "args" "workingDir" -}}
+{{-   $_ := set $program $key (index $own $key | default (index $.root.Values.program $key)) -}}
+{{- end -}}
+{{- toJson $program -}}
 {{- end -}}

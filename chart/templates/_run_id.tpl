@@ -1,13 +1,34 @@
 {{/*
-The run id. A run is never repeated, so the id changes with whatever starts a new one: it is a hash of the values that reach the
-training pods. Empty values are left out: a later chart that adds an empty default starts no new run.
+The run id. A run is never repeated, so the id changes with whatever starts a new one: it is a hash of the settings below, and
+only of them. A chart upgrade must not touch a job that runs, so these have no default, or one that never changes, and
+nothing is added here that has one (tests/chart/test_upgrades.py). An empty setting and an absent one are the same.
 */}}
 {{- define "tensorflow-job.runId" -}}
-{{- $values := omit .Values "restart" "completion" "deadlines" "cleanup" "suspend" "lifecycle" "serviceAccount" "networkPolicy"
-      "logs" "metrics" "tensorboard" "extraObjects" "global" "enabled" -}}
-{{- $checkpoint := pick .Values.checkpoint "enabled" "mountPath" "directory" "existingClaim" -}}
-{{- $values = merge (dict "checkpoint" $checkpoint) (omit $values "checkpoint") -}}
-{{- include "tensorflow-job.withoutEmpty" $values | sha256sum | trunc 10 -}}
+{{- include "tensorflow-job.withoutEmpty" (include "tensorflow-job.runSettings" . | fromJson) | sha256sum | trunc 10 -}}
+{{- end -}}
+
+{{/* The settings of which a change starts a new run; docs/upgrading.md lists them. Read with fromJson. */}}
+{{- define "tensorflow-job.runSettings" -}}
+{{- $settings := pick .Values "strategy" "run" "data" "imagePullSecrets" "fullnameOverride" -}}
+{{- $_ := set $settings "server" (pick (.Values.server | default dict) "imports") -}}
+{{- $_ := set $settings "checkpoint" (pick (.Values.checkpoint | default dict) "enabled" "mountPath" "directory" "existingClaim") -}}
+{{- $_ := set $settings "job" (include "tensorflow-job.runSettingsOf" .Values | fromJson) -}}
+{{- range $role := include "tensorflow-job.roleNames" . | fromJsonArray -}}
+{{-   $own := index $.Values $role | default dict -}}
+{{-   $tasks := pick $own "replicas" "gpus" -}}
+{{-   $_ := set $settings $role (merge $tasks (include "tensorflow-job.runSettingsOf" $own | fromJson)) -}}
+{{- end -}}
+{{- toJson $settings -}}
+{{- end -}}
+
+{{/* Those of a role, or of all roles. Takes the values of the role, or all values. Read with fromJson. */}}
+{{- define "tensorflow-job.runSettingsOf" -}}
+{{- $settings := pick . "env" "envFrom" "python" "gpuResource" "resources" "nodeSelector" "tolerations" "affinity"
+      "topologySpreadConstraints" "priorityClassName" "runtimeClassName" "schedulerName" "initContainers" "extraContainers"
+      "extraVolumes" "extraVolumeMounts" "shmSize" "podSpec" "container" -}}
+{{- $_ := set $settings "image" (pick (.image | default dict) "registry" "repository" "tag" "digest") -}}
+{{- $_ := set $settings "program" (pick (.program | default dict) "command" "args" "workingDir" "files" "existingConfigMap") -}}
+{{- toJson $settings -}}
 {{- end -}}
 
 {{/* Canonical JSON of the value it takes, whose maps lose their empty entries (null, "", {}, []); nothing for an empty value. */}}

@@ -51,90 +51,111 @@ metadata:
     {{- include "tensorflow-job.expandPlaceholders" (dict "root" $.root "texts" .) | nindent 4 }}
   {{- end }}
 spec:
-  # Training pods have no permissions at the API. Service variables would take the room that TF_CONFIG needs.
-  automountServiceAccountToken: false
-  enableServiceLinks: false
-  restartPolicy: Always
-  terminationGracePeriodSeconds: {{ int64 $settings.terminationGracePeriodSeconds }}
-  {{- with .root.Values.imagePullSecrets }}
-  imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
+{{- $spec := include "tensorflow-job.trainingPodSpec" . }}
+{{- with $settings.podSpec }}
+{{- $spec = include "tensorflow-job.overlay" (dict "base" ($spec | fromYaml) "over" .) | fromJson | toYaml }}
+{{- end }}
+{{- $spec | trim | nindent 2 }}
+{{- end -}}
+
+{{/* The chart's own part of the pod's spec. */}}
+{{- define "tensorflow-job.trainingPodSpec" -}}
+{{- $settings := .settings -}}
+# Training pods have no permissions at the API. Service variables would take the room that TF_CONFIG needs.
+automountServiceAccountToken: false
+enableServiceLinks: false
+restartPolicy: Always
+terminationGracePeriodSeconds: {{ int64 $settings.terminationGracePeriodSeconds }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with $settings.runtimeClassName }}
+runtimeClassName: {{ . | quote }}
+{{- end }}
+{{- with $settings.schedulerName }}
+schedulerName: {{ . | quote }}
+{{- end }}
+{{- with $settings.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if $settings.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- include "tensorflow-job.topologySpreadConstraints" . | nindent 2 }}
+{{- end }}
+tolerations:
+  {{- include "tensorflow-job.tolerations" . | nindent 2 }}
+{{- with $settings.initContainers }}
+initContainers:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  {{- $container := include "tensorflow-job.trainingContainer" . }}
+  {{- with $settings.container }}
+  {{- $container = include "tensorflow-job.overlay" (dict "base" ($container | fromYaml) "over" .) | fromJson | toYaml }}
   {{- end }}
-  {{- with $settings.podSecurityContext }}
-  securityContext:
-    {{- toYaml . | nindent 4 }}
+  -{{ $container | trim | nindent 4 | trimPrefix "\n   " }}
+  {{- with $settings.extraContainers }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
-  {{- with $settings.priorityClassName }}
-  priorityClassName: {{ . | quote }}
-  {{- end }}
-  {{- with $settings.runtimeClassName }}
-  runtimeClassName: {{ . | quote }}
-  {{- end }}
-  {{- with $settings.schedulerName }}
-  schedulerName: {{ . | quote }}
-  {{- end }}
-  {{- with $settings.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with $settings.affinity }}
-  affinity:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- if $settings.topologySpreadConstraints }}
-  topologySpreadConstraints:
-    {{- include "tensorflow-job.topologySpreadConstraints" . | nindent 4 }}
-  {{- end }}
-  tolerations:
-    {{- include "tensorflow-job.tolerations" . | nindent 4 }}
-  {{- with $settings.initContainers }}
-  initContainers:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  containers:
-    - name: tensorflow
-      image: {{ include "tensorflow-job.image" (dict "image" $settings.image "defaultTag" .root.Chart.AppVersion) | quote }}
-      imagePullPolicy: {{ $settings.image.pullPolicy }}
-      command:
-        {{- toYaml $settings.python | nindent 8 }}
-        - -S  # no site-packages for the chart's program: the user's starts sooner, with more memory left
-        - {{ include "tensorflow-job.codePath" "task" }}
-        - run
-        - --role={{ .role }}
-        - --run-id={{ include "tensorflow-job.runId" .root }}
-        - --grace={{ int64 $settings.terminationGracePeriodSeconds }}
-        - --config={{ include "tensorflow-job.configPath" . }}
-        - --state={{ include "tensorflow-job.statePath" . }}
-        - --progress={{ include "tensorflow-job.port" "progress" }}
-      {{- if .root.Values.program.workingDir }}
-      workingDir: {{ .root.Values.program.workingDir | quote }}
-      {{- else if include "tensorflow-job.programName" .root }}
-      workingDir: /app
-      {{- end }}
-      ports:
-        - name: tensorflow
-          containerPort: {{ include "tensorflow-job.port" "tensorflow" }}
-        - name: progress
-          containerPort: {{ include "tensorflow-job.port" "progress" }}
-      env:
-        {{- include "tensorflow-job.env" . | nindent 8 }}
-      {{- with $settings.envFrom }}
-      envFrom:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      resources:
-        {{- include "tensorflow-job.resources" . | nindent 8 }}
-      {{- with $settings.securityContext }}
-      securityContext:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      # The lifecycle reads from exit code and termination message how a task ended; the program need not do anything.
-      terminationMessagePolicy: FallbackToLogsOnError
-      volumeMounts:
-        {{- include "tensorflow-job.volumeMounts" . | nindent 8 }}
-    {{- with $settings.extraContainers }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-  volumes:
-    {{- include "tensorflow-job.volumes" . | nindent 4 }}
+volumes:
+  {{- include "tensorflow-job.volumes" . | nindent 2 }}
+{{- end -}}
+
+{{/* The chart's own part of the training container. */}}
+{{- define "tensorflow-job.trainingContainer" -}}
+{{- $settings := .settings -}}
+name: tensorflow
+image: {{ include "tensorflow-job.image" (dict "image" $settings.image "defaultTag" .root.Chart.AppVersion) | quote }}
+imagePullPolicy: {{ $settings.image.pullPolicy }}
+command:
+  {{- toYaml $settings.python | nindent 2 }}
+  - -S  # no site-packages for the chart's program: the user's starts sooner, with more memory left
+  - {{ include "tensorflow-job.codePath" "task" }}
+  - run
+  - --role={{ .role }}
+  - --run-id={{ include "tensorflow-job.runId" .root }}
+  - --grace={{ int64 $settings.terminationGracePeriodSeconds }}
+  - --config={{ include "tensorflow-job.configPath" . }}
+  - --state={{ include "tensorflow-job.statePath" . }}
+  - --progress={{ include "tensorflow-job.port" "progress" }}
+{{- $program := include "tensorflow-job.program" . | fromJson }}
+{{- if $program.workingDir }}
+workingDir: {{ $program.workingDir | quote }}
+{{- else if include "tensorflow-job.programName" .root }}
+workingDir: /app
+{{- end }}
+ports:
+  - name: tensorflow
+    containerPort: {{ include "tensorflow-job.port" "tensorflow" }}
+  - name: progress
+    containerPort: {{ include "tensorflow-job.port" "progress" }}
+env:
+  {{- include "tensorflow-job.env" . | nindent 2 }}
+{{- with $settings.envFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+resources:
+  {{- include "tensorflow-job.resources" . | nindent 2 }}
+{{- with $settings.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+# The lifecycle reads from exit code and termination message how a task ended; the program need not do anything.
+terminationMessagePolicy: FallbackToLogsOnError
+volumeMounts:
+  {{- include "tensorflow-job.volumeMounts" . | nindent 2 }}
 {{- end -}}

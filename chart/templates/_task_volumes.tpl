@@ -3,7 +3,9 @@
 {{/* The mounts of the training container. */}}
 {{- define "tensorflow-job.volumeMounts" -}}
 {{ include "tensorflow-job.codeMount" "task" }}
-{{ include "tensorflow-job.configMount" . }}
+- name: lifecycle-status
+  mountPath: {{ include "tensorflow-job.configPath" . }}
+  readOnly: true
 - name: state
   mountPath: {{ include "tensorflow-job.statePath" . }}
 {{- if include "tensorflow-job.programName" .root }}
@@ -38,14 +40,14 @@
 - name: task
   configMap:
     name: {{ include "tensorflow-job.taskCodeName" .root | quote }}
-- name: config
+# Until the lifecycle has written status.json the pod waits, and its Events name this volume: without a lifecycle nothing trains.
+- name: lifecycle-status
   projected:
     sources:
       - configMap:
           name: {{ include "tensorflow-job.jobConfigName" .root | quote }}
       - configMap:
           name: {{ include "tensorflow-job.statusName" .root | quote }}
-          optional: true
           items:
             - key: status.json
               path: status.json

@@ -4,8 +4,8 @@ and all of them are reported at once. `tfconfig validate` has the same rules wit
 */}}
 {{- define "tensorflow-job.validate" -}}
 {{- $errors := list -}}
-{{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "references" "gpus" "checkpoint" "mounts" "labels"
-      "serviceAccount" "characters" -}}
+{{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "references" "gpus" "checkpoint" "mounts"
+      "podSpec" "labels" "serviceAccount" "characters" -}}
 {{-   range $line := include (printf "tensorflow-job.validate.%s" $rule) $ | splitList "\n" -}}
 {{-     with trim $line -}}
 {{-       $errors = append $errors (printf "  - %s" .) -}}
@@ -32,7 +32,20 @@ and all of them are reported at once. `tfconfig validate` has the same rules wit
 {{- define "tensorflow-job.validate.program" -}}
 {{- $program := .Values.program -}}
 {{- $files := include "tensorflow-job.programFiles" . | fromJson -}}
-{{- if not $program.command }}
+{{- $missing := true -}}
+{{- $trains := false -}}
+{{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
+{{-   $server := has $role (include "tensorflow-job.strategy" $ | fromJson).server -}}
+{{-   if not $server -}}
+{{-     $command := (include "tensorflow-job.program" (dict "root" $ "role" $role) | fromJson).command -}}
+{{-     $missing = or (not $command) (and $missing $trains) -}}
+{{-     $trains = true -}}
+{{-   end -}}
+{{-   if and $server (index $.Values $role).program }}
+{{ $role }}.program: with strategy {{ $.Values.strategy }} the {{ $role }} tasks are servers, which run no program; remove it, or use strategy Custom
+{{-   end -}}
+{{- end -}}
+{{- if and $missing (not $program.command) }}
 program.command: missing; set the training command, for example program.command: [python3, train.py]
 {{- end }}
 {{- if and $files $program.existingConfigMap }}
@@ -239,6 +252,9 @@ data.{{ $name }}: has neither existingClaim nor volume; set existingClaim, or a 
 {{-     end -}}
 {{-     $_ := set $volumes $volume.name true -}}
 {{-   end -}}
+{{-   range $volume := $settings.podSpec.volumes -}}
+{{-     $_ := set $volumes $volume.name true -}}
+{{-   end -}}
 {{-   range $path, $volume := $paths -}}
 {{-     if not (hasKey $volumes $volume) -}}
 {{-       $lines = append $lines (printf "extraVolumeMounts: there is no volume %s to mount at %s; add it to extraVolumes" $volume
@@ -248,6 +264,41 @@ data.{{ $name }}: has neither existingClaim nor volume; set existingClaim, or a 
 {{-   range $container := concat ($settings.initContainers | default list) ($settings.extraContainers | default list) -}}
 {{-     if eq $container.name "tensorflow" -}}
 {{-       $lines = append $lines "extraContainers: \"tensorflow\" is the name of the training container; rename yours" -}}
+{{-     end -}}
+{{-   end -}}
+{{- end }}
+{{ $lines | uniq | join "\n" }}
+{{- end -}}
+
+{{/* What podSpec and container must leave alone, and tokens for the API in any volume. */}}
+{{- define "tensorflow-job.validate.podSpec" -}}
+{{- $own := include "tensorflow-job.ownFields" . | fromYaml -}}
+{{- $lines := list -}}
+{{- range $where := prepend (include "tensorflow-job.roleNames" . | fromJsonArray) "" -}}
+{{-   $values := ternary $.Values (index $.Values $where | default dict) (eq $where "") -}}
+{{-   $prefix := ternary "" (printf "%s." $where) (eq $where "") -}}
+{{-   range $part, $fields := $own -}}
+{{-     range $field, $value := index $values $part -}}
+{{-       if and (hasKey $fields $field) (not (kindIs "invalid" $value)) -}}
+{{-         $lines = append $lines (printf "%s%s.%s: not supported; %s" $prefix $part $field (index $fields $field)) -}}
+{{-       end -}}
+{{-     end -}}
+{{-   end -}}
+{{- end -}}
+{{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
+{{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
+{{-   $volumes := include "tensorflow-job.userVolumes" $settings | fromJsonArray -}}
+{{-   range $name, $data := include "tensorflow-job.data" $ | fromJson -}}
+{{-     $volumes = append $volumes (merge (dict "name" (printf "data-%s" $name)) ($data.volume | default dict)) -}}
+{{-   end -}}
+{{-   range $volume := $volumes -}}
+{{-     $projected := ternary $volume.projected dict (kindIs "map" $volume.projected) -}}
+{{-     range $source := ternary $projected.sources list (kindIs "slice" $projected.sources) -}}
+{{-       if and (kindIs "map" $source) (kindIs "map" $source.serviceAccountToken) -}}
+{{-         if regexMatch "^$|^(https://)?kubernetes\\.default|^api$" (toString ($source.serviceAccountToken.audience | default "")) -}}
+{{-           $lines = append $lines (printf "volume %s: a serviceAccountToken for the Kubernetes API, which training pods never get; name the audience of the service that it is for, or remove it" $volume.name) -}}
+{{-         end -}}
+{{-       end -}}
 {{-     end -}}
 {{-   end -}}
 {{- end }}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tfconfig.checking.rules.pod_spec import OWN_FIELDS
+
 from .helm import Values
 
 
@@ -19,6 +21,12 @@ def _job(strategy: str, **counts: int) -> Values:
 
 
 _CLAIM: Values = {"mountPath": "/data", "existingClaim": "datasets"}
+
+
+def _token(name: str, audience: str = "") -> Values:
+    token = {"path": "token", **({"audience": audience} if audience else {})}
+    return {"name": name, "projected": {"sources": [{"serviceAccountToken": token}]}}
+
 
 # Rules across fields: _validate.tpl.
 RULES = [
@@ -172,6 +180,27 @@ RULES = [
     Case(
         {"extraContainers": [{"name": "tensorflow", "image": "x"}]},
         'extraContainers: "tensorflow" is the name of the training container; rename yours',
+    ),
+    # Programs of roles, podSpec and container
+    Case(
+        {"ps": {"program": {"args": ["--ps"]}}},
+        "ps.program: with strategy ParameterServer the ps tasks are servers, which run no program; remove it, or",
+    ),
+    *(
+        Case({part: {field: {}}}, f"{part}.{field}: not supported; {fix}")
+        for part, fields in OWN_FIELDS.items()
+        for field, fix in list(fields.items())[:2]
+    ),
+    Case({"worker": {"podSpec": {"hostPID": True}}}, "worker.podSpec.hostPID: not supported; remove it"),
+    *(
+        Case(
+            values, f"volume {name}: a serviceAccountToken for the Kubernetes API, which training pods never get; name"
+        )
+        for name, values in (
+            ("t", {"extraVolumes": [_token("t")]}),
+            ("t", {"ps": {"podSpec": {"volumes": [_token("t", "https://kubernetes.default.svc")]}}}),
+            ("data-t", {"data": {"t": {"mountPath": "/t", "volume": {"projected": _token("t")["projected"]}}}}),
+        )
     ),
     # The rest
     *(

@@ -45,6 +45,7 @@ def test_the_whole_job_spec() -> None:
         "program": {"command": ["python3", "train.py"], "args": []},
         "devices": [],
         "env": {},
+        "programs": {},
         "serverImports": [],
         "gpus": {},
         "checkpointDir": "/checkpoints/mnist",
@@ -78,6 +79,7 @@ def test_the_job_spec_of_everything() -> None:
         "program": {"command": ["python3", "train.py"], "args": ["--epochs", "3", "--data=$(DIGITS)"]},
         "devices": [],
         "env": {},
+        "programs": {"evaluator": {"command": ["python3", "train.py"], "args": ["--evaluate"]}},
         "serverImports": ["my_ops", "my_ops.more"],
         "gpus": {"chief": 1, "worker": 2, "ps": 1, "evaluator": 1},
         "checkpointDir": "/models/run-a",
@@ -126,6 +128,21 @@ def test_a_role_without_tasks_leaves_no_trace() -> None:
     assert len(rendered.all("StatefulSet")) == 1
 
 
+def test_a_role_may_have_a_program_of_its_own() -> None:
+    own = {"chief": {"program": {"args": ["--lead"]}}, "evaluator": {"replicas": 1, "program": {"command": ["eval"]}}}
+    rendered = render(merged(PROGRAM, {"program": {"args": ["--fast"], "workingDir": "/src"}}, own))
+    command = PROGRAM["program"]["command"]
+    assert rendered.job_spec()["program"] == {"command": command, "args": ["--fast"]}
+    assert rendered.job_spec()["programs"] == {
+        "chief": {"command": command, "args": ["--lead"]},
+        "evaluator": {"command": ["eval"], "args": ["--fast"]},
+    }
+    only_roles = {"program": {"command": None}, "chief": {"program": {"command": ["a"], "workingDir": "/a"}}}
+    rendered = render(merged(PROGRAM, only_roles))
+    assert rendered.job_spec()["programs"]["chief"] == {"command": ["a"], "args": []}
+    assert rendered.container_of("chief")["workingDir"] == "/a"
+
+
 def test_without_checkpoints_there_is_no_directory() -> None:
     spec = render(merged(PROGRAM, {"checkpoint": {"enabled": False}})).job_spec()
     assert (spec["checkpointDir"], spec["checkpointClaim"]) == ("", "")
@@ -152,6 +169,9 @@ BESIDE: list[Values] = [
     {"checkpoint": {"keep": False, "size": "1Ti", "storageClassName": "fast", "accessModes": ["ReadWriteOnce"]}},
     {"global": {"team": "vision"}},
     {"enabled": True},
+    {"terminationGracePeriodSeconds": 31},
+    {"podSecurityContext": {"runAsNonRoot": False}},
+    {"podAnnotations": {"a": "b"}, "worker": {"podAnnotations": {"c": "d"}}},
 ]
 
 
@@ -180,8 +200,6 @@ def test_the_run_goes_on_when_a_policy_changes(change: Values) -> None:
         {"checkpoint": {"existingClaim": "other"}},
         {"checkpoint": {"enabled": False}},
         {"data": {"d": {"mountPath": "/d", "existingClaim": "d"}}},
-        {"terminationGracePeriodSeconds": 31},
-        {"podSecurityContext": {"runAsNonRoot": False}},
         {"fullnameOverride": "other"},
     ],
 )

@@ -61,6 +61,7 @@ def test_everything_a_pod_refers_to_is_installed_or_named_in_the_values(rendered
         ("PersistentVolumeClaim", "cache"),
         ("ConfigMap", "my-program"),
         ("ServiceAccount", "tensorflow-jobs"),
+        ("ServiceAccount", "trainer-identity"),
     }
     for owner, template in kubernetes.pod_templates(rendered):
         missing = set(kubernetes.references(template["spec"])) - installed - theirs
@@ -152,13 +153,14 @@ def test_no_pod_gets_service_variables(rendered: Rendered) -> None:
         assert template["spec"]["enableServiceLinks"] is False, owner
 
 
-def test_training_pods_get_no_token_and_no_service_links(rendered: Rendered) -> None:
+def test_training_pods_get_no_token_for_the_api_and_no_service_links(rendered: Rendered) -> None:
     for item in rendered.all("StatefulSet"):
         spec = item["spec"]["template"]["spec"]
         assert spec["automountServiceAccountToken"] is False
         assert spec["enableServiceLinks"] is False
-        assert "serviceAccountName" not in spec
-        assert "serviceAccountToken" not in str(spec["volumes"])
+        sources = [source for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", ())]
+        tokens = [source["serviceAccountToken"] for source in sources if "serviceAccountToken" in source]
+        assert [token["audience"] for token in tokens] in ([], ["sts.example.com"])
 
 
 def test_no_pod_uses_the_host(rendered: Rendered) -> None:
@@ -208,7 +210,7 @@ def test_only_the_jobs_own_pods_and_extra_peers_reach_the_training_pods() -> Non
     lifecycle = {"tensorflow-job/job": "digits", "app.kubernetes.io/component": "lifecycle"}
     assert policy["ingress"] == [
         {"from": [{"podSelector": policy["podSelector"]}, peer]},
-        {"from": [{"podSelector": {"matchLabels": lifecycle}}], "ports": [{"port": "progress"}]},
+        {"from": [{"podSelector": {"matchLabels": lifecycle}}], "ports": [{"port": "progress", "protocol": "TCP"}]},
     ]
 
 

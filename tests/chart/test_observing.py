@@ -114,7 +114,7 @@ def test_users_reach_the_port_of_tensorboard_and_nothing_else() -> None:
     rendered = render(merged(PROGRAM, BOARD))
     labels = rendered.one("Deployment")["spec"]["template"]["metadata"]["labels"]
     policy = rendered.one("NetworkPolicy", "digits-tensorboard")["spec"]
-    assert policy["ingress"] == [{"ports": [{"port": "tensorboard"}]}]
+    assert policy["ingress"] == [{"ports": [{"port": "tensorboard", "protocol": "TCP"}]}]
     assert kubernetes.selects(policy["podSelector"]["matchLabels"], labels)
     service = rendered.one("Service", "digits-tensorboard")["spec"]
     assert kubernetes.selects(service["selector"], labels)
@@ -144,7 +144,7 @@ def test_only_the_port_of_the_metrics_is_open() -> None:
     policy = rendered.one("NetworkPolicy", "digits-lifecycle")["spec"]
     template = rendered.one("Job")["spec"]["template"]
     assert kubernetes.selects(policy["podSelector"]["matchLabels"], template["metadata"]["labels"])
-    assert policy["ingress"] == [{"ports": [{"port": "metrics"}]}]
+    assert policy["ingress"] == [{"ports": [{"port": "metrics", "protocol": "TCP"}]}]
     (container,) = template["spec"]["containers"]
     (port,) = container["ports"]
     assert (port["name"], f"--metrics={port['containerPort']}" in container["command"]) == ("metrics", True)

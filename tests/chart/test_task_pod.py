@@ -63,12 +63,14 @@ def test_pods_leave_a_lost_node_after_a_time_that_can_be_set() -> None:
     assert not render(merged(PROGRAM, {"unreachableTolerationSeconds": None})).pod_of("worker")["tolerations"]
 
 
-def test_the_cluster_autoscaler_moves_no_task_by_default() -> None:
+def test_no_autoscaler_moves_a_task_by_default() -> None:
     key = "cluster-autoscaler.kubernetes.io/safe-to-evict"
     template = render(PROGRAM).set_of("worker")["spec"]["template"]
-    assert template["metadata"]["annotations"] == {key: "false"}
-    assert render(PROGRAM).one("Job")["spec"]["template"]["metadata"]["annotations"] == {key: "false"}
-    evictable = render(merged(PROGRAM, {"podAnnotations": {key: None}})).set_of("worker")
+    karpenter = "karpenter.sh/do-not-disrupt"
+    assert template["metadata"]["annotations"] == {key: "false", karpenter: "true"}
+    lifecycle = render(PROGRAM).one("Job")["spec"]["template"]["metadata"]
+    assert lifecycle["annotations"] == {key: "false", karpenter: "true"}
+    evictable = render(merged(PROGRAM, {"podAnnotations": {key: None, karpenter: None}})).set_of("worker")
     assert "annotations" not in evictable["spec"]["template"]["metadata"]
 
 

@@ -115,7 +115,7 @@ def test_every_role_takes_the_same_settings_and_they_are_those_of_the_template()
     template = (CHART / "templates/_roles.tpl").read_text("utf-8")
     body = template[template.index('define "tensorflow-job.settings"') :]
     named = [word.strip('"') for word in body[: body.index("$top")].split() if word.startswith('"') and "." not in word]
-    assert sorted(name.rstrip('"-}') for name in named) == sorted(SETTINGS)
+    assert sorted(name.rstrip('"-}') for name in named) == sorted({*SETTINGS} - {"program"})
 
 
 def test_the_schema_is_a_valid_draft_7_schema_that_names_its_version() -> None:
@@ -133,6 +133,7 @@ def test_every_object_of_the_schema_is_strict_or_passed_on_to_kubernetes() -> No
     open_on_purpose = {
         "affinity",
         "claims",
+        "container",
         "envFrom",
         "extraContainers",
         "extraObjects",
@@ -144,6 +145,7 @@ def test_every_object_of_the_schema_is_strict_or_passed_on_to_kubernetes() -> No
         "namespaceSelector",
         "podSecurityContext",
         "podSelector",
+        "podSpec",
         "securityContext",
         "tolerations",
         "topologySpreadConstraints",

@@ -21,7 +21,7 @@ def test_configuration_status_and_state_are_mounted() -> None:
     status = {"key": "status.json", "path": "status.json"}  # and not what else the lifecycle keeps there
     assert volumes[mounts["/tensorflow-job/config"]["name"]]["projected"]["sources"] == [
         {"configMap": {"name": "mnist-job"}},
-        {"configMap": {"name": "mnist-status", "optional": True, "items": [status]}},
+        {"configMap": {"name": "mnist-status", "items": [status]}},
     ]
     assert volumes[mounts[STATE]["name"]]["emptyDir"] == {}
     assert [path for path, mount in mounts.items() if mount.get("readOnly")] == [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Literal
 
 import pytest
 import yaml
+
+from tests.chart import next_chart as made_up
 
 from .conftest import HELMS, Jobs, SideBySide
 from .jobs import Helm, Job, helm_program
@@ -54,6 +55,14 @@ class Release:
         else:
             self.job.install(values, chart=chart)
 
+    def upgrade_chart(self, values: Values, chart: str) -> None:
+        """Upgrade it to another chart as docs/upgrading.md says: without its values files, where Helm has them."""
+        if self._tool == "apply":
+            self._apply(values, chart)
+        else:
+            keep = "--reuse-values" if self._tool == "helm3" else "--reset-then-reuse-values"
+            self.job.upgrade(keep, chart=chart)
+
     def _apply(self, values: Values, chart: str) -> None:
         job, namespace = self.job, self.job.namespace.name
         program = helm_program(job.target, job.helm)
@@ -70,15 +79,8 @@ class Release:
 
 @pytest.fixture(scope="module")
 def next_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A later version of the chart: its number, and a comment in what tasks and lifecycle run."""
-    chart = tmp_path_factory.mktemp("next") / "chart"
-    shutil.copytree(CHART, chart)
-    about = yaml.safe_load((chart / "Chart.yaml").read_text())
-    (chart / "Chart.yaml").write_text(yaml.safe_dump({**about, "version": "0.99.0"}))
-    for name in ("task/task.py", "lifecycle/controller.py"):
-        file = chart / "files" / name
-        file.write_text(file.read_text() + "\n# A later version.\n")
-    return chart
+    """A later version of the chart, with every kind of change."""
+    return made_up.next_chart(tmp_path_factory.mktemp("next"), *made_up.KINDS)
 
 
 def uids(job: Job) -> dict[str, str]:
@@ -285,7 +287,7 @@ def _new_version(next_chart: Path, jobs: Jobs, tool: Tool) -> None:
     release.install(values)
     run = job.wait_running()["runId"]
     before, controller = uids(job), job.controller
-    release.install(values, str(next_chart))
+    release.upgrade_chart(values, str(next_chart))
     wait_for_takeover(job, controller)
     job.wait_until("the old Job is gone", lambda: list(job.namespace.jobs.objects) == [job.controller])
     assert (job.status["runId"], job.status["phase"], job.status["restarts"]) == (run, "Running", 0)

@@ -123,3 +123,29 @@ def test_a_job_that_does_not_start_in_time_fails_with_the_reason(installed: Call
     prefix = re.escape(f"not all tasks ran within deadlines.startSeconds ({START} s): ")
     assert re.match(prefix + PENDING[name][1].removeprefix("^"), status["message"])
     assert seconds_between(status["startTime"], status["completionTime"]) >= START
+
+
+def test_without_a_lifecycle_one_pod_of_a_role_waits_and_trains_nothing(jobs: Jobs) -> None:
+    jobs.namespace.create(
+        "resourcequotas",
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "cpu"},
+            "spec": {"hard": {"limits.cpu": "2"}},
+        },
+    )
+    job = jobs.new()
+    values = shell("echo trains", worker={"replicas": 2}, resources={"limits": {"cpu": "100m"}})
+    job.install({**values, "lifecycle": {"resources": {"limits": {"cpu": 4}}}})
+
+    def says() -> bool:
+        events = jobs.namespace.list("events", fieldSelector=f"involvedObject.name={job.name}-worker-0")
+        return any('"lifecycle-status"' in event["message"] and "status.json" in event["message"] for event in events)
+
+    job.wait_until("the pod says what it waits for", says)
+    assert list(job.pods) == ["worker-0"]
+    assert not job.lifecycle_pods
+    assert job.log("worker-0") == ""
+    job.upgrade(values=values)
+    job.wait_ended("Succeeded", disturbed=True)

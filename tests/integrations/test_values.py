@@ -49,7 +49,12 @@ def test_overlay_is_right_for_every_strategy(name: str, tmp_path: Path) -> None:
         pods(tmp_path, strategy, name)
 
 
-@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(OVERLAYS, 2)))
+# OpenShift chooses the users of pods, and does not choose root.
+CONTRARY = {"root", "openshift"}
+PAIRS = [pair for pair in itertools.permutations(OVERLAYS, 2) if set(pair) != CONTRARY]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_overlays_are_right_in_pairs(first: str, second: str, tmp_path: Path) -> None:
     values = checked(tmp_path, "ParameterServer", first, second)
     if first < second:  # one order is enough to see that it renders
@@ -134,6 +139,11 @@ class TestPurpose:
         assert context["allowPrivilegeEscalation"] is False
         allowed = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}  # of those that `baseline` allows
         assert (context["capabilities"]["drop"], set(context["capabilities"]["add"])) == (["ALL"], allowed)
+
+    def test_openshift_chooses_the_ids(self, tmp_path: Path) -> None:
+        for _, template in kubernetes.pod_templates(pods(tmp_path, "ParameterServer", "openshift")):
+            assert not {"runAsUser", "fsGroup"} & set(template["spec"]["securityContext"])
+            assert template["spec"]["securityContext"]["runAsNonRoot"] is True
 
     def test_rdma_devices_are_for_workers_beside_their_gpus(self, tmp_path: Path) -> None:
         rendered = pods(tmp_path, "MultiWorkerMirrored", "gpu", "rdma")

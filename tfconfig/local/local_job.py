@@ -38,11 +38,21 @@ def local_job(
     local_paths = {volumes[key]["mountPath"]: folder for key, folder in folders.items()}
     if checkpoints:
         local_paths[values.data["checkpoint"]["mountPath"]] = str(checkpoints)
-    program: Program = {
-        "command": with_local_paths(job["program"]["command"], local_paths),
-        "args": with_local_paths(job["program"]["args"], local_paths),
+    local: JobSpec = {
+        **job,
+        "program": _local_program(job["program"], local_paths),
+        "programs": {role: _local_program(own, local_paths) for role, own in job["programs"].items()},
+        "checkpointDir": str(checkpoints or ""),
+        "addresses": table,
     }
-    return {**job, "program": program, "checkpointDir": str(checkpoints or ""), "addresses": table}, launches
+    return local, launches
+
+
+def _local_program(program: Program, local_paths: Mapping[str, str]) -> Program:
+    return {
+        "command": with_local_paths(program["command"], local_paths),
+        "args": with_local_paths(program["args"], local_paths),
+    }
 
 
 def cluster_only(data: Mapping[str, Any], job: JobSpec) -> str:
@@ -57,6 +67,9 @@ def cluster_only(data: Mapping[str, Any], job: JobSpec) -> str:
             parts.update((f"{text} {item[field]}", None) for item in role_settings.setting(data, role, key) or [])
         if role_settings.setting(data, role, "envFrom"):
             parts["envFrom (set its variables in this shell)"] = None
-    if data["program"].get("workingDir"):
-        parts[f"working folder {data['program']['workingDir']}"] = None
+        for key in ("podSpec", "container"):
+            parts.update((f"{key}.{field}", None) for field in role_settings.setting(data, role, key))
+        for program in (data["program"], (data.get(role) or {}).get("program") or {}):
+            if program.get("workingDir"):
+                parts[f"working folder {program['workingDir']}"] = None
     return ", ".join(parts)

@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 def check_program(job: JobSpec, launches: Mapping[str, Launch], start: Path) -> None:
     """Raise CannotRunError where the program, or the script that it is to run, does not exist. It starts in `start`."""
-    words = [*job["program"]["command"], *job["program"]["args"]]
-    if not words or "$(" in words[0]:
-        return
-    program, script = words[0], script_of(words)
-    for launch in (launch for role, launch in launches.items() if not runs_server(job, role)):
+    for role, launch in launches.items():
+        own = job.get("programs", {}).get(role)
+        words = [*(own or job["program"])["command"], *(own or job["program"])["args"]]
+        if runs_server(job, role) or not words or "$(" in words[0]:
+            continue
+        key = f"{role}.program.command" if own else "program.command"
+        program, script = words[0], script_of(words)
         path = launch.environ.get("PATH", os.defpath)
         found = (start / program).exists() if "/" in program else shutil.which(program, os.F_OK, path=path)
         if not found:
             where = start if "/" in program else "PATH"
-            raise CannotRunError(f"program.command: {program}: no such program in {where}")
-    if script and not (start / script).exists():
-        raise CannotRunError(f"program.command: {script}: no such file in {start}, where the program starts")
+            raise CannotRunError(f"{key}: {program}: no such program in {where}")
+        if script and not (start / script).exists():
+            raise CannotRunError(f"{key}: {script}: no such file in {start}, where the program starts")

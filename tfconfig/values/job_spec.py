@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.names import PORT, claim_name
-from tfconfig.values.role_settings import asks_for_devices, deferred_texts
+from tfconfig.values.role_settings import asks_for_devices, deferred_texts, program
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -63,6 +63,7 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
     name = fullname(data, release)
     counts = {role: count for role, count in replicas(data, strategies).items() if count}
     checkpoint, restart, deadlines, logs = data["checkpoint"], data["restart"], data["deadlines"], data["logs"]
+    common = program({"program": data["program"]}, "")
     claim = checkpoint.get("existingClaim") or claim_name(name)
     return {
         "name": name,
@@ -72,7 +73,8 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
         "strategy": data["strategy"],
         "replicas": counts,
         "servers": [role for role in counts if role in strategies[data["strategy"]]["server"]],
-        "program": {"command": data["program"]["command"], "args": data["program"].get("args") or []},
+        "program": common,
+        "programs": {role: own for role in counts if (own := program(data, role)) != common},
         "env": {role: texts for role in counts if (texts := deferred_texts(data, role))},
         "serverImports": data["server"].get("imports") or [],
         "devices": [role for role in counts if asks_for_devices(data, role)],

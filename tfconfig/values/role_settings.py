@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfconfig.tensorflow_job.task.job_spec import expand
 from tfconfig.tensorflow_job.task.references import deferred
+
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import Program
 
 # Variables that the entrypoint makes for each task, so that nobody else may set them.
 MADE_VARIABLES = (
@@ -25,11 +28,15 @@ _NO_DEVICE = re.compile(r"rdma|sriov|hugepages", re.IGNORECASE)  # network and m
 
 # Merged key by key, where null removes a key; every other setting of a role replaces the one at the top whole.
 MERGED = frozenset(("image", "env", "nodeSelector", "podLabels", "podAnnotations"))
+# Laid over each other: maps merged, lists appended.
+OVERLAID = frozenset(("podSpec", "container"))
 
 
 def setting(data: Mapping[str, Any], role: str, key: str) -> Any:
     """The effective value of one setting, as the chart's template `settings` merges it."""
     own = data.get(role) or {}
+    if key in OVERLAID:
+        return _overlay(data.get(key) or {}, own.get(key) or {})
     if key not in MERGED:
         return own[key] if key in own else data.get(key)
     top = data.get(key) or {}
@@ -38,6 +45,32 @@ def setting(data: Mapping[str, Any], role: str, key: str) -> Any:
         if isinstance(value, str) and isinstance(top.get(name), str):  # in its own text a name means the one at the top
             merged[name] = value.replace("$$", "\1").replace(f"$({name})", top[name]).replace("\1", "$$")
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        before = result.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            result[key] = _overlay(before, value)
+        elif isinstance(value, list) and isinstance(before, list):
+            result[key] = [*before, *value]
+        elif value is not None:
+            result[key] = value
+    return result
+
+
+def program(data: Mapping[str, Any], role: str) -> Program:
+    """What tasks of the role run, if they run the program: the role's own command or args, or those of all roles."""
+    common, own = data.get("program") or {}, (data.get(role) or {}).get("program") or {}
+    command: list[str] = own.get("command") or common.get("command") or []
+    args: list[str] = own.get("args") or common.get("args") or []
+    return {"command": command, "args": args}
+
+
+def user_volumes(data: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
+    """The volumes of a role beside those that the chart makes: extraVolumes, then those of podSpec."""
+    return [*(setting(data, role, "extraVolumes") or []), *(setting(data, role, "podSpec").get("volumes") or [])]
 
 
 def data_volumes(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -13,6 +13,7 @@ program exits with another status         | Never, or ExitCode and not retryable
 built-in server says that it was ready    | restarts, not counted (a disruption)
 built-in server exits without that        | as a program that failed: not able to start, or killed for want of memory
 exit because of SIGTERM; pod replaced     | restarts, not counted (a disruption), exit 0 included
+the same in a pod that stays, with probes | a failure: nothing but a liveness or startup probe stops a container alone
 pod deleted or evicted                    | the exit that this ends in is not counted either, but 0 is a success
 more than `backoffLimit` counted failures | Failed
 the same, `repeatLimit` times, at the start | Failed: no restart mends it (repeats.py says when that is so)

@@ -116,6 +116,8 @@ def _judge(job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, pod: P
     """What an exit means that is no success."""
     task, code = pod.task, exit_.code
     text, why = f"{name(task)} {exit_text(exit_)}", f": {exit_.error}" if exit_.error else ""
+    if pod.probed and exit_.message.startswith(STOPPED):
+        text += " (by its livenessProbe or startupProbe)"
     if _disrupted(job, pod, exit_):
         counter.disrupt(task, exit_.finished)
         repeats.disrupt()
@@ -138,6 +140,7 @@ def _judge(job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, pod: P
 
 def _disrupted(job: JobSpec, pod: Pod, exit_: Exit) -> bool:
     """Whether an exit has its cause outside of the task, as far as that is known."""
-    if exit_.message.startswith(STOPPED) or (exit_ is pod.current and (pod.deleted is not None or pod.disrupted)):
+    whole_pod = exit_ is pod.current and (pod.deleted is not None or bool(pod.disrupted))
+    if whole_pod or (exit_.message.startswith(STOPPED) and not pod.probed):
         return True
     return runs_server(job, pod.task.role) and exit_.message.startswith(SERVED)

@@ -72,6 +72,7 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
         node=intern(spec.get("nodeName", "")),
         ip=status.get("podIP", ""),
         unreachable=pod_status == "Running" and _node_is_not_ready(conditions),
+        probed=_probed(spec),
     )
 
 
@@ -99,6 +100,12 @@ def size(document: Mapping[str, Any]) -> Set:
         current=status.get("replicas", 0),
         observed=status.get("observedGeneration", 0) >= document["metadata"].get("generation", 0),
     )
+
+
+def _probed(spec: Mapping[str, Any]) -> bool:
+    """Whether the kubelet stops the training container, with SIGTERM, when a probe fails."""
+    main = _container(spec.get("containers"))
+    return bool(main.get("livenessProbe") or main.get("startupProbe"))
 
 
 def _duration(hours: str, minutes: str, secs: str) -> float:

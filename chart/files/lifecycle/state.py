@@ -64,6 +64,7 @@ class Pod:
     node: str = ""
     ip: str = ""
     unreachable: bool = False  # its node is NotReady: nobody knows what it does
+    probed: bool = False  # it has a probe that stops its container: nothing else asks one to end in a pod that stays
 
     @property
     def container(self) -> Container:

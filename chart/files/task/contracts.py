@@ -103,6 +103,7 @@ class JobSpec(_JobSpec, total=False):
 
     devices: list[str]  # roles whose `resources` ask for devices beside `gpus`; older charts: none
     env: dict[str, dict[str, str]]  # role -> the texts of its `env` with references, by name; older charts: none
+    programs: dict[str, Program]  # of the roles that have their own
     addresses: dict[str, list[str]]  # a local job: `host:port` of each task of a role
 
 

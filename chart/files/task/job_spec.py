@@ -133,9 +133,10 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     return REFERENCE.sub(value, text)
 
 
-def program(job: "JobSpec", environ: Mapping[str, str]) -> List[str]:
-    """The user's command line with every $(NAME) replaced."""
-    return [expand(word, environ) for word in list(job["program"]["command"]) + list(job["program"]["args"])]
+def program(job: "JobSpec", role: str, environ: Mapping[str, str]) -> List[str]:
+    """The user's command line for this role with every $(NAME) replaced."""
+    own = job.get("programs", {}).get(role) or job["program"]
+    return [expand(word, environ) for word in list(own["command"]) + list(own["args"])]
 
 
 def runs_server(job: "JobSpec", role: str) -> bool:

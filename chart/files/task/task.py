@@ -113,7 +113,7 @@ def _train(job: "JobSpec", pod: Pod) -> int:
         from . import peers  # in the process that becomes the program
 
         environ = _environment(job, pod, {progress.VARIABLE: progress_file})
-        argv = program(job, environ)
+        argv = program(job, pod.task.role, environ)
         if job["checkpointDir"]:
             from . import checkpoints
 

@@ -195,6 +195,23 @@ def test_an_exit_because_of_sigterm_is_neither_success_nor_failure(policy: str, 
     assert (state.phase, state.failures, state.succeeded) == (RUNNING, 0, frozenset())
 
 
+def test_a_task_that_its_probe_stops_has_failed() -> None:
+    """Nothing else sends SIGTERM to a container whose pod stays."""
+    story = Story.running(a_job("Custom", worker=1, backoff_limit=1))
+    story.change(WORKER, probed=True)
+    assert story.exits(WORKER, 143, WAS_ASKED_TO_END).failures == 1
+    assert "exited 143 (SIGTERM) (by its livenessProbe or startupProbe); failure 1" in story.events()[0][1]
+    assert story.exits(WORKER, 0, WAS_ASKED_TO_END, after=100).reason == "BackoffLimitExceeded"
+
+
+@pytest.mark.parametrize("how", [{"deleted": NOW + 30}, {"disrupted": "Evicted"}])
+def test_a_pod_with_probes_that_is_taken_away_has_not_failed(how: dict[str, Any]) -> None:
+    story = Story.running(a_job("Custom", worker=1, policy="Never"))
+    gone = Exit(143, "Error", WAS_ASKED_TO_END, story.now)
+    story.change(WORKER, status="Terminated", probed=True, current=gone, **how)
+    assert (story.look().phase, story.state.failures) == (RESTARTING, 0)
+
+
 @pytest.mark.parametrize("how", [{"deleted": NOW + 30}, {"disrupted": "Evicted"}])
 def test_the_exit_that_ends_a_pod_is_not_counted(how: dict[str, Any]) -> None:
     story = Story.running(a_job("Custom", worker=1, policy="Never"))

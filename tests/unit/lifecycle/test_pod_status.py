@@ -463,3 +463,12 @@ def test_status_annotations_and_data() -> None:
     assert informer.StatusObject.read({"metadata": {"resourceVersion": "7"}}) == informer.StatusObject(
         "7", "", "", False, "", ""
     )
+
+
+@pytest.mark.parametrize("probe", ["livenessProbe", "startupProbe", "readinessProbe"])
+def test_probes_that_stop_a_container_are_known(probe: str) -> None:
+    made = document({"phase": "Running", "containerStatuses": [container(RUNNING)]})
+    made["spec"]["containers"] = [{"name": "mesh", "livenessProbe": {}}, {"name": "tensorflow", probe: {"exec": {}}}]
+    seen = pod_status.pod("mnist", made, NOW)
+    assert seen is not None
+    assert seen.probed is (probe != "readinessProbe")

@@ -188,7 +188,7 @@ def test_any_text_is_expanded_as_kubernetes_does(text: str) -> None:
 
 def test_command_and_arguments_are_expanded_word_by_word() -> None:
     job = changed(a_job("Custom", worker=1), program={"command": ["run", "$(A)"], "args": ["--x=$(A)", "$(A) $(A)"]})
-    assert program(job, ENVIRON) == ["run", "1", "--x=1", "1 1"]
+    assert program(job, "worker", ENVIRON) == ["run", "1", "--x=1", "1 1"]
 
 
 # --- ranges -------------------------------------------------------------------------------------------------------

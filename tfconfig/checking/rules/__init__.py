@@ -14,6 +14,7 @@ from tfconfig.checking.rules import (  # noqa: F401  (their checks register them
     job,
     keras,
     pod_fields,
+    pod_spec,
     pods,
     program,
     references,

@@ -40,8 +40,9 @@ def _entries(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
 
 @rule("TFC183")
 def _line_endings(job: JobValues) -> Iterator[Diagnostic]:
-    command = job.data["program"].get("command") or [""]
-    runs = {word.rpartition("/")[2] for word in (command if _SHELL.search(command[0]) else command[:1])}
+    runs: set[str] = set()
+    for command in ([word for _, word in line.command] for line in job.command_lines if line.command):
+        runs |= {word.rpartition("/")[2] for word in (command if _SHELL.search(command[0]) else command[:1])}
     for name, text in job.files.items():
         shell = re.search(r"\.(ba|z|k)?sh$", name) or re.match(r"#!\s*\S*/(env\s+)?(ba|da|a|z|k)?sh\b", text)
         if "\r\n" in text and (shell or (name in runs and text.startswith("#!"))):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tfconfig.checking.rules.registry import RELEASE, JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.tensorflow_job.task.job_spec import MAX_TF_CONFIG_BYTES
+from tfconfig.values.role_settings import program
 
 MAX_NAME = 42  # StatefulSet names have room for 52 characters (kubernetes#64023), and "-evaluator" takes 10
 MAX_RELEASE = 53  # Helm's own limit
@@ -36,9 +37,20 @@ def _names(job: JobValues) -> Iterator[Diagnostic]:
 
 @rule("TFC102")
 def _command(job: JobValues) -> Iterator[Diagnostic]:
-    if not job.data["program"].get("command"):
+    common = job.data["program"].get("command")
+    trains = [role for role in job.roles if job.runs_program(role)]
+    if not common and not (trains and all(program(job.data, role)["command"] for role in trains)):
         fix = "set the training command, for example program.command: [python3, train.py]"
         yield job.diagnostic("TFC102", ("program", "command"), "missing", fix)
+
+
+@rule("TFC105")
+def _program_of_servers(job: JobValues) -> Iterator[Diagnostic]:
+    for role in job.roles:
+        if (job.data.get(role) or {}).get("program") and not job.runs_program(role):
+            message = f"with strategy {job.strategy} the {role} tasks are servers, which run no program"
+            fix = "remove it, or use strategy Custom"
+            yield job.diagnostic("TFC105", (role, "program"), message, fix, key=True)
 
 
 @rule("TFC103")

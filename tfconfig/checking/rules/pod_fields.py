@@ -17,6 +17,7 @@ from tfconfig.checking.schema import EXACTLY_ONE, MISSING, TYPE, UNKNOWN, VALUE,
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values import job_spec
 from tfconfig.values.quantity import parse
+from tfconfig.values.role_settings import user_volumes
 
 _RULES = {UNKNOWN: "TFC201", TYPE: "TFC202", VALUE: "TFC203", MISSING: "TFC204", EXACTLY_ONE: "TFC205"}
 
@@ -182,7 +183,7 @@ def _security_contexts(job: JobValues) -> Iterator[Diagnostic]:
 @rule("TFC211")
 def _mounts_and_ports(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
-        known = volumes(job, role) | {volume["name"] for volume in job.setting(role, "extraVolumes") or []}
+        known = volumes(job, role) | {volume["name"] for volume in user_volumes(job.data, role)}
         for key in ("initContainers", "extraContainers"):
             for i, container in enumerate(job.setting(role, key) or []):
                 path: Path = (*job.place(role, key), i)

@@ -137,6 +137,23 @@ Projection: =* clusterTrustBundle:any configMap:ProjectedMap downwardAPI:Project
 ProjectedMap: items:KeyToPath[] name!:name optional:bool
 ProjectedFields: items:DownwardFile[]
 Token: audience:text expirationSeconds:positive path!:below user:count
+PodSpec: activeDeadlineSeconds:positive affinity:Affinity automountServiceAccountToken:bool containers!:Container[]
+    dnsConfig:DnsConfig dnsPolicy:ClusterFirst|ClusterFirstWithHostNet|Default|None enableServiceLinks:bool
+    ephemeralContainers:any[] evictionResponders:any[] hostAliases:HostAlias[] hostIPC:bool hostNetwork:bool
+    hostPID:bool hostUsers:bool hostname:text hostnameOverride:text imagePullSecrets:OptionalName[]
+    initContainers:Container[] nodeName:text nodeSelector:value{} os:Os overhead:quantity{}
+    preemptionPolicy:PreemptLowerPriority|Never priority:int priorityClassName:text readinessGates:ReadinessGate[]
+    resourceClaims:any[] resources:Resources restartPolicy:Always|OnFailure|Never runtimeClassName:text
+    schedulerName:text schedulingGates:SchedulingGate[] schedulingGroup:any securityContext:PodSecurityContext
+    serviceAccount:text serviceAccountName:text setHostnameAsFQDN:bool shareProcessNamespace:bool subdomain:text
+    terminationGracePeriodSeconds:count tolerations:Toleration[]
+    topologySpreadConstraints:TopologySpreadConstraint[] volumes:Volume[]
+DnsConfig: nameservers:text[] options:DnsOption[] searches:text[]
+DnsOption: name:text value:text
+HostAlias: hostnames:text[] ip!:some
+Os: name!:some
+ReadinessGate: conditionType!:key
+SchedulingGate: name!:key
 Peer: ipBlock:IpBlock namespaceSelector:LabelSelector podSelector:LabelSelector
 IpBlock: cidr!:cidr except:cidr[]
 """
@@ -144,12 +161,14 @@ IpBlock: cidr!:cidr except:cidr[]
 # Their places in the values; also under each role and under lifecycle.
 PLACES = {
     "affinity": "Affinity",
+    "container": "MoreOfContainer",
     "envFrom": "EnvFromSource[]",
     "extraContainers": "Container[]",
     "extraVolumes": "Volume[]",
     "extraVolumeMounts": "VolumeMount[]",
     "initContainers": "Container[]",
     "podSecurityContext": "PodSecurityContext",
+    "podSpec": "MoreOfPodSpec",
     "resources": "Resources",
     "securityContext": "SecurityContext",
     "tolerations": "Toleration[]",
@@ -160,7 +179,8 @@ PLACES = {
 def types() -> dict[str, str]:
     """The table: name of a type -> its fields."""
     table = dict(line.split(": ", 1) for line in TYPES.replace("\n    ", " ").strip().splitlines())
-    return {**table, "Volume": table["VolumeSource"] + " name!:label"}
+    more = {f"MoreOf{name}": table[name].replace("!", "") for name in ("Container", "PodSpec")}
+    return {**table, **more, "Volume": table["VolumeSource"] + " name!:label"}
 
 
 def _type(name: str) -> dict[str, Any]:

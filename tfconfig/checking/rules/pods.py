@@ -11,7 +11,7 @@ from tfconfig.checking.rules.registry import JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.tensorflow_job.task.names import PORT
 from tfconfig.values import job_spec
-from tfconfig.values.role_settings import MADE_VARIABLES
+from tfconfig.values.role_settings import MADE_VARIABLES, user_volumes
 
 MAX_ARGUMENT = 128 * 1024  # Linux' MAX_ARG_STRLEN: one variable or argument with its closing NUL
 RESERVED_PATHS = ("/", "/dev", "/proc", "/sys", "/tensorflow-job", "/tensorflow-job-state")
@@ -57,8 +57,7 @@ def _impossible_text(job: JobValues) -> Iterator[Diagnostic]:
         for name, value in job.setting(role, "env").items():
             if isinstance(value, str):
                 texts[job.place(role, "env", name)] = (value, len(name) + 1)
-    for key in ("command", "args"):
-        texts.update((("program", key, i), (text, 0)) for i, text in enumerate(job.data["program"].get(key) or []))
+    texts.update((path, (text, 0)) for line in job.command_lines for path, text in line.words)
     for path, (text, more) in texts.items():
         size = len(text.encode("utf-8", errors="replace")) + more
         if size >= MAX_ARGUMENT:
@@ -119,7 +118,7 @@ class Mount:
 def mounts(job: JobValues, role: str) -> Iterator[Mount]:
     """The mounts of a training container, in the chart's order."""
     yield Mount("/tensorflow-job/lib/tensorflow_job/task", "task", ())
-    yield Mount("/tensorflow-job/config", "config", ())
+    yield Mount("/tensorflow-job/config", "lifecycle-status", ())
     yield Mount("/tensorflow-job-state", "state", ())
     if job.data["program"].get("existingConfigMap"):
         yield Mount("/app", "program", ("program", "existingConfigMap"), True)
@@ -174,7 +173,7 @@ def _volume_names(job: JobValues) -> Iterator[Diagnostic]:
 @rule("TFC173")
 def _mounts_without_volume(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
-        known = volumes(job, role) | {volume["name"] for volume in job.setting(role, "extraVolumes") or []}
+        known = volumes(job, role) | {volume["name"] for volume in user_volumes(job.data, role)}
         paths = {mount.path: mount for mount in mounts(job, role)}  # two at one path: TFC171
         for mount in paths.values():
             if mount.volume not in known:

@@ -13,18 +13,23 @@ STOCK = "tensorflow/tensorflow"
 BRINGS_FILES = ("initContainers", "extraVolumes", "extraVolumeMounts", "extraContainers", "podSpec", "container")
 
 
-@rule("TFC105")
+@rule("TFC106")
 def _file_of_stock_image(job: JobValues) -> Iterator[Diagnostic]:
     program = job.data["program"]
-    script = script_of([*(program.get("command") or [""]), *(program.get("args") or [])])
-    roles = [role for role in job.roles if job.runs_program(role)]
-    if not script or script.startswith("/") or not roles or any(_brings_files(job, role) for role in roles):
+    if job.files or program.get("existingConfigMap") or job.volumes:
         return
-    if job.files or program.get("existingConfigMap") or program.get("workingDir") or job.volumes:
-        return
-    message = f"{script} is not in the image {STOCK}, and nothing else brings it into the container"
-    fix = "put it into program.files, or into an image of your own"
-    yield job.diagnostic("TFC105", ("program", "command"), message, fix)
+    for line in job.command_lines:
+        script = script_of([word for _, word in line.words])
+        if (
+            not line.command
+            or not script
+            or script.startswith("/")
+            or any(_brings_files(job, role) for role in line.roles)
+        ):
+            continue
+        message = f"{script} is not in the image {STOCK}, and nothing else brings it into the container"
+        fix = "put it into program.files, or into an image of your own"
+        yield job.diagnostic("TFC106", line.command[0][0][:-1], message, fix)
 
 
 def _brings_files(job: JobValues, role: str) -> bool:
@@ -33,4 +38,4 @@ def _brings_files(job: JobValues, role: str) -> bool:
     if image.get("repository") != STOCK or image.get("registry") not in (None, "", "docker.io"):
         return True
     own = job.data.get(role) or {}
-    return any(own.get(key) or job.data.get(key) for key in BRINGS_FILES)
+    return bool(job.working_dir(role)) or any(own.get(key) or job.data.get(key) for key in BRINGS_FILES)

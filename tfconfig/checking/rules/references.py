@@ -44,13 +44,10 @@ def _texts(job: JobValues) -> Iterator[tuple[str, Path, str]]:
     for role in job.roles:
         for name, text in sorted(deferred_texts(job.data, role).items()):
             yield role, job.place(role, "env", name), text
-    program = job.data["program"]
-    if _SHELLS.search((program.get("command") or [""])[0]):
-        return
-    for role in filter(job.runs_program, job.roles):
-        for key in ("command", "args"):
-            for i, word in enumerate(program.get(key) or []):
-                yield role, ("program", key, i), word
+    for line in job.command_lines:
+        if line.words and not _SHELLS.search(line.words[0][1]):
+            for role in line.roles:
+                yield from ((role, path, word) for path, word in line.words)
 
 
 def _known(job: JobValues, role: str) -> set[str]:

@@ -44,6 +44,15 @@ def _catalogue() -> dict[str, Rule]:
 RULES = _catalogue()  # by id
 
 
+@dataclass(frozen=True)
+class CommandLine:
+    """What some roles run: their common program, or one of their own."""
+
+    roles: list[str]
+    command: list[tuple[Path, str]]  # each word with its place in the values
+    words: list[tuple[Path, str]]  # command and args
+
+
 class JobValues:
     """The values of a job with what the rules ask about them."""
 
@@ -97,6 +106,27 @@ class JobValues:
 
     def runs_program(self, role: str) -> bool:
         return role in self.strategies[self.strategy]["program"]
+
+    @cached_property
+    def command_lines(self) -> list[CommandLine]:
+        """What the roles that run a program run, each command line once."""
+        lines: dict[tuple[Path, ...], CommandLine] = {}
+        for role in filter(self.runs_program, self.roles):
+            own = (self.data.get(role) or {}).get("program") or {}
+            parts: dict[str, list[tuple[Path, str]]] = {}
+            for key in ("command", "args"):
+                path: Path = (role, "program", key) if own.get(key) else ("program", key)
+                words = (own if own.get(key) else self.data["program"]).get(key) or []
+                parts[key] = [((*path, i), word) for i, word in enumerate(words)]
+            every = [*parts["command"], *parts["args"]]
+            line = lines.setdefault(tuple(path for path, _ in every), CommandLine([], parts["command"], every))
+            line.roles.append(role)
+        return list(lines.values())
+
+    def working_dir(self, role: str) -> str:
+        """Where the program of a role starts; empty where the values do not say."""
+        own = (self.data.get(role) or {}).get("program") or {}
+        return str(own.get("workingDir") or self.data["program"].get("workingDir") or "")
 
     @property
     def volumes(self) -> dict[str, Any]:

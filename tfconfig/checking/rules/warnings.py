@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfconfig.checking.rules.pods import mounts
-from tfconfig.checking.rules.registry import JobValues, Path, rule
+from tfconfig.checking.rules.registry import CommandLine, JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values import job_spec
+from tfconfig.values.quantity import parse
 from tfconfig.values.role_settings import asks_for_devices
 
 # Seconds. A program gets its grace period less what `task` needs to kill it in time (task/task.py).
@@ -35,13 +36,14 @@ _GPU_IMAGE = re.compile(r"(^|[-_./])(gpu|cuda|cu\d+|cudnn|rocm)")
 
 
 @rule("TFC301", "TFC302", "TFC303", "TFC304")
-def _command(job: JobValues) -> Iterator[Diagnostic]:
-    program = job.data["program"]
-    command, args = program.get("command") or [], program.get("args") or []
-    if not command:
-        return
-    words: list[tuple[Path, str]] = [(("program", "command", i), word) for i, word in enumerate(command)]
-    words += [(("program", "args", i), word) for i, word in enumerate(args)]
+def _commands(job: JobValues) -> Iterator[Diagnostic]:
+    for line in job.command_lines:
+        if line.command:
+            yield from _command(job, line)
+
+
+def _command(job: JobValues, line: CommandLine) -> Iterator[Diagnostic]:
+    command, words = [word for _, word in line.command], line.words
     shell = command[0].rpartition("/")[2] in _SHELLS
     first = command[0].split()
     if len(first) > 1 and not command[0].startswith("/"):
@@ -59,7 +61,7 @@ def _command(job: JobValues) -> Iterator[Diagnostic]:
         path, word = words[script + 1]
         message = f'the shell runs only "{word}", and passes the following words to it as arguments of the shell'
         yield job.diagnostic("TFC303", path, message, "write the whole command line as one string")
-    if job.files and not program.get("workingDir") and not shell:
+    if job.files and not any(map(job.working_dir, line.roles)) and not shell:
         scripts = [(path, word) for path, word in words if re.fullmatch(r"(\./|/app/)?[\w.-]+\.py", word)]
         for path, word in scripts[:1]:
             if word.rpartition("/")[2] not in job.files:
@@ -101,10 +103,9 @@ def _secrets(job: JobValues) -> Iterator[Diagnostic]:
                 for j, variable in enumerate(container.get("env") or []):
                     place = (*job.place(role, key), i, "env", j, "value")
                     texts[place] = (variable["name"], variable.get("value"))
-    for key in ("command", "args"):
-        for i, word in enumerate(job.data["program"].get(key) or []):
-            argument = _SECRET_ARGUMENT.fullmatch(word)
-            texts["program", key, i] = (argument[1], argument[2]) if argument else ("", word)
+    for path, word in (item for line in job.command_lines for item in line.words):
+        argument = _SECRET_ARGUMENT.fullmatch(word)
+        texts[path] = (argument[1], argument[2]) if argument else ("", word)
     for path, (name, text) in texts.items():
         literal = isinstance(text, str) and text and not text.startswith(("/", "$("))
         if literal and (_SECRET_NAME.search(name) or _SECRET_TEXT.search(text)):
@@ -242,12 +243,26 @@ def _grace_period(job: JobValues) -> Iterator[Diagnostic]:
             yield job.diagnostic("TFC313", path, f"{grace} s is too short to save a checkpoint", "use 30 or more")
 
 
+@rule("TFC331")
+def _shared_memory(job: JobValues) -> Iterator[Diagnostic]:
+    for role in job.roles:
+        size = job.setting(role, "shmSize")
+        limit = ((job.setting(role, "resources") or {}).get("limits") or {}).get("memory")
+        if size and limit and parse(size).nanos > parse(limit).nanos:
+            message = f"{size} is more than the memory limit of {limit}, which /dev/shm counts against"
+            path = job.place(role, "shmSize")
+            related = (*job.place(role, "resources"), "limits", "memory")
+            yield job.diagnostic("TFC331", path, message, "raise the limit, or lower shmSize", (related,))
+
+
 @rule("TFC314", "TFC315")
 def _restarts(job: JobValues) -> Iterator[Diagnostic]:
     restart = job.data["restart"]
     if restart["policy"] == "Never":
         return
-    elsewhere = _REMOTE.search(json.dumps([job.data["program"], job.data.get("env")], default=str))
+    elsewhere = _REMOTE.search(
+        json.dumps([job.data["program"], *(line.words for line in job.command_lines), job.data.get("env")], default=str)
+    )
     if restart["backoffLimit"] and not job.data["checkpoint"]["enabled"] and not elsewhere:
         message = "false, so a restarted task starts again at step 0"
         fix = "set it to true, or restart.policy: Never"

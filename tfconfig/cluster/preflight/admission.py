@@ -50,7 +50,9 @@ def merge_equal(checks: Iterable[Check]) -> list[Check]:
     """Checks of several pods with the same result in one: `chief, worker: accepted`."""
     groups: dict[Check, list[str]] = {}
     for check in checks:
-        groups.setdefault(Check("pods", check.result, check.message, check.fix), []).append(check.check)
+        # The lifecycle has resources of its own.
+        fix = re.sub(r"\bresources\b", "lifecycle.resources", check.fix) if check.check == "lifecycle" else check.fix
+        groups.setdefault(Check("pods", check.result, check.message, fix), []).append(check.check)
     return [
         Check(check.check, check.result, f"{', '.join(names)}: {check.message}", check.fix)
         for check, names in groups.items()

@@ -111,6 +111,15 @@ def test_pods_with_the_same_result_share_a_line() -> None:
     ]
 
 
+def test_the_fix_for_the_lifecycle_names_its_own_resources() -> None:
+    stderr = CREATING + '"x" is forbidden: failed quota: cpu: must specify limits.cpu for: c'
+    tried = [check for name in ("worker", "lifecycle") for check in admission.dry_run(name, stderr, "accepted", "")]
+    assert [(check.message.partition(":")[0], check.fix) for check in admission.merge_equal(tried)] == [
+        ("worker", "set resources.requests and resources.limits for what it names"),
+        ("lifecycle", "set lifecycle.resources.requests and lifecycle.resources.limits for what it names"),
+    ]
+
+
 def pod(amounts: dict[str, Any], **spec: Any) -> Object:
     return {"spec": {"containers": [{"name": "c", "resources": {"requests": amounts, "limits": amounts}}], **spec}}
 

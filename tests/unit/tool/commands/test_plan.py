@@ -117,7 +117,7 @@ def test_pod_with_init_containers_and_sidecars_counts_as_the_scheduler_counts() 
 def test_suspended_job_counts_its_lifecycle_alone(tmp_path: Path) -> None:
     made = planned({**helm.PROGRAM, "suspend": True, "worker": {"gpus": 1}}, tmp_path)
     assert made["total"] == {
-        "pods": 1, "requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}
+        "pods": 1, "requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "200m", "memory": "128Mi"}
     }  # fmt: skip
     assert made["pods"]["worker"]["requests"] == {"nvidia.com/gpu": "1"}
 
@@ -142,8 +142,8 @@ class TestCommand:
     def test_text_has_the_answers(self) -> None:
         shown = run("plan", "-f", "v.yaml", "--release", "r").stdout
         for words in (
-            "worker     2     server     -    -       1",
-            "total      5                10m  48Mi    2",
+            "worker     2     server     -     -       1",
+            "total      5                100m  64Mi    2",
             "No cpu or memory is requested by chief, worker, ps",
             "r-checkpoints for checkpoints: 10Gi, ReadWriteMany, the default storage class, kept on uninstall",
             "2222/TCP of Service r, open to the job's own pods",
