@@ -167,7 +167,7 @@ def test_the_section_of_status_json_has_its_fields_phases_and_reasons() -> None:
 
 def test_the_table_of_termination_messages_has_them_all() -> None:
     rows = {key for row in table(ARCHITECTURE, "Termination messages") for key in row}
-    assert rows == {text for name, text in vars(messages).items() if name.isupper()}
+    assert rows == {text for name, text in vars(messages).items() if name.isupper() and isinstance(text, str)}
 
 
 @pytest.mark.parametrize("program", ["task", "lifecycle"])

@@ -5,8 +5,8 @@ another node. The clock of the lifecycle's own node may be minutes away from bot
 would look lost.
 
 Each answer has a Date, to the second. Between the request and the answer the server's clock was somewhere between this
-Date and a second later, which bounds how far it is from this process' monotonic clock. The latest that is possible is
-taken: what the server has made by now was not made in the future.
+Date and a second later, which bounds how far it is from this process' monotonic clock. Within these bounds the node's
+own clock is believed; otherwise the latest time is taken: what the server has made by now was not made in the future.
 """
 
 from __future__ import annotations
@@ -35,4 +35,7 @@ class ServerClock:
             return
         second = parsed.replace(tzinfo=parsed.tzinfo or timezone.utc).timestamp()
         earliest, latest = second - received, second + 1.0 - sent
-        self._offset = min(max(latest if self._offset is None else self._offset, earliest), latest)
+        if self._offset is None:
+            own = time.time() - time.monotonic()
+            self._offset = own if earliest <= own <= latest else latest
+        self._offset = min(max(self._offset, earliest), latest)
