@@ -33,7 +33,7 @@ def test_the_lifecycle_pod_has_its_own_settings() -> None:
     pod = rendered.lifecycle()
     container = pod["containers"][0]
     assert container["image"] == "r.example.com/python:3.12"
-    assert container["resources"]["limits"] == {"memory": "256Mi"}
+    assert container["resources"]["limits"] == {"cpu": "200m", "memory": "256Mi"}
     assert pod["imagePullSecrets"] == [{"name": "s"}]
     assert {key: pod[key] for key in ("nodeSelector", "tolerations", "affinity", "priorityClassName")} == {
         key: lifecycle[key] for key in ("nodeSelector", "tolerations", "affinity", "priorityClassName")

@@ -63,11 +63,3 @@ def test_the_readme_lists_metrics_and_labels_that_exist() -> None:
     for name, labels in metrics:
         for word in (name, *filter(None, labels.split(","))):
             assert f'"{word}"' in code, word
-
-
-def test_the_readme_lists_the_values_whose_changes_start_no_new_run() -> None:
-    template = (CHART / "templates/_run_id.tpl").read_text("utf-8")
-    left_out = set(re.findall(r'"(\w+)"', template[template.index("omit .Values") : template.index("$checkpoint")]))
-    text = (CHART / "README.md").read_text("utf-8")
-    sentence = text[text.index("Changes to `") : text.index("apply to the current run")]
-    assert set(re.findall(r"`(\w+)`", sentence)) == left_out - {"global", "enabled"}
