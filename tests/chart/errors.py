@@ -143,6 +143,11 @@ RULES = [
         {"data": {"a": {**_CLAIM, "env": "DATA"}, "b": {**_CLAIM, "mountPath": "/b", "env": "DATA"}}},
         "data.b.env: DATA is also the variable of data.a; choose another name",
     ),
+    Case(
+        {"worker": {"env": {"A": "$(B)", "B": "$(A)", "C": "$(A)"}}},
+        "worker.env.A: A, B refer to each other in a circle; write one of them without $(…)",
+    ),
+    Case({"env": {"A": "$(B)", "B": "$(A)"}}, "env.A: A, B refer to each other in a circle; write"),
     # GPUs
     Case(
         {"worker": {"resources": {"limits": {"nvidia.com/gpu": 1}}}},

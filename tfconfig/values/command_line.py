@@ -12,7 +12,7 @@ _PYTHON_ENDS, _PYTHON_TAKES = {"-m", "-c", "-"}, {"-W", "-X"}  # no file follows
 
 def script_of(words: Iterable[str]) -> str:
     """The file that Python or a shell is told to run; empty where there is none, or it is not known."""
-    first, *rest = words
+    first, *rest = [*words] or [""]
     interpreter = Path(first).name
     python = bool(_PYTHON.fullmatch(interpreter))
     if not python and not _SHELL.fullmatch(interpreter):

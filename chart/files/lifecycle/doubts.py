@@ -15,7 +15,7 @@ def take_in_doubts(job: JobSpec, state: State, task: Task, exit_: Exit) -> tuple
     """The state with what the success of a task that decides leaves in doubt. The last one to end knows best."""
     doubts = tuple(_doubts(job, task, exit_))
     warning = [Event("Warning", "DoubtfulSuccess", f"{name(task)} exited 0, but {doubt}") for doubt in doubts]
-    return replace(state, doubts=doubts), warning
+    return (state if doubts == state.doubts else replace(state, doubts=doubts)), warning
 
 
 def _doubts(job: JobSpec, task: Task, exit_: Exit) -> list[str]:

@@ -31,6 +31,8 @@ def _hanging(
     job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]
 ) -> Iterator[tuple[Pod, Pod]]:
     """Programs, and the peer that each waits for."""
+    if not observation.silent:
+        return
     for pod in training_pods(job, state, pods):
         if pod.deleted is None and runs(pod):
             for peer in observation.silent.get(pod.container, ()):

@@ -18,7 +18,8 @@ _HINTS = [
         "model.fit of Keras 3 does not work with parameter servers. " + _LEGACY,
     ),
     (
-        r"Attempt to convert a value \(PerReplica:",
+        # The value itself, which may have many lines, stands between the two.
+        r"Attempt to convert a value \(PerReplica:|unsupported type \(<class '[\w.]+\.PerReplica'>\) to a Tensor",
         "model.fit of Keras 3 does not work on several workers. " + _LEGACY,
     ),
     (

@@ -17,6 +17,9 @@ KNOWN = {
     PARAMETER_SERVERS: "model.fit of Keras 3 does not work with parameter servers",
     "ValueError: Attempt to convert a value (PerReplica:{\n  0: <tf.Tensor>\n}) with an unsupported type (<class "
     "'tensorflow.python.distribute.values.PerReplica'>) to a Tensor.": "model.fit of Keras 3 does not work on several",
+    # What is left of it at the end of a log when the value has many lines.
+    "        0.3331 , 0.0811]], dtype=float32)>\n}) with an unsupported type (<class "
+    "'tensorflow.python.distribute.values.PerReplica'>) to a Tensor.": "model.fit of Keras 3 does not work on several",
     "AttributeError: 'ShardedVariable' object has no attribute 'handle'": "Keras 3 does not know partitioned variables",
     "ImportError: Keras cannot be imported. Check that it is installed.": "pip install --no-deps tf-keras~=",
     "AttributeError: module 'keras.utils' has no attribute 'SidecarEvaluator'": "Keras 3 lacks this part of Keras 2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path as File
 
 from tfconfig.checking.rules.registry import JobValues, rule
 from tfconfig.diagnostics import Diagnostic
@@ -20,16 +21,15 @@ def _file_of_stock_image(job: JobValues) -> Iterator[Diagnostic]:
         return
     for line in job.command_lines:
         script = script_of([word for _, word in line.words])
-        if (
-            not line.command
-            or not script
-            or script.startswith("/")
-            or any(_brings_files(job, role) for role in line.roles)
-        ):
+        if not line.command or not script or script.startswith("/"):
             continue
-        message = f"{script} is not in the image {STOCK}, and nothing else brings it into the container"
-        fix = "put it into program.files, or into an image of your own"
-        yield job.diagnostic("TFC106", line.command[0][0][:-1], message, fix)
+        path = line.command[0][0][:-1]
+        if (File(job.values.origin(path).file).parent / script).exists():
+            continue  # beside the values: brought by --set-file at the install, as in the examples
+        if not any(_brings_files(job, role) for role in line.roles):
+            message = f"{script} is not in the image {STOCK}, and nothing else brings it into the container"
+            fix = "put it into program.files, or into an image of your own"
+            yield job.diagnostic("TFC106", path, message, fix)
 
 
 def _brings_files(job: JobValues, role: str) -> bool:
