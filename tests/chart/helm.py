@@ -22,7 +22,7 @@ Values = dict[str, Any]
 Object = dict[str, Any]
 
 # The least that makes a job.
-PROGRAM: Values = {"program": {"command": ["python3", "train.py"]}}
+PROGRAM: Values = {"program": {"command": ["python3", "-m", "train"]}}
 
 
 class RefusedError(Exception):

@@ -42,7 +42,7 @@ def test_the_whole_job_spec() -> None:
         "strategy": "ParameterServer",
         "replicas": {"chief": 1, "worker": 2, "ps": 1},
         "servers": ["worker", "ps"],
-        "program": {"command": ["python3", "train.py"], "args": []},
+        "program": {"command": ["python3", "-m", "train"], "args": []},
         "devices": [],
         "env": {},
         "programs": {},

@@ -155,5 +155,6 @@ def test_nothing_else_starts_a_new_run() -> None:
 
 def test_run_ids_are_made_in_one_way_for_ever() -> None:
     """Another way to make them would start every job anew that runs while its chart is upgraded."""
-    values: Values = {"image": {"tag": "2.21.0"}, "worker": {"replicas": 3, "env": {"A": 1}}, "shmSize": "1Gi"}
-    assert (run_of({}), run_of(values)) == ("2a275b3c4d", "0a070dacc7")
+    least: Values = {"program": {"command": ["python3", "train.py"]}}
+    more: Values = {"image": {"tag": "2.21.0"}, "worker": {"replicas": 3, "env": {"A": 1}}, "shmSize": "1Gi"}
+    assert (run_of(least), run_of({**least, **more})) == ("2a275b3c4d", "0a070dacc7")

@@ -24,8 +24,9 @@ def findings(values: Values, release: str, policies: Sequence[policy.Policy] = (
 def blocking(values: Values, release: str) -> list[Diagnostic]:
     """The diagnostics to show before a command that needs valid values goes on, which it must not do with errors.
 
-    A comment may silence a warning here. An error stays, because what follows would fail on it.
+    A comment may silence a warning here. An error stays, because what follows would fail on it. The program's file is
+    left to those who install: these commands need it not, or look for it themselves.
     """
-    diagnostics = findings(values, release)
+    diagnostics = [diagnostic for diagnostic in findings(values, release) if diagnostic.rule != rules.PROGRAM_FILE]
     kept = set(ignores.apply(diagnostics, values.sources))
     return [diagnostic for diagnostic in diagnostics if diagnostic.severity == ERROR or diagnostic in kept]

@@ -20,11 +20,12 @@ from tfconfig.checking.rules import (  # noqa: F401  (their checks register them
     references,
     warnings,
 )
+from tfconfig.checking.rules.program import PROGRAM_FILE
 from tfconfig.checking.rules.registry import CHECKS, RULES, JobValues, Rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.load import Values
 
-__all__ = ["RULES", "Rule", "check", "matching"]
+__all__ = ["PROGRAM_FILE", "RULES", "Rule", "check", "matching"]
 
 FIELDS = "TFC201"  # the check of everything that the chart passes to Kubernetes: the other rules build on it
 

@@ -9,12 +9,13 @@ from tfconfig.checking.rules.registry import JobValues, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.command_line import script_of
 
+PROGRAM_FILE = "TFC332"
 STOCK = "tensorflow/tensorflow"
 # What may bring files into the container. (A checkpoint volume does not bring any into the folder of the image.)
 BRINGS_FILES = ("initContainers", "extraVolumes", "extraVolumeMounts", "extraContainers", "podSpec", "container")
 
 
-@rule("TFC106")
+@rule(PROGRAM_FILE)
 def _file_of_stock_image(job: JobValues) -> Iterator[Diagnostic]:
     program = job.data["program"]
     if job.files or program.get("existingConfigMap") or job.volumes:
@@ -28,8 +29,8 @@ def _file_of_stock_image(job: JobValues) -> Iterator[Diagnostic]:
             continue  # beside the values: brought by --set-file at the install, as in the examples
         if not any(_brings_files(job, role) for role in line.roles):
             message = f"{script} is not in the image {STOCK}, and nothing else brings it into the container"
-            fix = "put it into program.files, or into an image of your own"
-            yield job.diagnostic("TFC106", path, message, fix)
+            fix = "put it into program.files (--set-file), or into an image of your own"
+            yield job.diagnostic(PROGRAM_FILE, path, message, fix)
 
 
 def _brings_files(job: JobValues, role: str) -> bool:
