@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tfconfig.tensorflow_job.lifecycle import informer, pod_status
-from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod, Set
+from tfconfig.tensorflow_job.lifecycle import pod_status
+from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod
 from tfconfig.tensorflow_job.task.job_spec import Task
 from tfconfig.tensorflow_job.task.messages import WORKED
 
@@ -378,38 +378,6 @@ def test_long_messages_are_cut() -> None:
     assert pod is not None
     assert pod.current is not None
     assert len(pod.current.message) == pod_status.MAX_MESSAGE
-
-
-@pytest.mark.parametrize(
-    ("document", "size"),
-    [
-        ({"metadata": {"generation": 1}, "spec": {}, "status": {"replicas": 0}}, Set(1, 0, False)),
-        (
-            {
-                "metadata": {"generation": 2},
-                "spec": {"replicas": 0},
-                "status": {"replicas": 3, "observedGeneration": 2},
-            },
-            Set(0, 3, True),
-        ),
-        (
-            {"metadata": {"generation": 3}, "spec": {"replicas": 4}, "status": {"observedGeneration": 2}},
-            Set(4, 0, False),
-        ),
-    ],
-)
-def test_sizes(document: dict[str, Any], size: Set) -> None:
-    assert pod_status.size(document) == size
-
-
-def test_status_annotations_and_data() -> None:
-    notes = {"tensorflow-job/run-id": "r", "tensorflow-job/controller": "c", "tensorflow-job/suspend": "true"}
-    data = {"status.json": "{}", "holder": "h"}
-    read = informer.StatusObject.read({"metadata": {"resourceVersion": "7", "annotations": notes}, "data": data})
-    assert read == informer.StatusObject("7", "r", "c", True, "h", "{}")
-    assert informer.StatusObject.read({"metadata": {"resourceVersion": "7"}}) == informer.StatusObject(
-        "7", "", "", False, "", ""
-    )
 
 
 @pytest.mark.parametrize("probe", ["livenessProbe", "startupProbe", "readinessProbe"])
