@@ -49,7 +49,7 @@ def run(
     """
     log, crashes = Log(out), 0
     while True:
-        client = connect()
+        client, crashed = connect(), False
         try:
             return _control(client, log, config, identity, pace, metrics_port)
         except SupersededError as reason:
@@ -62,12 +62,12 @@ def run(
             return EXIT_SUPERSEDED
         except Exception:
             log.write(traceback.format_exc())
-            crashes += 1
+            crashes, crashed = crashes + 1, True
             if crashes > MAX_CRASHES:
                 return EXIT_CRASHED
         finally:
             client.close()
-        if crashes:  # Kubernetes would wait longer before it makes the next pod
+        if crashed:  # Kubernetes would wait longer before it makes the next pod
             time.sleep(CRASH_SECONDS * 2**crashes * pace)
             continue
         if _stand_by(connect(), log, config, identity, pace) == "succeeded":
