@@ -65,7 +65,8 @@ class Job:
 
     def complete(self, values: Values) -> Values:
         """The values with this cluster's images."""
-        small = values.get("strategy") == "Custom"
+        programs = values.get("program", {}).get("files", {}).values()
+        small = values.get("strategy") == "Custom" and not any("import tensorflow" in text for text in programs)
         image = _image(self.target.python_image if small else self.target.tensorflow_image)
         lifecycle = {"image": _image(self.target.python_image), **values.get("lifecycle", {})}
         checkpoint = {"accessModes": [self.target.access_mode], "size": "1Gi", **values.get("checkpoint", {})}
