@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tfconfig.local.errors import CannotRunError
 from tfconfig.local.launch import Launch
-from tfconfig.tensorflow_job.task.job_spec import runs_server
+from tfconfig.tensorflow_job.task.job_spec import command_line, runs_server
 from tfconfig.values.command_line import script_of
 
 if TYPE_CHECKING:
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 def check_program(job: JobSpec, launches: Mapping[str, Launch], start: Path) -> None:
     """Raise CannotRunError where the program, or the script that it is to run, does not exist. It starts in `start`."""
     for role, launch in launches.items():
-        own = job.get("programs", {}).get(role)
-        words = [*(own or job["program"])["command"], *(own or job["program"])["args"]]
+        words = command_line(job, role)
         if runs_server(job, role) or not words or "$(" in words[0]:
             continue
-        key = f"{role}.program.command" if own else "program.command"
+        key = f"{role}.program.command" if job.get("programs", {}).get(role) else "program.command"
         program, script = words[0], script_of(words)
         path = launch.environ.get("PATH", os.defpath)
         found = (start / program).exists() if "/" in program else shutil.which(program, os.F_OK, path=path)

@@ -7,22 +7,15 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tfconfig.tensorflow_job.task.job_spec import expand
+from tfconfig.tensorflow_job.task import progress
+from tfconfig.tensorflow_job.task.job_spec import IDENTITY, expand
 from tfconfig.tensorflow_job.task.references import deferred
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import Program
 
 # Variables that the entrypoint makes for each task, so that nobody else may set them.
-MADE_VARIABLES = (
-    "TF_CONFIG",
-    "TASK_TYPE",
-    "TASK_INDEX",
-    "TASK_PROGRESS_FILE",
-    "PS_HOSTS",
-    "WORKER_HOSTS",
-    "CHECKPOINT_DIR",
-)
+MADE_VARIABLES = (*IDENTITY, progress.VARIABLE)
 
 _NO_DEVICE = re.compile(r"rdma|sriov|hugepages", re.IGNORECASE)  # network and memory
 

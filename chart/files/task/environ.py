@@ -19,8 +19,7 @@ def merge(
     """The task's variables, and the names of those of the container (`given`) that are not used.
 
     A task that took its identity from elsewhere would train beside the job, or save where nobody looks. All else that
-    is computed only fills what is absent, gRPC's options one by one. `own` is more
-    of its identity.
+    is computed only fills what is absent, gRPC's options one by one. `own` is more of its identity.
     """
     computed = environment(job, task)
     computed.update(own)

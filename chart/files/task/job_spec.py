@@ -133,10 +133,15 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     return REFERENCE.sub(value, text)
 
 
+def command_line(job: "JobSpec", role: str) -> List[str]:
+    """The user's command line for this role, its own or that of all roles."""
+    own = job.get("programs", {}).get(role) or job["program"]
+    return list(own["command"]) + list(own["args"])
+
+
 def program(job: "JobSpec", role: str, environ: Mapping[str, str]) -> List[str]:
     """The user's command line for this role with every $(NAME) replaced."""
-    own = job.get("programs", {}).get(role) or job["program"]
-    return [expand(word, environ) for word in list(own["command"]) + list(own["args"])]
+    return [expand(word, environ) for word in command_line(job, role)]
 
 
 def runs_server(job: "JobSpec", role: str) -> bool:

@@ -236,9 +236,11 @@ def _environment(job: "JobSpec", pod: Pod, own: Dict[str, str]) -> Dict[str, str
 
     given = threads.variables(threads.cpu_limit() if pod.cpus is None else pod.cpus)
     given.update(os.environ)
-    variables, _ = environ.merge(job, pod.task, given, own)
-    environ.name_user(variables)
-    given.update(references.resolve(job.get("env", {}).get(pod.task.role, {}), variables))
+    texts = job.get("env", {}).get(pod.task.role)
+    if texts:  # TF_CONFIG is made once more for them, and may be long
+        variables, _ = environ.merge(job, pod.task, given, own)
+        environ.name_user(variables)
+        given.update(references.resolve(texts, variables))
     variables, refused = environ.merge(job, pod.task, given, own)
     if refused:
         log(

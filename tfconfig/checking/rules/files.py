@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tfconfig.checking.rules.registry import JobValues, Path, rule
+from tfconfig.checking.rules.registry import SHELL, JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic, Origin
 from tfconfig.values.helm_yaml import Node
 
 _PLAIN = re.compile(r"[^\s\"'!&*|>?{}\[\],#:-][^\"'\n]*|[-:?][^\s\"'][^\"'\n]*")  # a key without quotes, tag or anchor
-_SHELL = re.compile(r"(^|/)(ba|da|a|z|k)?sh$")
 
 
 @rule("TFC182")
@@ -42,7 +41,7 @@ def _entries(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
 def _line_endings(job: JobValues) -> Iterator[Diagnostic]:
     runs: set[str] = set()
     for command in ([word for _, word in line.command] for line in job.command_lines if line.command):
-        runs |= {word.rpartition("/")[2] for word in (command if _SHELL.search(command[0]) else command[:1])}
+        runs |= {word.rpartition("/")[2] for word in (command if SHELL.search(command[0]) else command[:1])}
     for name, text in job.files.items():
         shell = re.search(r"\.(ba|z|k)?sh$", name) or re.match(r"#!\s*\S*/(env\s+)?(ba|da|a|z|k)?sh\b", text)
         if "\r\n" in text and (shell or (name in runs and text.startswith("#!"))):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tfconfig.checking.rules.registry import JobValues, rule
+from tfconfig.checking.rules.registry import STOCK_IMAGE, JobValues, rule
 from tfconfig.diagnostics import Diagnostic
 
-_STOCK_IMAGE = re.compile(r"(^|/)tensorflow/tensorflow$")
 _WITH_KERAS_2 = re.compile(r"(1|2\.([0-9]|1[0-5]))\.")  # tags: Keras 3 came with 2.16
 _STRATEGY = re.compile(r"\b(ParameterServerStrategy|MultiWorkerMirroredStrategy)\b")
 
@@ -19,7 +18,7 @@ def _fit(job: JobValues) -> Iterator[Diagnostic]:
     if not role or (job.replicas["worker"] + job.replicas["chief"] < 2 and not job.replicas["ps"]):
         return  # one worker alone trains with Keras 3, too
     image = job.setting(role, "image")
-    stock = _STOCK_IMAGE.search(image.get("repository") or "")
+    stock = STOCK_IMAGE.search(image.get("repository") or "")
     if not stock or _WITH_KERAS_2.match(image.get("tag") or "") or "TF_USE_LEGACY_KERAS" in job.setting(role, "env"):
         return
     for name, text in job.files.items():

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from tfconfig.checking.rules.registry import JobValues, Path, rule
+from tfconfig.checking.rules.registry import SHELL, STOCK_IMAGE, JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.tensorflow_job.task import job_spec as task_job_spec
 from tfconfig.tensorflow_job.task.references import circular, names
 from tfconfig.values import job_spec
 from tfconfig.values.role_settings import MADE_VARIABLES, deferred_texts
 
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
+
 # Other texts in brackets, such as $(date +%s), are for a shell.
 _NAME = re.compile(r"[A-Za-z_.-][\w.-]*")
-_SHELLS = re.compile(r"(^|/)(ba|da|a|z|k)?sh$")
 # What the chart's template defaultEnv, Kubernetes, the runtime and TensorFlow's own images set.
 _ALWAYS_SET = re.compile(
     "HOME|TMPDIR|USER|LOGNAME|PATH|HOSTNAME|LANG|DEBIAN_FRONTEND|LD_LIBRARY_PATH|LIBRARY_PATH|"
     "(KUBERNETES|CUDA|NVIDIA|NV|TF|OMP|MKL)_.+"
 )
-_STOCK_IMAGE = re.compile(r"(^|/)tensorflow/tensorflow$")
 
 
 @rule("TFC143", "TFC325")
 def _unknown_names(job: JobValues) -> Iterator[Diagnostic]:
     seen: set[tuple[Path, str]] = set()
+    spec = job_spec.job(job.data, job.name, job.strategies)
+    known = {role: _known(job, spec, role) for role in job.roles}
     for role, path, text in _texts(job):
-        for name in sorted(names(text) - _known(job, role)):
+        for name in sorted(names(text) - known[role]):
             if not _NAME.fullmatch(name) or _ALWAYS_SET.fullmatch(name) or (path, name) in seen:
                 continue
             seen.add((path, name))
@@ -45,13 +49,12 @@ def _texts(job: JobValues) -> Iterator[tuple[str, Path, str]]:
         for name, text in sorted(deferred_texts(job.data, role).items()):
             yield role, job.place(role, "env", name), text
     for line in job.command_lines:
-        if line.words and not _SHELLS.search(line.words[0][1]):
+        if line.words and not SHELL.search(line.words[0][1]):
             for role in line.roles:
                 yield from ((role, path, word) for path, word in line.words)
 
 
-def _known(job: JobValues, role: str) -> set[str]:
-    spec = job_spec.job(job.data, job.name, job.strategies)
+def _known(job: JobValues, spec: JobSpec, role: str) -> set[str]:
     made = set(task_job_spec.environment(spec, task_job_spec.Task(role, 0))) | set(MADE_VARIABLES)
     if not spec["checkpointDir"]:
         made.discard("CHECKPOINT_DIR")
@@ -61,7 +64,7 @@ def _known(job: JobValues, role: str) -> set[str]:
 
 def _brought_from_elsewhere(job: JobValues, role: str) -> bool:
     """Whether a variable may come from what cannot be seen here: envFrom, the team's own image, a wrapper of Python."""
-    own_image = not _STOCK_IMAGE.search(job.setting(role, "image").get("repository") or "")
+    own_image = not STOCK_IMAGE.search(job.setting(role, "image").get("repository") or "")
     return own_image or bool(job.setting(role, "envFrom")) or len(job.setting(role, "python")) > 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,9 @@ from tfconfig.values.role_settings import MERGED, data_volumes, setting
 RELEASE = "release name"
 
 Path = tuple[str | int, ...]
+
+SHELL = re.compile(r"(^|/)(ba|da|a|z|k)?sh$")  # the first word of a command that a shell reads
+STOCK_IMAGE = re.compile(r"(^|/)tensorflow/tensorflow$")  # a repository with TensorFlow's own images, mirrors included
 
 
 @dataclass(frozen=True)

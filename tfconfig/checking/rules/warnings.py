@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfconfig.checking.rules.pods import mounts
-from tfconfig.checking.rules.registry import CommandLine, JobValues, Path, rule
+from tfconfig.checking.rules.registry import SHELL, STOCK_IMAGE, CommandLine, JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values import job_spec
 from tfconfig.values.quantity import parse
@@ -17,7 +17,6 @@ from tfconfig.values.role_settings import asks_for_devices
 # Seconds. A program gets its grace period less what `task` needs to kill it in time (task/task.py).
 SHORTEST_GRACE = 5
 
-_SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh")
 _SHELL_SYNTAX = re.compile(r"^(&&|\|\|?|;|>{1,2}|<|2>&1)$|\$[A-Za-z_{]|`")
 _REMOTE = re.compile(r"\b(gs|s3|s3a|hdfs|abfss?|wasbs?|viewfs)://")
 _SECRET_NAME = re.compile(
@@ -31,7 +30,6 @@ _SECRET_TEXT = re.compile(
 _SECRET_ARGUMENT = re.compile(r"--?([\w-]+)=(.+)", re.DOTALL)
 _CHECKPOINT_PATH = re.compile(r"check-?points?|ckpt|model[_-]?dir", re.IGNORECASE)
 _MOVING_TAG = re.compile(r"(latest|nightly)(-|$)|(main|master|edge|stable)$")
-_TENSORFLOW_IMAGE = re.compile(r"(^|/)tensorflow/tensorflow$")
 _GPU_IMAGE = re.compile(r"(^|[-_./])(gpu|cuda|cu\d+|cudnn|rocm)")
 
 
@@ -44,7 +42,7 @@ def _commands(job: JobValues) -> Iterator[Diagnostic]:
 
 def _command(job: JobValues, line: CommandLine) -> Iterator[Diagnostic]:
     command, words = [word for _, word in line.command], line.words
-    shell = command[0].rpartition("/")[2] in _SHELLS
+    shell = bool(SHELL.search(command[0]))
     first = command[0].split()
     if len(first) > 1 and not command[0].startswith("/"):
         message = f'"{command[0]}" is used as the name of a single program'
@@ -81,7 +79,7 @@ def _tags(job: JobValues) -> Iterator[Diagnostic]:
             message = f"{tag} may be a different image tomorrow, and nodes keep the one that they have"
             fix = "use a version, or set image.digest"
             yield job.diagnostic("TFC305", job.place(role, "image", "tag"), message, fix)
-        elif not tag and job.values.is_set(place) and not _TENSORFLOW_IMAGE.search(repository):
+        elif not tag and job.values.is_set(place) and not STOCK_IMAGE.search(repository):
             message = f"{repository} has no tag, so the chart uses that of its default TensorFlow image"
             yield job.diagnostic("TFC306", place, message, "set image.tag")
     for key in ("initContainers", "extraContainers"):
@@ -329,7 +327,7 @@ def _gpus(job: JobValues) -> Iterator[Diagnostic]:
         devices = any(counts.values()) or any(asks_for_devices(job.data, each) for each in job.roles)
         if _GPU_IMAGE.search(name.lower()) and not devices and job.values.is_set(place):
             yield job.diagnostic("TFC321", place, f"{name} is a GPU image, but no role has gpus", "set worker.gpus")
-        without_gpu = _TENSORFLOW_IMAGE.search(repository) and not image.get("digest") and not _GPU_IMAGE.search(tag)
+        without_gpu = STOCK_IMAGE.search(repository) and not image.get("digest") and not _GPU_IMAGE.search(tag)
         if counts[role] and without_gpu:
             message = f"{counts[role]}, but {name} has no GPU support"
             related = (job.place(role, "image", "tag"),)
