@@ -38,23 +38,21 @@ def test_servers_are_asked_for_also_after_their_set_deleted_them(install: Instal
     asked: set[str] = set()
 
     def hold(verb: str, resource: str, name: str) -> None:
-        if (verb, resource) != ("DELETE", "pods") or name == "j-chief-0":
-            return
-        with cluster.lock:  # several threads delete
-            if not asked:
-                for pod in cluster.pods():
-                    if "-ps-" in pod["metadata"]["name"]:
-                        pod["metadata"]["deletionTimestamp"] = cluster.now()
-                        cluster.store("MODIFIED", "pods", pod)
-                cluster.delete_pod("j-worker-0", force=True)  # seen after those
+        if (verb, resource) == ("PATCH", "statefulsets") and not cluster.quota:  # before any set deletes by itself
+            for pod in cluster.pods():
+                if "-ps-" in pod["metadata"]["name"]:
+                    pod["metadata"]["deletionTimestamp"] = cluster.now()
+                    cluster.store("MODIFIED", "pods", pod)
+            cluster.quota = "so that no set makes pods again"
+            cluster.delete_pod("j-worker-0", force=True)  # seen after those
+        if (verb, resource) == ("DELETE", "pods") and "-ps-" in name:
             asked.add(name)
-        cluster.until(lambda: cluster.status()["roles"]["worker"]["running"] == 0)
-        if "-ps-" in name:
+            cluster.until(lambda: cluster.status()["roles"]["worker"]["running"] == 0)
             cluster.delete_pod(name, force=True)
 
-    cluster.refuse = hold
     controller = start(server)
     cluster.phase("Running")
+    cluster.refuse = hold
     cluster.exit("j-chief-0", 0)
     assert controller.ends() == 0
     assert {f"j-ps-{index}" for index in range(40)} <= asked
