@@ -126,6 +126,7 @@ def test_a_job_that_does_not_start_in_time_fails_with_the_reason(installed: Call
 
 
 def test_without_a_lifecycle_one_pod_of_a_role_waits_and_trains_nothing(jobs: Jobs) -> None:
+    """When it is refused at the install, and when it is refused at a resume."""
     jobs.namespace.create(
         "resourcequotas",
         {
@@ -137,7 +138,8 @@ def test_without_a_lifecycle_one_pod_of_a_role_waits_and_trains_nothing(jobs: Jo
     )
     job = jobs.new()
     values = shell("echo trains", worker={"replicas": 2}, resources={"limits": {"cpu": "100m"}})
-    job.install({**values, "lifecycle": {"resources": {"limits": {"cpu": 4}}}})
+    refused = {**values, "lifecycle": {"resources": {"limits": {"cpu": 4}}}}
+    job.install(refused)
 
     def says() -> bool:
         events = jobs.namespace.list("events", fieldSelector=f"involvedObject.name={job.name}-worker-0")
@@ -147,5 +149,12 @@ def test_without_a_lifecycle_one_pod_of_a_role_waits_and_trains_nothing(jobs: Jo
     assert list(job.pods) == ["worker-0"]
     assert not job.lifecycle_pods
     assert job.log("worker-0") == ""
+    job.upgrade(values={**values, "suspend": True})
+    job.wait_for_phase("Suspended")
+    job.wait_for_message("no pod is left")
+    job.upgrade(values=refused)
+    job.wait_until("the pod waits", lambda: "until the lifecycle has resumed the job" in job.log("worker-0"))
+    assert list(job.pods) == ["worker-0"]
+    assert "trains" not in job.log("worker-0")
     job.upgrade(values=values)
     job.wait_ended("Succeeded", disturbed=True)

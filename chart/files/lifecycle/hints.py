@@ -12,7 +12,7 @@ _LEGACY = (
     'Install tf-keras of TensorFlow\'s version in the image and set env.TF_USE_LEGACY_KERAS to "1", or write a custom '
     "training loop"
 )
-_HINTS = [
+_KERAS = [  # and TensorFlow's own changes
     (
         r"pass this dataset to ClusterCoordinator\.create_per_worker_dataset",
         "model.fit of Keras 3 does not work with parameter servers. " + _LEGACY,
@@ -48,10 +48,18 @@ _HINTS = [
         "tf (which has no tf.contrib)",
     ),
 ]
+_OTHERS = [
+    (
+        r"No space left on device|Disk quota exceeded",
+        "a volume is full, or the node's disk. For the checkpoint volume: delete what is not needed, or raise "
+        "checkpoint.size where the storage class can expand",
+    ),
+]
 _PAGE = ". Which TensorFlow and Keras does what: docs/keras.md"
 
 
 def hint(lines: Iterable[str]) -> str:
     """What is known about the failure that these last lines of a program show; "" when nothing is."""
     text = "\n".join(lines)
-    return next((advice + _PAGE for pattern, advice in _HINTS if re.search(pattern, text)), "")
+    hints = [*((pattern, advice + _PAGE) for pattern, advice in _KERAS), *_OTHERS]
+    return next((advice for pattern, advice in hints if re.search(pattern, text)), "")

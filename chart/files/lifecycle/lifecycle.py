@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from ..task.job_spec import tasks
 from ..task.names import status_name
-from . import metrics
+from . import metrics, sidecars
 from .controller import Controller
 from .decide import announcement
 from .events import EventRecorder
@@ -108,6 +108,10 @@ def _start(client: Client, log: Log, job_file: JobFile, job: JobSpec, identity: 
     recorder = EventRecorder(client, log, identity.kube_job, uid, pace)
     if store.state.ended and not store.state.freed:
         recorder.add([announcement(store.state)])  # the controller before may have been lost before it did
+    sidecar = sidecars.warning(client, identity.pod)
+    if sidecar:
+        log.write(f"{sidecar.reason}: {sidecar.message}")
+        recorder.add([sidecar])
     controller = Controller(client, log, job_file, job, store, recorder, pace)
     controller.start()
     return controller

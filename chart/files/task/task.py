@@ -6,6 +6,7 @@ from status.json.
 """
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -88,16 +89,16 @@ def _pod(arguments: List[str]) -> Pod:
 
 
 def _await_turn(pod: Pod) -> "Optional[JobSpec]":
-    """job.json, once it is that of this run and no other run holds pods; None when asked to end before that."""
+    """job.json, once this run may start its tasks; None when asked to end before that."""
     logged = ""
     while True:
         job = _job(pod)
-        other = job["runId"] if job["runId"] != pod.run_id else _run_to_free(pod)
-        if not other:
+        reason = "run %s is gone" % job["runId"] if job["runId"] != pod.run_id else _why_wait(pod)
+        if not reason:
             return job
-        if logged != other:
-            logged = other
-            log("%s of run %s waits until run %s is gone" % (name(pod.task), pod.run_id, other))
+        if logged != reason:
+            logged = reason
+            log("%s of run %s waits until %s" % (name(pod.task), pod.run_id, reason))
         if process.pause(POLL_SECONDS, pod.parent):
             return None
 
@@ -209,7 +210,12 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
     here = os.path.dirname(os.path.abspath(__file__))
     argv = [sys.executable, here, "serve", ready, *job["serverImports"]]
     task = pod.task
-    ended = process.run(lambda: (argv, _environment(job, pod, {})), 0, pod.parent, None, _output(job, task))
+
+    def prepare() -> Tuple[List[str], Dict[str, str]]:
+        # Otherwise each start of a chief prints the options of every server, 20 lines each, between the user's own.
+        return argv, dict({"TF_CPP_MIN_LOG_LEVEL": "1"}, **_environment(job, pod, {}))
+
+    ended = process.run(prepare, 0, pod.parent, None, _output(job, task))
     if ended.stopped:
         _write_message(pod, messages.STOPPED + " asked to end")
         return TERMINATED
@@ -275,10 +281,22 @@ def _make_checkpoint_folder(folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        _give_up(
-            "cannot make the checkpoint folder %s: %s. The volume must be writable for user %d (podSecurityContext."
-            "fsGroup); with checkpoint.enabled=false the job runs without one" % (folder, error.strerror, os.getuid())
+        _give_up(why_no_folder(folder, error))
+
+
+def why_no_folder(folder: str, error: OSError) -> str:
+    """Why the checkpoint folder cannot be made, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = (
+            "Delete what is not needed on the checkpoint volume, or raise checkpoint.size where the storage class can "
+            "expand"
         )
+    else:
+        advice = (
+            "The volume must be writable for user %d (podSecurityContext.fsGroup); with checkpoint.enabled=false the "
+            "job runs without one" % os.getuid()
+        )
+    return "cannot make the checkpoint folder %s: %s. %s" % (folder, error.strerror, advice)
 
 
 def _give_up(text: str) -> NoReturn:
@@ -300,10 +318,14 @@ def _status(pod: Pod) -> "Optional[StatusDocument]":
         return None
 
 
-def _run_to_free(pod: Pod) -> str:
-    """The run whose pods have to go before this one's tasks may start; "" if there is none."""
+def _why_wait(pod: Pod) -> str:
+    """What has to happen before a task of this run may start, by the status; "" when it may."""
     status = _status(pod)
-    return status["runId"] if status and status["runId"] != pod.run_id and not status["freed"] else ""
+    if status and status["runId"] != pod.run_id:
+        return "" if status["freed"] else "run %s is gone" % status["runId"]
+    if status and status["phase"] == "Suspended":  # the set made this pod; nobody would end what it trains
+        return "the lifecycle has resumed the job"
+    return ""
 
 
 def _outcome(status: "Optional[StatusDocument]", pod: Pod) -> "Optional[DoneMarker]":

@@ -37,6 +37,19 @@ def test_a_known_failure_is_explained_with_what_to_do(text: str) -> None:
     assert "docs/keras.md" in advice
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OSError: [Errno 28] No space left on device: '/checkpoints/j/ckpt-7.data'",
+        "tensorflow.python.framework.errors_impl.ResourceExhaustedError: /checkpoints/j/a; No space left on device",
+        "OSError: [Errno 122] Disk quota exceeded",
+    ],
+)
+def test_a_full_volume_is_told_with_what_to_do(text: str) -> None:
+    assert "raise checkpoint.size" in hint([text])
+    assert "keras" not in hint([text])
+
+
 @pytest.mark.parametrize("text", ["", "ValueError: x must be a tensor", "KeyError: 'experimental'", "step 3: loss 0.1"])
 def test_others_are_left_alone(text: str) -> None:
     assert hint([text]) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shel
 from tfconfig.tensorflow_job.task import checkpoints, process, task
 from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED, WORKED
+from tfconfig.tensorflow_job.task.task import why_no_folder
 
 PARKED = "Nothing runs here; waiting to be freed"
 
@@ -83,6 +85,17 @@ def test_a_task_waits_until_the_run_before_is_freed(container: Container) -> Non
     assert "trained" in container.output
 
 
+def test_a_task_waits_until_the_lifecycle_has_resumed_a_suspended_job(container: Container) -> None:
+    """Helm's resume lets each set make a pod; a lifecycle that a quota refuses could not end what that trains."""
+    container.write(job(program=shell("echo trained")), {"runId": RUN, "phase": "Suspended", "freed": False})
+    process = container.start()
+    container.wait_for(f"worker-0 of run {RUN} waits until the lifecycle has resumed the job")
+    assert "trained" not in container.output
+    container.write(job(program=shell("echo trained")), {"runId": RUN, "phase": "Pending", "freed": False})
+    assert process.wait(PATIENCE_SECONDS) == 0
+    assert "trained" in container.output
+
+
 def test_a_task_of_an_old_run_does_not_start_with_the_layout_of_a_new_one(container: Container) -> None:
     container.write(job(runId="r2", program=shell("echo trained")))
     process = container.start()
@@ -131,6 +144,12 @@ def test_a_checkpoint_folder_that_cannot_be_made_is_told_with_the_way_out(contai
     assert "cannot make the checkpoint folder /proc/nothing/here" in container.output
     assert "fsGroup" in container.output
     assert "trained" not in container.output
+
+
+def test_a_checkpoint_volume_that_is_full_is_told_as_such() -> None:
+    told = why_no_folder("/checkpoints/j", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert told.startswith("cannot make the checkpoint folder /checkpoints/j: No space left on device. Delete ")
+    assert "fsGroup" not in told
 
 
 @pytest.mark.parametrize(
@@ -314,6 +333,20 @@ def test_a_server_that_was_ready_tells_so_when_it_is_killed(container: Container
     os.kill(child, signal.SIGKILL)
     assert process.wait(PATIENCE_SECONDS) == 137
     assert container.message.startswith(SERVED)
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "1"), ({"TF_CPP_MIN_LOG_LEVEL": "0"}, "0")])
+def test_a_server_prints_no_options_unless_asked_to(
+    container: Container, tensorflow: str, given: dict[str, str], found: str
+) -> None:
+    container.write(_server_job(2, "ps"))
+    process = container.start("ps", PYTHONPATH=tensorflow, **given)
+    container.wait_for("ps-0 serves at 127.0.0.1:2")
+    (child,) = (int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    variables = Path(f"/proc/{child}/environ").read_text().split("\0")
+    assert f"TF_CPP_MIN_LOG_LEVEL={found}" in variables
+    process.terminate()
+    process.wait(PATIENCE_SECONDS)
 
 
 def test_a_server_that_never_got_ready_tells_nothing_of_the_kind(container: Container, tensorflow: str) -> None:
