@@ -337,7 +337,7 @@ def test_a_server_that_was_ready_tells_so_when_it_is_killed(container: Container
 
 @pytest.mark.parametrize(("given", "found"), [({}, "1"), ({"TF_CPP_MIN_LOG_LEVEL": "0"}, "0")])
 def test_a_server_prints_no_options_unless_asked_to(
-    container: Container, tensorflow: str, given: dict[str, str], found: str
+    container: Container, tensorflow: str, given: dict[str, Any], found: str
 ) -> None:
     container.write(_server_job(2, "ps"))
     process = container.start("ps", PYTHONPATH=tensorflow, **given)
