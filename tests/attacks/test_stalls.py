@@ -41,7 +41,7 @@ def validate(*words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_is_checked_in_linear_time(name: str, tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
-    file.write_text(FILES[name], "utf-8")
+    file.write_text(f"{FILES[name]}unknown: 1\n", "utf-8")
     done = validate(str(file))
     assert done.returncode == 1, done.stderr[-2000:]
     assert json.loads(done.stdout)["diagnostics"]
