@@ -44,7 +44,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> l
         start = "".join(
             f"{_shortened(cell, size):<{size + COLUMN_GAP}}" for cell, size in zip(row, widths, strict=False)
         )
-        wrapped = textwrap.wrap(row[-1], left, break_on_hyphens=False) if last else []
+        wrapped = _wrapped(row[-1], left) if last else []
         lines.append((start + (wrapped[0] if wrapped else "")).rstrip())
         lines += [" " * len(start) + line for line in wrapped[1:]]
     return lines
@@ -56,7 +56,7 @@ def labelled(pairs: Sequence[tuple[str, str]], columns: int) -> list[str]:
     size = max((len(label) for label, _ in shown), default=0) + COLUMN_GAP
     lines: list[str] = []
     for label, text in shown:
-        wrapped = textwrap.wrap(text, max(columns - size, MIN_LAST_COLUMN), break_on_hyphens=False)
+        wrapped = _wrapped(text, max(columns - size, MIN_LAST_COLUMN))
         lines += [f"{label if not number else '':<{size}}{line}" for number, line in enumerate(wrapped)]
     return lines
 
@@ -79,6 +79,11 @@ def escaped(text: str) -> str:
 def escaped_line(text: str) -> str:
     """A line that a program printed, with control characters escaped but for tabs."""
     return "\t".join(escaped(part) for part in text.split("\t"))
+
+
+def _wrapped(text: str, size: int) -> list[str]:
+    """Lines of a text; where it is wrapped, a `::name` in it comes to the start of a line."""
+    return [escaped(line) for line in textwrap.wrap(text, size, break_on_hyphens=False)]
 
 
 def _shortened(text: str, size: int) -> str:

@@ -42,13 +42,13 @@ spec:
   containers:
     - name: lifecycle
       image: {{ include "tensorflow-job.image" (dict "image" $lifecycle.image "defaultTag" "3.13-slim") | quote }}
-      imagePullPolicy: {{ $lifecycle.image.pullPolicy }}
+      imagePullPolicy: {{ $lifecycle.image.pullPolicy | quote }}
       command:
         - python3
         - -B
         - {{ include "tensorflow-job.codePath" "lifecycle" }}
         - --config={{ include "tensorflow-job.configPath" . }}
-        - --job={{ .jobName }}
+        - {{ printf "--job=%s" .jobName | quote }}
         - --run-id={{ include "tensorflow-job.runId" .root }}
         {{- if .root.Values.metrics.enabled }}
         - --metrics={{ include "tensorflow-job.port" "metrics" }}

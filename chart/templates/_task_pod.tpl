@@ -119,7 +119,7 @@ volumes:
 {{- $settings := .settings -}}
 name: tensorflow
 image: {{ include "tensorflow-job.image" (dict "image" $settings.image "defaultTag" .root.Chart.AppVersion) | quote }}
-imagePullPolicy: {{ $settings.image.pullPolicy }}
+imagePullPolicy: {{ $settings.image.pullPolicy | quote }}
 command:
   {{- toYaml $settings.python | nindent 2 }}
   - -S  # no site-packages for the chart's program: the user's starts sooner, with more memory left

@@ -109,14 +109,26 @@ def render(
     engine: str = SDK,
 ) -> Rendered:
     """What `helm install RELEASE` would install. Raises RefusedError if it would fail."""
-    by_engine = _by_sdk if engine == SDK else functools.partial(_by_binary, engine)
-    manifests = by_engine(values, release, namespace, chart)
+    manifests = render_texts(values, release=release, namespace=namespace, chart=chart, engine=engine)
     notes = "".join(text for path, text in manifests.items() if path.endswith("NOTES.txt"))
     texts = [text for path, text in manifests.items() if not path.endswith("NOTES.txt")]
     # The C loader, where PyYAML has it, is ten times as fast.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     objects = [item for text in texts for item in yaml.load_all(text, Loader=loader) if item]
     return Rendered(objects, notes)
+
+
+def render_texts(
+    values: Values,
+    *,
+    release: str = "digits",
+    namespace: str = "team",
+    chart: Path = CHART,
+    engine: str = SDK,
+) -> dict[str, str]:
+    """The texts of a release as Helm renders them, by template. Raises RefusedError if it would fail."""
+    by_engine = _by_sdk if engine == SDK else functools.partial(_by_binary, engine)
+    return by_engine(values, release, namespace, chart)
 
 
 def lint(values: Values) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tfconfig.checking import ignores, policy, rules, schema
+from tfconfig.checking import ignores, limits, policy, rules, schema
 from tfconfig.diagnostics import ERROR, Diagnostic, ordered
 from tfconfig.values.load import Values
 
@@ -18,7 +18,7 @@ def findings(values: Values, release: str, policies: Sequence[policy.Policy] = (
         return ordered(values.diagnostics)  # what an unreadable file lacks is no error of its own
     refused = schema.check(values)
     across = rules.check(values, release, refused)
-    return ordered([*values.diagnostics, *refused, *across, *policy.check(values, policies)])
+    return ordered([*limits.first(values.diagnostics), *refused, *across, *policy.check(values, policies)])
 
 
 def blocking(values: Values, release: str) -> list[Diagnostic]:

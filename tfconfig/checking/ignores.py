@@ -12,10 +12,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tfconfig.checking import limits
 from tfconfig.diagnostics import WARNING, Diagnostic, Origin, lines
 
 UNREADABLE, UNUSED, POLICY = "TFC001", "TFC009", "TFC400"
-_COMMENT = re.compile(r"(?<!\S)#\s*tfconfig:\s*ignore\b(?:\[(?P<ids>[^\]]*)\])?")
+_COMMENT = re.compile(r"(?<!\S)#\s*tfconfig:\s*ignore\b(?:\[(?P<ids>[^\]\[#]*)\])?")
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,24 @@ def apply(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> list
     kept: list[Diagnostic] = []
     for diagnostic in diagnostics:
         here = by_place.get((diagnostic.file, diagnostic.line), [])
-        # Only its owners may relax a policy.
-        matching = [i for i in here if i.id and diagnostic.rule.startswith(i.id) and diagnostic.rule != POLICY]
+        # Only its owners may relax a policy, and nobody may hide what is not reported.
+        silenceable = diagnostic.rule not in (POLICY, limits.RULE)
+        matching = [i for i in here if i.id and diagnostic.rule.startswith(i.id) and silenceable]
         used.update(matching)
         if not matching:
             kept.append(diagnostic)
-    return [*kept, *(_unused(ignore) for ignore in ignores if ignore not in used)]
+    return [*kept, *limits.first(_unused(ignore) for ignore in ignores if ignore not in used)]
 
 
 def chosen(diagnostics: Iterable[Diagnostic], select: Sequence[str], ignore: Sequence[str]) -> list[Diagnostic]:
     """The diagnostics that --select and --ignore leave, by prefixes of rule ids.
 
-    That a file cannot be read is reported whatever they say.
+    That a file cannot be read, or has more errors, is reported whatever they say.
     """
     return [
         diagnostic
         for diagnostic in diagnostics
-        if diagnostic.rule == UNREADABLE
+        if diagnostic.rule in (UNREADABLE, limits.RULE)
         or ((not select or diagnostic.rule.startswith(tuple(select))) and not diagnostic.rule.startswith(tuple(ignore)))
     ]
 

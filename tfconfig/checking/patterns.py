@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
+# A backslash with its character, a class, or the end of the text: what $ means depends on where it stands.
+_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+
+
+@cache
+def as_go(pattern: str) -> re.Pattern[str]:
+    """A pattern as Helm's Go reads it: ASCII classes, and $ does not match before a last line break.
+
+    Raises ValueError for a pattern that is none.
+    """
+    try:
+        strict = _PARTS.sub(lambda part: r"\Z" if part[0] == "$" else part[0], pattern)
+        return re.compile(strict, re.ASCII)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+
+
 # Of Kubernetes' own fields (rules/pod_schema.py).
 LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 KEY = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 PORT_NAME = r"^(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$"
-QUANTITY = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$"
-ABSOLUTE = r"^/[^:]*$"
+QUANTITY = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?$"
+ABSOLUTE = r"^/[^:\x00-\x1f\x7f-\x9f]*$"
 BELOW = r"^(?!/)(?!(.*/)?\.\.(/|$))"
 FIELD = (
     r"^(metadata\.(name|namespace|uid|labels\['.+'\]|annotations\['.+'\])|spec\.(nodeName|serviceAccountName)|"
@@ -22,14 +42,15 @@ CIDR = (
 )
 
 # Parts of those in the chart's values.schema.json.
-_QUANTITY = r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
+_QUANTITY = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
 _IMAGE_NAME = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 _REGISTRY = r"[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?(:[0-9]+)?"
 
 DESCRIPTIONS = {
-    r"^(/.*)?$": "an absolute path, such as /app",
-    r"^/[^:]+$": "an absolute path without a colon, such as /data",
-    ABSOLUTE: "an absolute path without a colon, such as /data",
+    r"^(/[^\x00-\x1f\x7f-\x9f]*)?$": "an absolute path without control characters, such as /app",
+    r"^/[^:\x00-\x1f\x7f-\x9f]+$": "an absolute path without a colon or control characters, such as /data",
+    r"^[^\x00-\x1f\x7f-\x9f]*$": "a path without control characters, such as runs/first",
+    ABSOLUTE: "an absolute path without a colon or control characters, such as /data",
     BELOW: "a relative path on the volume, without ..",
     r"^([A-Za-z0-9_][-._A-Za-z0-9]*(/[A-Za-z0-9_][-._A-Za-z0-9]*)*)?$": (
         "a relative path on the volume, such as runs/first"

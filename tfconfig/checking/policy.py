@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path as File
 from typing import Any
 
+from tfconfig.checking import limits
+from tfconfig.checking.patterns import as_go
 from tfconfig.checking.schema import EXACTLY_ONE, MISSING, TYPE, UNKNOWN, VALUE, errors, explain
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.helm_yaml import Node, plain, read
@@ -55,12 +58,12 @@ def load(file: str) -> Policy:
 
 def check(values: Values, policies: Sequence[Policy]) -> list[Diagnostic]:
     """The violations of policies, each at the user's line. Raises PolicyError."""
-    return [diagnostic for policy in policies for diagnostic in _violations(values, policy)]
+    return [diagnostic for policy in policies for diagnostic in limits.first(_violations(values, policy))]
 
 
 def _violations(values: Values, policy: Policy) -> Iterator[Diagnostic]:
     try:
-        violations = list(errors(policy.schema, values.data))
+        violations = list(islice(errors(policy.schema, values.data), limits.MAX_DIAGNOSTICS + 1))
     except RecursionError:
         raise PolicyError(f"{policy.file}: a $ref leads to itself; remove it") from None
     for error in violations:
@@ -139,6 +142,14 @@ def _check(root: Node, file: str) -> None:
     for path, part in _schemas(schema, ()):
         if "$ref" in part and _target(schema, part["$ref"]) is None:
             refuse([*path, "$ref"], f"{part['$ref']} is not in this file; other files are not read")
+        places = [([*path, "pattern"], part["pattern"])] if "pattern" in part else []
+        places += [([*path, "patternProperties", key], key) for key in part.get("patternProperties", {})]
+        for place, pattern in places:
+            try:
+                as_go(pattern)
+                re.compile(pattern)  # as jsonschema itself reads patternProperties
+            except (ValueError, re.error) as e:
+                refuse(place, f"{e}; correct it")
 
 
 def _schemas(part: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from tfconfig.checking.patterns import DESCRIPTIONS
+from tfconfig.checking import limits
+from tfconfig.checking.patterns import DESCRIPTIONS, as_go
 from tfconfig.diagnostics import Diagnostic, dotted
 from tfconfig.values.helm_yaml import kind, resolve
 from tfconfig.values.load import Values
@@ -39,9 +40,9 @@ def check(values: Values) -> list[Diagnostic]:
     diagnostics = check(values.umbrella) if values.umbrella and values.umbrella.chart.schema else []
     # The chart's own defaults are valid, and most of the time would go into them.
     given = {key: values.data[key] for key, node in values.root.value.items() if not node.origin.default}
-    for error in errors(values.chart.schema, given):
-        diagnostics += explain(error, values, values.chart.schema, RULES)
-    return diagnostics
+    schema = values.chart.schema
+    found = (item for error in errors(schema, given) for item in explain(error, values, schema, RULES))
+    return diagnostics + limits.first(found)
 
 
 def errors(schema: Mapping[str, Any], instance: Any) -> Iterator[Any]:
@@ -63,11 +64,10 @@ def _validator_class() -> Any:
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[Any]:
-    """JSON Schema's `pattern` as Helm's Go reads it: ASCII classes, and $ does not match before a last line break."""
+    """JSON Schema's `pattern` as Helm's Go reads it."""
     from jsonschema import ValidationError
 
-    strict = re.sub(r"(?<!\\)\$", r"\\Z", pattern)
-    if isinstance(instance, str) and not re.search(strict, instance, re.ASCII):
+    if isinstance(instance, str) and not as_go(pattern).search(instance):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 

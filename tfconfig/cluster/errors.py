@@ -38,6 +38,11 @@ def cannot_start(error: OSError) -> ClusterError:
     return ClusterError(f"kubectl cannot be started: {error.strerror}; repair its installation")
 
 
+def malformed(error: Exception) -> ClusterError:
+    """What kubectl printed is not what a Kubernetes API server answers."""
+    return ApiError(f"the answer of the cluster is malformed: {visible(str(error))}; check what your context leads to")
+
+
 def from_stderr(stderr: str, namespace: str = "") -> ClusterError:
     """The error that kubectl wrote, as one sentence with what to do."""
     # Before the last line come lines of its own log, and advice of login plugins.

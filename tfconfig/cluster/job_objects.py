@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from tfconfig.cluster import shapes
 from tfconfig.cluster.kubectl import Object
 from tfconfig.tensorflow_job.lifecycle.pod_status import task_of
 from tfconfig.tensorflow_job.task.job_spec import Task
@@ -45,7 +45,7 @@ class JobObjects:
     @property
     def lifecycle_job(self) -> str:
         """The name of the Kubernetes Job that may act, of several while Helm replaces it."""
-        return str(self.status["metadata"]["annotations"].get(CONTROLLER_ANNOTATION, ""))
+        return str(self.status["metadata"].get("annotations", {}).get(CONTROLLER_ANNOTATION, ""))
 
 
 def is_status(configmap: Object) -> bool:
@@ -61,14 +61,9 @@ def job_name(status: Object) -> str:
 
 
 def parse_status(status: Object) -> StatusDocument | None:
-    """status.json; None before the lifecycle has written it. Raises ValueError where it is not JSON."""
-    text = (status.get("data") or {}).get(STATUS_KEY)
-    return cast("StatusDocument", json.loads(text)) if text else None
-
-
-def parse_job_spec(configmap: Object) -> JobSpec:
-    """job.json of the ConfigMap `<job>-job`."""
-    return cast("JobSpec", json.loads(configmap["data"]["job.json"]))
+    """status.json; None before the lifecycle has written it. Raises ShapeError where it is unreadable."""
+    text = status.get("data", {}).get(STATUS_KEY)
+    return shapes.status(text) if text else None
 
 
 def component(pods: Iterable[Object], name: str) -> list[Object]:

@@ -50,8 +50,7 @@ def line(view: JobView) -> str:
     """The job on one line."""
     phase = view.phase + (f" ({view.reason})" if view.reason else "")
     messages = [view.message, f"lifecycle: {view.lifecycle_message}" if view.lifecycle_message else ""]
-    text = terminal.visible("; ".join(filter(None, messages)))
-    return f"{view.name}: {': '.join(filter(None, (phase, text)))}"
+    return terminal.visible(f"{view.name}: {': '.join(filter(None, (phase, '; '.join(filter(None, messages)))))}")
 
 
 def outcome(view: JobView) -> str:

@@ -12,6 +12,7 @@ from tfconfig.cluster.kubectl import Object
 from tfconfig.cluster.lifecycle_health import lifecycle_message
 from tfconfig.tensorflow_job.lifecycle.freeing import SILENT_SECONDS
 from tfconfig.tensorflow_job.lifecycle.pod_status import pod
+from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, SUCCEEDED, SUSPENDED, Exit, Pod
 from tfconfig.tensorflow_job.lifecycle.timestamps import parse_time
 from tfconfig.tensorflow_job.task import job_spec
@@ -20,9 +21,12 @@ from tfconfig.tensorflow_job.task.names import CONTAINER, RUN_ANNOTATION
 from tfconfig.tensorflow_job.task.ranges import parse_ranges
 
 if TYPE_CHECKING:
-    from tfconfig.tensorflow_job.task.contracts import JobSpec, Phase, StatusDocument, StatusProgress
+    from tfconfig.tensorflow_job.task.contracts import JobSpec, Phase, StatusProgress
+
+    ShownPhase = Phase | Literal["Unknown"]
 
 TERMINAL = (SUCCEEDED, FAILED)
+UNKNOWN: Literal["Unknown"] = "Unknown"  # the status cannot be read
 TaskState = Literal[
     "Running", "Waiting", "Ended", "Terminating", "Lost", "OldRun", "NoPod", "Succeeded", "Failed", "Freed", "Suspended"
 ]
@@ -64,7 +68,7 @@ class JobView:
     release: str
     namespace: str
     run_id: str
-    phase: Phase
+    phase: ShownPhase
     reason: str
     message: str
     lifecycle_message: str  # why the lifecycle does not run; empty while it does
@@ -91,13 +95,13 @@ class JobView:
 def view(objects: JobObjects, now: float) -> JobView:
     """The job at the time `now`. A status of another run than the one that is wanted now does not count."""
     metadata = objects.status["metadata"]
-    run_id = metadata["annotations"][RUN_ANNOTATION]
-    phase, reason, message, status = _current(parse_status(objects.status), run_id)
+    run_id = metadata.get("annotations", {}).get(RUN_ANNOTATION, "")
+    phase, reason, message, status = _current(objects.status, run_id)
     replicas = objects.job_spec["replicas"] if objects.job_spec else {}
     return JobView(
         name=objects.job,
         release=metadata.get("labels", {}).get(RELEASE_LABEL, objects.job),
-        namespace=metadata["namespace"],
+        namespace=metadata.get("namespace", ""),
         run_id=run_id,
         phase=phase,
         reason=reason,
@@ -119,8 +123,13 @@ def view(objects: JobObjects, now: float) -> JobView:
     )
 
 
-def _current(status: StatusDocument | None, run_id: str) -> tuple[Phase, str, str, Mapping[str, Any]]:
+def _current(configmap: Object, run_id: str) -> tuple[ShownPhase, str, str, Mapping[str, Any]]:
     """Phase, reason and message of the run that is wanted, and the status, empty if it is not that run's."""
+    try:
+        status = parse_status(configmap)
+    except ShapeError as error:
+        message = f"status.json is unreadable ({error}): something else than the lifecycle wrote it"
+        return UNKNOWN, "StatusUnreadable", message, {}
     if status is None:
         return PENDING, "LifecycleStarting", "the lifecycle has not written a status yet", {}
     if status["runId"] != run_id:
@@ -129,7 +138,9 @@ def _current(status: StatusDocument | None, run_id: str) -> tuple[Phase, str, st
     return status["phase"], status.get("reason", ""), status.get("message", ""), status
 
 
-def _tasks(objects: JobObjects, status: Mapping[str, Any], phase: Phase, run_id: str, now: float) -> list[TaskView]:
+def _tasks(
+    objects: JobObjects, status: Mapping[str, Any], phase: ShownPhase, run_id: str, now: float
+) -> list[TaskView]:
     documents = component(objects.pods, TRAINING)
     pods = {found.task: found for document in documents if (found := pod(objects.job, document, now))}
     last_lines = {document["metadata"]["uid"]: _last_lines(document) for document in documents}
@@ -158,7 +169,7 @@ def _last_lines(pod: Object) -> dict[int, str]:
     return lines
 
 
-def _without_pod(task: Task, phase: Phase, succeeded: bool, failed: bool) -> TaskView:
+def _without_pod(task: Task, phase: ShownPhase, succeeded: bool, failed: bool) -> TaskView:
     if succeeded:
         return TaskView(*task, SUCCEEDED)
     if failed:

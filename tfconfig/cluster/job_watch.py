@@ -39,7 +39,7 @@ class JobWatch:
         status = self.status.objects.get(status_name(self.job))
         if status is None:
             raise NotFoundError(f"job {self.job} does not exist any more: it was uninstalled")
-        run_id = status["metadata"]["annotations"].get(RUN_ANNOTATION, "")
+        run_id = status["metadata"].get("annotations", {}).get(RUN_ANNOTATION, "")
         pods, lifecycle_jobs = list(self.pods.objects.values()), list(self.lifecycle_jobs.objects.values())
         return JobObjects(status, self._spec(run_id), pods, lifecycle_jobs)
 

@@ -6,6 +6,7 @@ import difflib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from tfconfig.cluster import shapes
 from tfconfig.cluster.errors import ClusterError, ForbiddenError, NotFoundError
 from tfconfig.cluster.job_objects import (
     LIFECYCLE,
@@ -14,10 +15,11 @@ from tfconfig.cluster.job_objects import (
     component,
     is_status,
     job_name,
-    parse_job_spec,
 )
 from tfconfig.cluster.kubectl import Kubectl, Object
+from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError
 from tfconfig.tensorflow_job.task.names import JOB_LABEL, job_config_name, status_name
+from tfconfig.terminal import visible
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec
@@ -30,7 +32,7 @@ def statuses(kubectl: Kubectl, release: str = "", all_namespaces: bool = False) 
     selector = _STATUSES + (f",{RELEASE_LABEL}={release}" if release else "")
     configmaps = kubectl.items("configmaps", all_namespaces=all_namespaces, labelSelector=selector)
     return sorted(
-        filter(is_status, configmaps), key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"])
+        filter(is_status, configmaps), key=lambda one: (one["metadata"].get("namespace", ""), one["metadata"]["name"])
     )
 
 
@@ -40,7 +42,7 @@ def find(kubectl: Kubectl, release: str) -> list[str]:
     Raises NotFoundError, which names similar jobs.
     """
     try:
-        if is_status(kubectl.get(kubectl.path("configmaps", status_name(release)))):
+        if is_status(kubectl.item("configmaps", status_name(release))):
             return [release]
     except NotFoundError:
         pass
@@ -80,7 +82,7 @@ def snapshot(kubectl: Kubectl, job: str) -> JobObjects:
     """All objects of a job as they are now. Raises NotFoundError where it does not exist."""
     selector = f"{JOB_LABEL}={job}"
     with ThreadPoolExecutor(4) as pool:  # a login plugin may take a second for each request
-        status = pool.submit(kubectl.get, kubectl.path("configmaps", status_name(job)))
+        status = pool.submit(kubectl.item, "configmaps", status_name(job))
         spec = pool.submit(job_spec, kubectl, job)
         pods = pool.submit(kubectl.items, "pods", labelSelector=selector)
         lifecycle_jobs = pool.submit(kubectl.items, "jobs", labelSelector=selector)
@@ -88,8 +90,14 @@ def snapshot(kubectl: Kubectl, job: str) -> JobObjects:
 
 
 def job_spec(kubectl: Kubectl, job: str) -> JobSpec:
-    """job.json."""
-    return parse_job_spec(kubectl.get(kubectl.path("configmaps", job_config_name(job))))
+    """job.json. Raises ClusterError, also where it is unreadable."""
+    name = job_config_name(job)
+    try:
+        return shapes.job_spec(kubectl.item("configmaps", name).get("data", {}).get("job.json", ""))
+    except ShapeError as error:
+        raise ClusterError(
+            f"job.json in ConfigMap {name} is unreadable ({visible(str(error))}); restore it with helm upgrade"
+        ) from None
 
 
 def lifecycle_log(kubectl: Kubectl, objects: JobObjects) -> str:

@@ -12,7 +12,9 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from tfconfig.cluster.errors import cannot_start, from_stderr
+from tfconfig.cluster import shapes
+from tfconfig.cluster.errors import cannot_start, from_stderr, malformed
+from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError, conforming, parse_json
 
 Object = dict[str, Any]
 
@@ -55,7 +57,10 @@ class Kubectl:
 
     def get(self, path: str, **query: str) -> Object:
         """The object or list at an API path."""
-        answer: Object = json.loads(self.text(path, **query))
+        try:
+            answer: Object = conforming(parse_json(self.text(path, **query)), Object)
+        except ShapeError as error:
+            raise malformed(error) from None
         return answer
 
     def text(self, path: str, **query: str) -> str:
@@ -67,8 +72,21 @@ class Kubectl:
 
     def items(self, resource: str, all_namespaces: bool = False, **query: str) -> list[Object]:
         """The objects of a list."""
-        items: list[Object] = self.get(self.path(resource, all_namespaces=all_namespaces), **query)["items"]
-        return items
+        return self.listed(resource, self.get(self.path(resource, all_namespaces=all_namespaces), **query))
+
+    def item(self, resource: str, name: str) -> Object:
+        """An object by its name."""
+        try:
+            return shapes.item(resource, self.get(self.path(resource, name)))
+        except ShapeError as error:
+            raise malformed(error) from None
+
+    def listed(self, resource: str, answer: Object) -> list[Object]:
+        """The objects in the answer to a list."""
+        try:
+            return shapes.items(resource, answer)
+        except ShapeError as error:
+            raise malformed(error) from None
 
     def stream(self, path: str, **query: str) -> subprocess.Popen[bytes]:
         """A watch or a log that is followed. The caller reads stdout, and ends the process."""
@@ -108,8 +126,11 @@ def parse_objects(text: str) -> list[Object]:
     """The objects that `kubectl create -o json` prints, one after the other or as a list."""
     objects: list[Object] = []
     decoder, at = json.JSONDecoder(), 0
-    while text[at:].strip():
-        at += len(text[at:]) - len(text[at:].lstrip())
-        item, at = decoder.raw_decode(text, at)
-        objects += item["items"] if item["kind"] == "List" else [item]
+    try:
+        while at < len(text.rstrip()):
+            item, at = decoder.raw_decode(text, at + len(text[at:]) - len(text[at:].lstrip()))
+            found = conforming(item, Object)
+            objects += conforming(found.get("items"), list[Object]) if found.get("kind") == "List" else [found]
+    except (ValueError, RecursionError) as error:
+        raise malformed(error) from None
     return objects

@@ -11,7 +11,7 @@ from typing import TextIO
 from tfconfig.terminal import escaped_line
 
 LIFECYCLE = "lifecycle"  # in place of a task's name
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[-+]\d\d:\d\d)")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[-+]\d\d:\d\d)", re.ASCII)
 _COLOURS = ("36", "32", "35", "33", "34", "96", "92", "95", "93", "94")
 
 
@@ -46,7 +46,10 @@ def split_time(line: str) -> tuple[str, str]:
         return "", line
     seconds, fraction, zone = match.groups()
     if zone != "Z":
-        seconds = datetime.fromisoformat(seconds + zone).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+        try:
+            seconds = datetime.fromisoformat(seconds + zone).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+        except (ValueError, OverflowError):
+            return "", line
     return f"{seconds}.{fraction or '':0<9}Z", text
 
 

@@ -5,13 +5,14 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping
 
+from tfconfig.cluster import shapes
 from tfconfig.cluster.errors import ClusterError, ForbiddenError, from_stderr
 from tfconfig.cluster.kubectl import Kubectl, Object
+from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError, conforming, parse_json
 
 RETRY_SECONDS = 5.0  # after a watch that failed
 POLL_SECONDS = 10.0  # between lists where watching is forbidden
@@ -74,7 +75,7 @@ class Reflector:
     """
 
     def __init__(self, kubectl: Kubectl, resource: str, wakeup: Wakeup, **query: str) -> None:
-        self._kubectl, self._path, self._query = kubectl, kubectl.path(resource), query
+        self._kubectl, self._resource, self._path, self._query = kubectl, resource, kubectl.path(resource), query
         self._lock = threading.Lock()  # of the next two
         self._closed = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,8 +93,8 @@ class Reflector:
     def _list(self) -> str:
         """Fill the store; the resource version to watch from."""
         answer = self._kubectl.get(self._path, **self._query)
-        self.store.replace(answer["items"])
-        return str(answer["metadata"]["resourceVersion"])
+        self.store.replace(self._kubectl.listed(self._resource, answer))
+        return str((answer.get("metadata") or {}).get("resourceVersion", ""))
 
     def _run(self) -> None:
         pause = 0.0
@@ -123,13 +124,14 @@ class Reflector:
             assert process.stderr
             for line in process.stdout:
                 try:
-                    event = json.loads(line)
-                except ValueError:
+                    event = conforming(parse_json(line), shapes.Event)
+                    if event["type"] == "ERROR":
+                        break
+                    found = shapes.item(self._resource, event["object"])
+                except ShapeError:
                     break  # cut off in the middle
-                if event["type"] == "ERROR":
-                    break
                 changed = True
-                self.store.apply(event["type"], event["object"])
+                self.store.apply(event["type"], found)
             process.kill()
             stderr = process.stderr.read().decode("utf-8", "replace")
         return changed, from_stderr(stderr, self._kubectl.namespace) if stderr else None

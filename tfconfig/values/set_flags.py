@@ -6,6 +6,7 @@ A port of Helm's pkg/strvals (parser.go and literal_parser.go, the same in Helm 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -274,10 +275,16 @@ class _Parser:
         def refuse(constant: str) -> Any:
             raise SetError(f"{constant} is not JSON")
 
+        def finite(digits: str) -> float:
+            if math.isinf(value := float(digits)):
+                raise SetError(f"{digits if len(digits) < 30 else digits[:27] + '...'} is no number of 64 bits")
+            return value
+
+        decoder = json.JSONDecoder(parse_constant=refuse, parse_int=finite, parse_float=finite)
         try:
             if whole:
-                return json.loads(text, parse_constant=refuse)
-            value, end = json.JSONDecoder(parse_constant=refuse).raw_decode(text)
+                return decoder.decode(text)
+            value, end = decoder.raw_decode(text)
         except (json.JSONDecodeError, RecursionError) as e:
             raise SetError(f"not JSON: {e}") from None
         self.position += end

@@ -12,6 +12,7 @@ from typing import Any
 from .kubernetes import ApiError, Client
 from .log import Log
 from .state import PHASES, Event
+from .text import one_line
 from .timestamps import format_time
 
 MAX_EVENTS_PER_ROUND = 12  # apart from those of phases; then as many seconds without
@@ -87,7 +88,7 @@ class EventRecorder:
             },
             "type": event.kind,
             "reason": event.reason,
-            "message": event.message[:MAX_MESSAGE],
+            "message": one_line(event.message)[:MAX_MESSAGE],
             "firstTimestamp": now,
             "lastTimestamp": now,
             "count": 1,

@@ -61,7 +61,7 @@ def run(
             log.write(f"exiting: the API server refuses: {error}")
             return EXIT_SUPERSEDED
         except Exception:
-            log.write(traceback.format_exc())
+            log.write_block(traceback.format_exc().splitlines())
             crashes, crashed = crashes + 1, True
             if crashes > MAX_CRASHES:
                 return EXIT_CRASHED

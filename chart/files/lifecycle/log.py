@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TextIO
 
+from .text import one_line
 from .timestamps import format_time
 
 REPEAT_SECONDS = 30.0  # between equal lines
@@ -19,8 +20,8 @@ class Log:
         self._quiet_until: dict[str, float] = {}
 
     def write(self, text: str) -> None:
-        """A line, with the time."""
-        self._print(f"{format_time(time.time())} {text}")
+        """A line, with the time. Control characters are escaped."""
+        self._print(f"{format_time(time.time())} {one_line(text)}")
 
     def write_once(self, text: str) -> None:
         """A line, unless the same was written lately."""

@@ -9,23 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
+from ..task.contracts import HandledDocument, JobSpec, StatusDocument, StatusOutcome, StatusProgress, StatusWave
 from ..task.job_spec import Task, name, parse_name
 from ..task.ranges import format_ranges, parse_ranges
+from .shapes import conforming, parse_json
 from .state import PHASES, Container, HandledExits, Outcome, Pod, Progress, Repeated, State, Wave
 from .timestamps import format_millis, parse_time
 from .training import counts
-
-if TYPE_CHECKING:
-    from ..task.contracts import (
-        HandledDocument,
-        JobSpec,
-        StatusDocument,
-        StatusOutcome,
-        StatusProgress,
-        StatusWave,
-    )
 
 VERSION = 1
 _NOTHING_HANDLED: dict[str, Any] = {"handled": {}, "absorbed": {}, "unstartable": {}, "repeated": {}}
@@ -85,11 +77,12 @@ def load(text: str) -> State:
         return State()
     try:
         status, _, handled = text.partition("\n")
-        document: StatusDocument = json.loads(status)
+        document: StatusDocument = conforming(parse_json(status), StatusDocument)
         if document["version"] != VERSION:
             raise ValueError(f"version {document['version']}")
-        return _load(document, cast("HandledDocument", {**_NOTHING_HANDLED, **json.loads(handled or "{}")}))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        more = {**_NOTHING_HANDLED, **conforming(parse_json(handled or "{}"), dict[str, Any])}
+        return _load(document, conforming(more, HandledDocument))
+    except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"status.json is not a state of version {VERSION}: {error!r}") from error
 
 

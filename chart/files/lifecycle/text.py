@@ -12,6 +12,11 @@ from .state import Exit, Progress
 MAX_NAMES = 3  # tasks named one by one
 
 
+def one_line(text: str) -> str:
+    """The text with control characters escaped: what programs print and Kubernetes quotes makes no line of its own."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def duration(seconds: float) -> str:
     """A time span in its two largest units: `2 h 7 min`; clocks that disagree make no negative one."""
     left = max(int(seconds), 0)

@@ -34,7 +34,7 @@ GRPC_OPTIONS = {
 # Variables that are the job's own: whatever env, envFrom or the image say.
 IDENTITY = ("TF_CONFIG", "TASK_TYPE", "TASK_INDEX", "PS_HOSTS", "WORKER_HOSTS", "CHECKPOINT_DIR")
 
-REFERENCE = re.compile(r"\$(\$|\([^)]*\))")  # or an escaped dollar sign
+REFERENCE = re.compile(r"\$(\$|\([^)]*\)?)")  # or an escaped dollar sign, or one that is not closed, to the end: linear
 
 
 class Task(NamedTuple):
@@ -127,8 +127,10 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     """
 
     def value(match: Any) -> str:
-        reference = match.group(1)
-        return "$" if reference == "$" else environ.get(reference[1:-1], match.group(0))
+        whole, reference = match.group(0), match.group(1)  # type: str, str
+        if reference[-1] != ")":  # "$", or not closed: nothing but dollar signs after it
+            return whole.replace("$$", "$")
+        return environ.get(reference[1:-1], whole)
 
     return REFERENCE.sub(value, text)
 

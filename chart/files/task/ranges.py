@@ -2,6 +2,8 @@
 
 from typing import Iterable, List
 
+MAX_INDEXES = 1000000  # the chart allows 100,000 tasks of a role
+
 
 def format_ranges(indexes: Iterable[int]) -> str:
     """`0-3,7` for 0, 1, 2, 3 and 7."""
@@ -15,9 +17,12 @@ def format_ranges(indexes: Iterable[int]) -> str:
 
 
 def parse_ranges(text: str) -> List[int]:
-    """The indexes that format_ranges wrote."""
+    """The indexes that format_ranges wrote. Raises ValueError for other texts."""
     indexes: List[int] = []
     for part in text.split(",") if text else []:
-        low, _, high = part.partition("-")
-        indexes.extend(range(int(low), int(high or low) + 1))
+        first, _, last = part.partition("-")
+        low, high = int(first), int(last or first)
+        if not (indexes[-1] if indexes else -1) < low <= high < MAX_INDEXES:
+            raise ValueError("not ranges of increasing indexes: %s" % part)
+        indexes.extend(range(low, high + 1))
     return indexes

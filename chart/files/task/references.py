@@ -4,22 +4,19 @@ Kubernetes replaces only what a container's own list has before, which leaves ou
 envFrom and those of the image. So the chart hands texts with references over in job.json.
 """
 
-import re
 from typing import Dict, List, Mapping, Set
 
 from .job_spec import REFERENCE, expand
 
-_LOOKS_LIKE_ONE = re.compile(r"\$\([^)]*\)")
-
 
 def deferred(text: str) -> bool:
     """Whether the chart leaves this text of `env` to the pod; so it does with an escaped reference."""
-    return bool(_LOOKS_LIKE_ONE.search(text))
+    return ")" in text.partition("$(")[2]
 
 
 def names(text: str) -> Set[str]:
     """The names that a text refers to."""
-    return {match.group(1)[1:-1] for match in REFERENCE.finditer(text) if match.group(1) != "$"}
+    return {match.group(1)[1:-1] for match in REFERENCE.finditer(text) if match.group(1)[-1] == ")"}
 
 
 def resolve(texts: Mapping[str, str], environ: Mapping[str, str]) -> Dict[str, str]:

@@ -160,7 +160,7 @@ def test_a_superseded_controller_ends_when_the_job_has_succeeded(install: Instal
     controller = start(server)
     waits(cluster, controller)
     over = {"version": 1, "runId": "r1", "phase": "Succeeded", "startTime": "2026-01-01T00:00:00Z", "freed": False}
-    over.update(failures=0, restarts=0, evaluatorFailed=False)
+    over.update(failures=0, backoffLimit=0, restarts=0, evaluatorFailed=False)
     cluster.change("configmaps", "j-status", {"data": {"status.json": json.dumps(over)}})
     waits(cluster, controller)
     cluster.change("configmaps", "j-status", {"data": {"status.json": json.dumps({**over, "freed": True})}})
@@ -172,7 +172,7 @@ def test_after_a_failure_it_waits_to_be_deleted(install: Install, start: Start) 
     cluster, server = install()
     cluster.annotate(controller="j-lifecycle-2")
     over = {"version": 1, "runId": "r1", "phase": "Failed", "startTime": "2026-01-01T00:00:00Z", "freed": True}
-    over.update(failures=0, restarts=0, evaluatorFailed=False)
+    over.update(failures=0, backoffLimit=0, restarts=0, evaluatorFailed=False)
     cluster.change("configmaps", "j-status", {"data": {"status.json": json.dumps(over)}})
     waits(cluster, start(server))
 

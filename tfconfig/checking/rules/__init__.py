@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tfconfig.checking import limits
 from tfconfig.checking.rules import (  # noqa: F401  (their checks register themselves)
     files,
     job,
@@ -43,7 +44,7 @@ def check(values: Values, release: str, refused: Sequence[Diagnostic]) -> list[D
     diagnostics: list[Diagnostic] = []
     for ids, run in sorted(CHECKS, key=lambda entry: FIELDS not in entry[0]):
         try:
-            reported = list(run(job_values))
+            reported = limits.first(run(job_values))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             if not malformed:
                 raise

@@ -243,7 +243,8 @@ def _extra_objects(job: JobValues) -> Iterator[Diagnostic]:
         if not item or not isinstance(item, dict):
             continue
         missing = [key for key in ("apiVersion", "kind") if not item.get(key)]
-        if not (item.get("metadata") or {}).get("name") and item.get("kind") != "List":
+        metadata = item.get("metadata")
+        if not (isinstance(metadata, dict) and metadata.get("name")) and item.get("kind") != "List":
             missing.append("metadata.name")
         if missing:
             message = f"{' and '.join(missing)} missing"

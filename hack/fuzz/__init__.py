@@ -1,0 +1,1 @@
+"""Hostile input for whatever reads data from outside: a traceback, or a stall, is an error of ours."""

@@ -1,0 +1,1 @@
+"""What an attacker tries, one file a threat; each test fails where the attack works."""
