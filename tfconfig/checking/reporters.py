@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from tfconfig import __version__
 from tfconfig.diagnostics import ERROR, Diagnostic, lines
 from tfconfig.terminal import escaped
+from tfconfig.values.secrecy import is_secret_path, secret_lines
 
 if TYPE_CHECKING:
     from tfconfig.checking.rules import Rule
 
+LOOKS_SECRET = "TFC307"
 _SNIPPET_WIDTH = 160
 _MAX_ANNOTATIONS = 10  # of a kind that GitHub shows for one step; its log has all
 _BOLD, _RED, _YELLOW, _CYAN, _PLAIN = (f"\033[{code}m" for code in (1, 31, 33, 36, 0))
@@ -29,9 +31,16 @@ def colour_wanted(terminal: bool) -> bool:
 
 
 def _line(diagnostic: Diagnostic, source: str) -> str:
-    """The line of a diagnostic; empty if there is none."""
+    """The line of a diagnostic; empty if there is none, or if it may hold a secret."""
+    if _is_secret(diagnostic, source):
+        return ""
     all_lines = lines(source)
     return all_lines[diagnostic.line - 1] if 1 <= diagnostic.line <= len(all_lines) else ""
+
+
+def _is_secret(diagnostic: Diagnostic, source: str) -> bool:
+    secret = diagnostic.rule == LOOKS_SECRET or is_secret_path(diagnostic.path)
+    return secret or diagnostic.line in secret_lines(source)
 
 
 def _snippet(diagnostic: Diagnostic, source: str) -> list[tuple[str, str]]:

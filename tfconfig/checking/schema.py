@@ -13,6 +13,7 @@ from tfconfig.checking.patterns import DESCRIPTIONS, as_go
 from tfconfig.diagnostics import Diagnostic, dotted
 from tfconfig.values.helm_yaml import kind, resolve
 from tfconfig.values.load import Values
+from tfconfig.values.secrecy import a_kind, is_secret
 
 # The kinds of errors, and the rules under which those of the chart's own schema are reported.
 UNKNOWN, TYPE, VALUE, MISSING, EXACTLY_ONE = "unknown", "type", "value", "missing", "exactlyOne"
@@ -83,9 +84,11 @@ def _exactly_one(_validator: Any, keys: Sequence[str], instance: Any, schema: An
 def explain(error: Any, values: Values, schema: Mapping[str, Any], rules: Mapping[str, str]) -> Iterator[Diagnostic]:
     """The diagnostics of an error of jsonschema. `rules`: the rule to report for each kind of error."""
 
-    def at(kind: str, path: Path, message: str, fix: str, key: bool = False) -> Diagnostic:
+    def at(broken: str, path: Path, message: str, fix: str, key: bool = False) -> Diagnostic:
         shown = values.shown(path) or "values"
-        return Diagnostic.at(values.origin(path, key), rules[kind], f"{shown}: {message}", fix, shown)
+        if is_secret(path) and not isinstance(error.instance, (dict, list, type(None))):
+            message = message.replace(kind(error.instance), a_kind(error.instance))
+        return Diagnostic.at(values.origin(path, key), rules[broken], f"{shown}: {message}", fix, shown)
 
     path: Path = tuple(error.absolute_path)
     if error.validator in ("anyOf", "oneOf") and error.context:

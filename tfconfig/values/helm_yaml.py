@@ -193,8 +193,8 @@ class _Reader:
     def _compose(self, event: Any, events: Iterator[Any], depth: int) -> _Raw:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self.anchors:
-                fix = f"write &{event.anchor} before the value that it stands for"
-                raise _InvalidDocumentError(f"the anchor of *{event.anchor} is not defined", fix, self._origin(event))
+                fix = "quote a text that starts with *, or write the anchor before the value that it stands for"
+                raise _InvalidDocumentError("the anchor of this alias (*) is not defined", fix, self._origin(event))
             return _Raw(event, self.anchors[event.anchor])
         raw = _Raw(event)
         if event.anchor:
@@ -333,7 +333,7 @@ class _Reader:
             return float(value)
         if short and short != actual:
             raise _InvalidDocumentError(
-                f"{event.value!r} is not a !!{short}", "fix the value or remove the tag", self._origin(event)
+                f"the value is not a !!{short}", "fix the value or remove the tag", self._origin(event)
             )
         return value
 

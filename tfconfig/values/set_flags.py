@@ -16,6 +16,7 @@ from typing import Any
 from tfconfig.diagnostics import Diagnostic, Origin
 from tfconfig.values.helm_yaml import Node, number
 from tfconfig.values.merge import merge_maps
+from tfconfig.values.secrecy import without_value
 
 MAX_INDEX = 65536
 MAX_LEVELS = 30
@@ -59,11 +60,13 @@ class SetFlags:
         """Set every argument into the dict Node `root`: what Helm takes, but spoils. Raises SetError."""
         spoiled: list[Diagnostic] = []
         for kind, text in self:
-            parser = _Parser(text, kind, Origin(f"{OPTIONS[kind]} {text}"))
+            shown = text if kind == "file" else without_value(text)
+            parser = _Parser(text, kind, Origin(f"{OPTIONS[kind]} {shown}"))
             try:
                 parser.parse(root)
             except SetError as e:
-                raise SetError(f"{OPTIONS[kind]} {text}: {e}") from None
+                why = e if shown == text else "Helm cannot read it; write \\, for a comma inside a value"
+                raise SetError(f"{OPTIONS[kind]} {shown}: {why}") from None
             spoiled += parser.spoiled
         return spoiled
 

@@ -11,7 +11,7 @@ import select
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional
 
 from .log import log
 
@@ -49,6 +49,14 @@ _pipe = (-1, -1)
 _arrived: List[int] = []
 
 
+class Prepared(NamedTuple):
+    """A program to execute, and its name as messages show it: as it was written, since a variable may be a secret."""
+
+    argv: List[str]
+    environ: Mapping[str, str]
+    shown: str
+
+
 class Ended(NamedTuple):
     """How the program ended: its exit status as in a shell (128 + n for signal n), and whether it was asked to end."""
 
@@ -81,7 +89,7 @@ def pause(seconds: Optional[float] = None, parent: Optional[int] = None) -> bool
 
 
 def run(
-    prepare: Callable[[], Tuple[List[str], Mapping[str, str]]],
+    prepare: Callable[[], Prepared],
     grace: float,
     parent: Optional[int] = None,
     server: "Optional[ProgressServer]" = None,
@@ -143,7 +151,7 @@ def _take(until: Optional[float], parent: Optional[int], server: "Optional[Progr
     return _arrived.pop(0)
 
 
-def _spawn(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "Optional[Output]") -> int:
+def _spawn(prepare: Callable[[], Prepared], output: "Optional[Output]") -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, _CAUGHT)
@@ -156,9 +164,8 @@ def _spawn(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "
     return child
 
 
-def _become(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: "Optional[Output]") -> NoReturn:
-    code, argv = 126, [""]
-    environ: Mapping[str, str] = {}
+def _become(prepare: Callable[[], Prepared], output: "Optional[Output]") -> NoReturn:
+    code, prepared = 126, Prepared([""], {}, "")
     try:
         os.setpgid(0, 0)
         if output:
@@ -167,18 +174,19 @@ def _become(prepare: Callable[[], Tuple[List[str], Mapping[str, str]]], output: 
         for number in _CAUGHT | {signal.SIGPIPE}:  # Python ignores SIGPIPE and SIGXFSZ; exec would leave them so
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _CAUGHT)
-        argv, environ = prepare()
-        os.execvpe(argv[0], argv, dict(environ))
+        prepared = prepare()
+        os.execvpe(prepared.argv[0], prepared.argv, dict(prepared.environ))
     except OSError as error:
         from .unstartable import explanation
 
         code = 127 if error.errno in (errno.ENOENT, errno.ENOTDIR) else 126
-        log("cannot run %r: %s" % (argv[0], error.strerror))
-        why = explanation(argv[0], environ, error.errno)
+        log("cannot run %r: %s" % (prepared.shown, error.strerror))
+        program = prepared.argv[0]
+        why = explanation(program, prepared.environ, error.errno) if program == prepared.shown else ""
         if why:
             log(why)
     except ValueError as error:  # a NUL in the command or the environment
-        log("cannot run %r: %s" % (argv[0], error))
+        log("cannot run %r: %s" % (prepared.shown, error))
     except Exception:
         sys.excepthook(*sys.exc_info())
     finally:

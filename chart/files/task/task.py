@@ -11,11 +11,11 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional
 
 from . import messages, process, progress
 from .connections import Connections
-from .job_spec import Task, dumps, may_restart, name, program, runs_server
+from .job_spec import Task, command_line, dumps, may_restart, name, program, runs_server
 from .log import log
 
 # The others are imported where they are used: this process stays small while the program runs.
@@ -110,11 +110,11 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     connections = Connections(job["port"])
     server = _progress_server(progress_file, pod, connections.look) if pod.progress_port else None
 
-    def prepare() -> Tuple[List[str], Dict[str, str]]:
+    def prepare() -> process.Prepared:
         from . import peers  # in the process that becomes the program
 
         environ = _environment(job, pod, {progress.VARIABLE: progress_file})
-        argv = program(job, pod.task.role, environ)
+        written = command_line(job, pod.task.role)
         if job["checkpointDir"]:
             from . import checkpoints
 
@@ -122,8 +122,8 @@ def _train(job: "JobSpec", pod: Pod) -> int:
             with contextlib.suppress(OSError):
                 checkpoints.note(job, pod.state)
         peers.wait(job, pod.task)
-        log("%s runs %s" % (name(pod.task), " ".join(argv)))
-        return argv, environ
+        log("%s runs %s" % (name(pod.task), " ".join(written)))  # as written: a value may be a secret
+        return process.Prepared(program(job, pod.task.role, environ), environ, written[0])
 
     # A parameter server has nothing to save, and a grace once given cannot be shortened.
     grace = 0 if pod.task.role == "ps" else max(pod.grace - KILL_MARGIN_SECONDS, pod.grace / 2)
@@ -211,9 +211,10 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
     argv = [sys.executable, here, "serve", ready, *job["serverImports"]]
     task = pod.task
 
-    def prepare() -> Tuple[List[str], Dict[str, str]]:
+    def prepare() -> process.Prepared:
         # Otherwise each start of a chief prints the options of every server, 20 lines each, between the user's own.
-        return argv, dict({"TF_CPP_MIN_LOG_LEVEL": "1"}, **_environment(job, pod, {}))
+        environ = dict({"TF_CPP_MIN_LOG_LEVEL": "1"}, **_environment(job, pod, {}))
+        return process.Prepared(argv, environ, argv[0])
 
     ended = process.run(prepare, 0, pod.parent, None, _output(job, task))
     if ended.stopped:

@@ -13,20 +13,13 @@ from tfconfig.diagnostics import Diagnostic
 from tfconfig.values import job_spec
 from tfconfig.values.quantity import parse
 from tfconfig.values.role_settings import asks_for_devices
+from tfconfig.values.secrecy import SECRET_NAME, SECRET_TEXT
 
 # Seconds. A program gets its grace period less what `task` needs to kill it in time (task/task.py).
 SHORTEST_GRACE = 5
 
 _SHELL_SYNTAX = re.compile(r"^(&&|\|\|?|;|>{1,2}|<|2>&1)$|\$[A-Za-z_{]|`")
 _REMOTE = re.compile(r"\b(gs|s3|s3a|hdfs|abfss?|wasbs?|viewfs)://")
-_SECRET_NAME = re.compile(
-    r"(^|[_-])(passw(or)?d|secret|token|api[_-]?key|(access|secret|private)[_-]key|credentials?)([_-]key)?$",
-    re.IGNORECASE,
-)
-_SECRET_TEXT = re.compile(
-    r"\b(AKIA[0-9A-Z]{16}|gh[pousr]_\w{36}|hf_\w{30,}|glpat-[\w-]{20})\b|-----BEGIN [A-Z ]*PRIVATE KEY|"
-    r"[a-z]://[^/\s:@$]+:[^/\s:@$]+@"
-)
 _SECRET_ARGUMENT = re.compile(r"--?([\w-]+)=(.+)", re.DOTALL)
 _CHECKPOINT_PATH = re.compile(r"check-?points?|ckpt|model[_-]?dir", re.IGNORECASE)
 _MOVING_TAG = re.compile(r"(latest|nightly)(-|$)|(main|master|edge|stable)$")
@@ -106,7 +99,7 @@ def _secrets(job: JobValues) -> Iterator[Diagnostic]:
         texts[path] = (argument[1], argument[2]) if argument else ("", word)
     for path, (name, text) in texts.items():
         literal = isinstance(text, str) and text and not text.startswith(("/", "$("))
-        if literal and (_SECRET_NAME.search(name) or _SECRET_TEXT.search(text)):
+        if literal and (SECRET_NAME.search(name) or SECRET_TEXT.search(text)):
             message = "looks like a secret, and everyone with access to the release or its pods can read it"
             fix = "put it into a Secret: valueFrom: {secretKeyRef: {name: …, key: …}}, and $(NAME) in arguments"
             yield job.diagnostic("TFC307", path, message, fix)

@@ -252,7 +252,7 @@ def test_second_document_is_reported_because_helm_3_and_4_differ() -> None:
         (b"a: 1\nb: [\n", 3, "not YAML"),
         (b"a:\n\tb: 1\n", 2, "spaces, not tabs"),
         (b"a: 1\nb: \xff\n", 1, "save the file as UTF-8"),
-        (b"a: 1\nb: *x\n", 2, "the anchor of *x is not defined"),
+        (b"a: 1\nb: *x\n", 2, "the anchor of this alias"),
         (b"a: 1\nb: &b [*b]\n", 2, "contains itself"),
         (b"a: 1\nb: .inf\n", 2, "not a finite number"),
         (b"- a\n", 1, "expected keys and values"),
