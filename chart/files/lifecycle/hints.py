@@ -48,10 +48,17 @@ _HINTS = [
         "tf (which has no tf.contrib)",
     ),
 ]
+_OTHERS = [
+    (
+        r"\$'\\r': command not found|can't open file '[^'\n]*\\r'",
+        "a script's lines end as on Windows: save it with Unix line endings (LF)",
+    ),
+]
 _PAGE = ". Which TensorFlow and Keras does what: docs/keras.md"
 
 
 def hint(lines: Iterable[str]) -> str:
     """What is known about the failure that these last lines of a program show; "" when nothing is."""
     text = "\n".join(lines)
-    return next((advice + _PAGE for pattern, advice in _HINTS if re.search(pattern, text)), "")
+    advices = [*((pattern, advice + _PAGE) for pattern, advice in _HINTS), *_OTHERS]
+    return next((advice for pattern, advice in advices if re.search(pattern, text)), "")
