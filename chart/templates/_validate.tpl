@@ -237,32 +237,37 @@ data.{{ $name }}: has neither existingClaim nor volume; set existingClaim, or a 
 {{-   $settings := include "tensorflow-job.settings" (dict "root" $ "role" $role) | fromJson -}}
 {{-   $arguments := dict "root" $ "role" $role "settings" $settings -}}
 {{-   $paths := dict -}}
-{{-   range $mount := include "tensorflow-job.volumeMounts" $arguments | fromYamlArray -}}
-{{-     $path := trimSuffix "/" $mount.mountPath -}}
-{{-     if hasKey $paths $path -}}
-{{-       $lines = append $lines (printf "mountPath: %s is used by two volumes, %s and %s; change the path of one of them" $path
-            (index $paths $path) $mount.name) -}}
+{{-   $adds := dict -}}{{/* path -> the value that mounts there */}}
+{{-   $mounts := include "tensorflow-job.volumeMounts" $arguments | fromYamlArray -}}
+{{-   range $i, $mount := concat $mounts ($settings.container.volumeMounts | default list) -}}
+{{-     if and (kindIs "map" $mount) (kindIs "string" $mount.mountPath) (kindIs "string" $mount.name) -}}
+{{-       $path := trimSuffix "/" $mount.mountPath -}}
+{{-       if hasKey $paths $path -}}
+{{-         $lines = append $lines (printf "mountPath: %s is used by two volumes, %s and %s; change the path of one of them" $path
+              (index $paths $path) $mount.name) -}}
+{{-       end -}}
+{{-       $_ := set $paths $path $mount.name -}}
+{{-       $_ := set $adds $path (ternary "extraVolumeMounts" "container.volumeMounts" (lt $i (len $mounts))) -}}
 {{-     end -}}
-{{-     $_ := set $paths $path $mount.name -}}
 {{-   end -}}
 {{-   $volumes := dict -}}
-{{-   range $volume := include "tensorflow-job.volumes" $arguments | fromYamlArray -}}
+{{-   $chartVolumes := include "tensorflow-job.volumes" $arguments | fromYamlArray -}}
+{{-   range $i, $volume := concat $chartVolumes ($settings.podSpec.volumes | default list) -}}
 {{-     if hasKey $volumes $volume.name -}}
-{{-       $lines = append $lines (printf "extraVolumes: two volumes are named %s; rename yours" $volume.name) -}}
+{{-       $lines = append $lines (printf "%s: two volumes are named %s; rename yours"
+            (ternary "extraVolumes" "podSpec.volumes" (lt $i (len $chartVolumes))) $volume.name) -}}
 {{-     end -}}
-{{-     $_ := set $volumes $volume.name true -}}
-{{-   end -}}
-{{-   range $volume := $settings.podSpec.volumes -}}
 {{-     $_ := set $volumes $volume.name true -}}
 {{-   end -}}
 {{-   range $path, $volume := $paths -}}
 {{-     if not (hasKey $volumes $volume) -}}
-{{-       $lines = append $lines (printf "extraVolumeMounts: there is no volume %s to mount at %s; add it to extraVolumes" $volume
-            $path) -}}
+{{-       $lines = append $lines (printf "%s: there is no volume %s to mount at %s; add it to extraVolumes" (index $adds $path)
+            $volume $path) -}}
 {{-     end -}}
 {{-   end -}}
-{{-   range $container := concat ($settings.initContainers | default list) ($settings.extraContainers | default list) -}}
-{{-     if eq $container.name "tensorflow" -}}
+{{-   $containers := concat ($settings.initContainers | default list) ($settings.extraContainers | default list) -}}
+{{-   range $container := concat $containers ($settings.podSpec.initContainers | default list) -}}
+{{-     if and (kindIs "map" $container) (eq (toString $container.name) "tensorflow") -}}
 {{-       $lines = append $lines "extraContainers: \"tensorflow\" is the name of the training container; rename yours" -}}
 {{-     end -}}
 {{-   end -}}

@@ -135,16 +135,16 @@ def main() -> int:
     tests = {str(file.relative_to(ROOT)): names for part, names in PARTS.items() for file in ROOT.glob(part)}
     if unknown := set(options.files) - set(tests):
         parser.error(f"not in PARTS: {', '.join(sorted(unknown))}")
-    wanted = [one for file in options.files or tests for one in mutants(file, (ROOT / file).read_text())]
+    wanted = [mutant for file in options.files or tests for mutant in mutants(file, (ROOT / file).read_text())]
     BUILD.mkdir(parents=True, exist_ok=True)
     noticed = set(json.loads(RESULTS.read_text())) if RESULTS.exists() else set[str]()
     if options.sample is not None:
         wanted = random.Random(options.seed).sample(wanted, min(options.sample, len(wanted)))
-    left = [one for one in wanted if _key(one) not in noticed]
+    left = [mutant for mutant in wanted if _key(mutant) not in noticed]
     hypothesis.settings.register_profile("mutants", derandomize=True, database=None, max_examples=20)
     hypothesis.settings.load_profile("mutants")
     trees = [_copy(BUILD / f"tree{number}") for number in range(WORKERS)]
-    unchanged = [Mutant(file, 0, 0, 0, "", "") for file in {one.file for one in left}]
+    unchanged = [Mutant(file, 0, 0, 0, "", "") for file in {mutant.file for mutant in left}]
     if red := [mutant.file for mutant, survived in run(unchanged, tests, trees) if not survived]:
         parser.exit(2, f"nothing is changed, and tests of these fail: {', '.join(red)}; see {BUILD}/tree*.log\n")
     # A file that changes twice in a second, to the same size, would be taken from the cache of bytecode.

@@ -186,6 +186,22 @@ RULES = [
         {"extraContainers": [{"name": "tensorflow", "image": "x"}]},
         'extraContainers: "tensorflow" is the name of the training container; rename yours',
     ),
+    Case(
+        {"ps": {"podSpec": {"volumes": [{"name": "state", "emptyDir": {}}]}}},
+        "podSpec.volumes: two volumes are named state; rename yours",
+    ),
+    Case(
+        {"container": {"volumeMounts": [{"name": "state", "mountPath": "/checkpoints/"}]}},
+        "mountPath: /checkpoints is used by two volumes, checkpoints and state; change the path of one of them",
+    ),
+    Case(
+        {"container": {"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}},
+        "container.volumeMounts: there is no volume scratch to mount at /scratch; add it to extraVolumes",
+    ),
+    Case(
+        {"podSpec": {"initContainers": [{"name": "tensorflow", "image": "x"}]}},
+        'extraContainers: "tensorflow" is the name of the training container; rename yours',
+    ),
     # Programs of roles, podSpec and container
     Case(
         {"ps": {"program": {"args": ["--ps"]}}},

@@ -62,6 +62,18 @@ def test_a_missing_program_is_named_with_the_place_to_look(start: Start) -> None
     assert "program.command: trian: no such program in PATH" in run.output
 
 
+def test_a_program_is_found_in_a_folder_that_env_puts_before_path(start: Start, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "train-it").write_text("#!/bin/sh\necho found\n")
+    (tools / "train-it").chmod(0o755)
+    values = shell("", env={"PATH": f"{tools}:$(PATH)"})
+    values["program"]["command"] = ["train-it"]
+    run = start(values)
+    assert run.end() == 0
+    assert "worker-0 | found" in run.output
+
+
 def test_a_missing_script_is_named_before_any_server_starts(start: Start, tmp_path: Path) -> None:
     values = shell("", strategy="ParameterServer", chief={"replicas": 1}, ps={"replicas": 2})
     values["program"]["command"] = ["python3", "-u", "trian.py", "--epochs=3"]

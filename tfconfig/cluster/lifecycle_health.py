@@ -44,17 +44,17 @@ def _failed(objects: JobObjects) -> Object:
 
 
 def _true(conditions: list[Object], kind: str) -> Object:
-    matches = (one for one in conditions if one.get("type") == kind and one.get("status") == "True")
+    matches = (item for item in conditions if item.get("type") == kind and item.get("status") == "True")
     return next(matches, {})
 
 
 def _pod_message(pod: Object) -> str:
     status = pod.get("status", {})
-    state: Object = next((one.get("state", {}) for one in status.get("containerStatuses") or ()), {})
+    state: Object = next((item.get("state", {}) for item in status.get("containerStatuses") or ()), {})
     if "running" in state:
         return ""
     conditions = status.get("conditions") or ()
-    scheduled: Object = next((one for one in conditions if one.get("type") == "PodScheduled"), {})
+    scheduled: Object = next((item for item in conditions if item.get("type") == "PodScheduled"), {})
     if scheduled.get("status") == "False":
         return f"its pod is waiting: {scheduled.get('reason', '')}: {scheduled.get('message', '')}"
     waiting = state.get("waiting", {})

@@ -20,14 +20,14 @@ def take_in_doubts(job: JobSpec, state: State, task: Task, exit_: Exit) -> tuple
 
 def _doubts(job: JobSpec, task: Task, exit_: Exit) -> list[str]:
     try:
-        told = json.loads(exit_.message[len(REACHED) :]) if exit_.message.startswith(REACHED) else {}
+        report = json.loads(exit_.message[len(REACHED) :]) if exit_.message.startswith(REACHED) else {}
     except ValueError:
         return []
-    if not isinstance(told, dict):
+    if not isinstance(report, dict):
         return []
     doubts = []
-    if told.get("checkpointEmpty") is True:
+    if report.get("checkpointEmpty") is True:
         doubts.append(f"the checkpoint folder is empty ({job['checkpointDir']}, CHECKPOINT_DIR)")
-    if told.get("unconnected") is True:
+    if report.get("unconnected") is True:
         doubts.append(f"{name(task)} was never seen connected to another task (port {job['port']})")
     return doubts

@@ -41,13 +41,13 @@ def handle_exits(
     job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]
 ) -> tuple[State, list[Event]]:
     """Deal with every exit of this run's pods that was not dealt with yet, oldest first."""
-    news, handled = unhandled(state, pods)
+    unhandled_exits, handled = unhandled(state, pods)
     counter, repeats, events = FailureCounter(state), RepeatCounter(job, state, pods), list[Event]()
     succeeded, restarts = set(state.succeeded), state.restarts
     deciding = set(deciding_tasks(job))
     undecided = deciding - succeeded
     hung = {pod.uid for pod in hung_pods(job, state, pods)}  # whose restarts were counted with the stall
-    for when, pod, exit_ in news:
+    for when, pod, exit_ in unhandled_exits:
         if pod.task in succeeded or (exit_ and exit_.reason in START_ERRORS):  # deadlines.py ends what never starts
             continue
         if exit_ is None:
@@ -88,7 +88,7 @@ def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[UnhandledExi
     Kubernetes keeps the last two exits of a pod; others that its restart count proves are taken to have ended as the
     oldest one kept. No exit stands for a pod made after all tasks ran: one was lost, a disruption.
     """
-    news: list[UnhandledExit] = []
+    unhandled_exits: list[UnhandledExit] = []
     # An absent pod may only be late in being seen.
     handled = {task: exits for task, exits in state.handled.items() if task not in pods}
     for task, pod in pods.items():
@@ -99,17 +99,17 @@ def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[UnhandledExi
         if not known:
             done = 0
             if state.all_ran is not None and pod.created > state.all_ran:
-                news.append(UnhandledExit(pod.created, pod, None))
+                unhandled_exits.append(UnhandledExit(pod.created, pod, None))
                 known = True
         kept = [exit_ for exit_ in (pod.last if pod.restarts else None, pod.current) if exit_]
         total = pod.restarts + (1 if pod.current else 0)
         if kept and total > done:
             exits = [kept[0]] * (total - len(kept)) + kept
-            news += [UnhandledExit(exit_.finished, pod, exit_) for exit_ in exits[done:]]
+            unhandled_exits += [UnhandledExit(exit_.finished, pod, exit_) for exit_ in exits[done:]]
             done = total
         if known or done:
             handled[task] = HandledExits(pod.uid, done)
-    return sorted(news, key=lambda item: (item.when, item.exit is not None and item.exit.code != 0)), handled
+    return sorted(unhandled_exits, key=lambda item: (item.when, item.exit is not None and item.exit.code != 0)), handled
 
 
 def _judge(job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, pod: Pod, exit_: Exit) -> Event | _Fatal:

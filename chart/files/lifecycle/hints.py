@@ -54,6 +54,10 @@ _OTHERS = [
         "a volume is full, or the node's disk. For the checkpoint volume: delete what is not needed, or raise "
         "checkpoint.size where the storage class can expand",
     ),
+    (
+        r"\$'\\r': command not found|can't open file '[^'\n]*\\r'",
+        "a script's lines end as on Windows: save it with Unix line endings (LF)",
+    ),
 ]
 _PAGE = ". Which TensorFlow and Keras does what: docs/keras.md"
 

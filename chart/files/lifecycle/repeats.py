@@ -1,6 +1,6 @@
 """A failure that repeats: a task ends with the same exit status soon after its start, again and again. Pure.
 
-Such a program has a mistake that no restart mends, so `restart.repeatLimit` of these failures end the job, though
+Such a program has an error that no restart mends, so `restart.repeatLimit` of these failures end the job, though
 `backoffLimit` allows more. It applies while nothing came of the run: no progress reported, no checkpoint written. And
 only where nobody else can be the reason: every other task has started, and none was lost since. An evaluator is left
 alone, which may well fail until there is a checkpoint.

@@ -35,6 +35,11 @@ class Output:
         self._pid = 0
         self._start()
 
+    @property
+    def group(self) -> int:
+        """The process group of the copying process."""
+        return self._pid
+
     def attach(self) -> None:
         """In the program's process: print into the pipes."""
         for (_, write), targets in self._pipes:

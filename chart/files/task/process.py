@@ -11,7 +11,7 @@ import select
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Mapping, NamedTuple, NoReturn, Optional, Set, Tuple
 
 from .log import log
 
@@ -42,7 +42,7 @@ _TERMINATING = (signal.SIGTERM, signal.SIGINT)
 # How often a local task checks that `tfconfig run` still exists.
 PARENT_SECONDS = 1.0
 
-# How often to look whether a process group has ended whose leader has. Its end may be another process's to learn.
+# How often to look whether what the program started has ended, too. Its end may be another process's to learn.
 GROUP_SECONDS = 0.1
 
 _pipe = (-1, -1)
@@ -99,15 +99,15 @@ def run(
 
     `prepare` makes its command and environment. It runs in the new process, so that this one stays free for signals,
     and small. When asked to end, the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace`
-    is 0. The whole group has the grace: a shell ends at once, before the program that it started. Meanwhile `server`
-    answers, and the program prints into `output`. Exit status 127: there is no such program; 126: it cannot be
-    executed.
+    is 0. The whole group has the grace: a shell ends at once, before the program that it started. So have groups that
+    its processes made, as `timeout` and shells with job control do. Meanwhile `server` answers, and the program prints
+    into `output`. Exit status 127: there is no such program; 126: it cannot be executed.
     """
     child = _spawn(prepare, output)
     stopped = killed = False
     kill_at: Optional[float] = None
     status: Optional[int] = None
-    while status is None or (stopped and not killed and _group_lives(child)):
+    while status is None or (stopped and not killed and _groups(child, output)):
         taken = _take(kill_at if status is None else time.monotonic() + GROUP_SECONDS, parent, server)
         if taken == signal.SIGCHLD:
             reaped = _reap()
@@ -120,7 +120,8 @@ def run(
             if kill_at is None:
                 kill_at = time.monotonic() + grace
             if grace > 0:
-                _signal_group(child, taken)
+                for group in _groups(child, output):
+                    _signal_group(group, taken)
         elif taken is not None:
             _signal_group(child, taken)
         if kill_at is not None and time.monotonic() >= kill_at:
@@ -211,6 +212,15 @@ def _code(status: int) -> int:
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
+def _groups(child: int, output: "Optional[Output]") -> Set[int]:
+    """The program's own process group and those that its processes made, as far as they live."""
+    groups = {child} if _group_lives(child) else set()
+    if os.getsid(0) != os.getpid() or not _shows_this_namespace():
+        return groups  # others that are no part of the program share the session; or nobody knows who does
+    own = {os.getpgid(0), output.group if output else 0}
+    return groups | {group for group, session in _living() if session == os.getpid() and group not in own}
+
+
 def _group_lives(child: int) -> bool:
     try:
         os.killpg(child, 0)
@@ -218,19 +228,25 @@ def _group_lives(child: int) -> bool:
         return False
     except PermissionError:  # those that are left changed their user
         pass
-    if os.getpid() == 1 or not os.path.isdir("/proc/self"):
-        return True
     # In a local job orphans are another process's children, which may take its time to reap those that have ended.
-    return any(_runs_in_group(entry, child) for entry in os.listdir("/proc") if entry.isdigit())
+    return os.getpid() == 1 or not _shows_this_namespace() or any(group == child for group, _ in _living())
 
 
-def _runs_in_group(pid: str, group: int) -> bool:
+def _shows_this_namespace() -> bool:
     try:
-        with open("/proc/%s/stat" % pid) as file:
-            state, _, of = file.read().rpartition(")")[2].split()[:3]
-    except OSError:  # gone meanwhile
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
         return False
-    return int(of) == group and state not in "ZX"
+
+
+def _living() -> Iterator[Tuple[int, int]]:
+    """Process group and session of each process that runs."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            with open("/proc/%s/stat" % pid) as file:
+                state, _, group, session = file.read().rpartition(")")[2].split()[:4]
+            if state not in "ZX":
+                yield int(group), int(session)
 
 
 def _signal_group(child: int, number: int) -> None:

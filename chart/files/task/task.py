@@ -141,11 +141,11 @@ def _train(job: "JobSpec", pod: Pod) -> int:
         _write_message(pod, "%s asked to end; %s exited %d" % (messages.STOPPED, name(pod.task), ended.code))
     elif not may_restart(job, ended.code):
         if ended.code == 0:
-            told = dict(progress.read(progress_file) or {}, **_finish(job, pod))
+            report = dict(progress.read(progress_file) or {}, **_finish(job, pod))
             if connections.none_seen and (job["servers"] or job["strategy"] == "MultiWorkerMirrored"):
-                told["unconnected"] = True
-            if told:
-                _write_message(pod, "%s %s" % (messages.REACHED, dumps(told)))
+                report["unconnected"] = True
+            if report:
+                _write_message(pod, "%s %s" % (messages.REACHED, dumps(report)))
         _write_marker(pod, {"code": ended.code, "why": "its program exited %d" % ended.code})
     return ended.code
 

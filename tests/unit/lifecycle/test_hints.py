@@ -50,6 +50,18 @@ def test_a_full_volume_is_told_with_what_to_do(text: str) -> None:
     assert "keras" not in hint([text])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run.sh: line 2: $'\\r': command not found",
+        "python3: can't open file '/app/train.py\\r': [Errno 2] No such file or directory",
+    ],
+)
+def test_a_script_with_windows_line_endings_is_recognised(text: str) -> None:
+    """In the words of bash 5, and of Python started by such a script."""
+    assert hint([text]) == "a script's lines end as on Windows: save it with Unix line endings (LF)"
+
+
 @pytest.mark.parametrize("text", ["", "ValueError: x must be a tensor", "KeyError: 'experimental'", "step 3: loss 0.1"])
 def test_others_are_left_alone(text: str) -> None:
     assert hint([text]) == ""

@@ -100,6 +100,21 @@ def test_a_program_started_by_a_shell_may_save(container: Container, wrapper: st
     assert container.message.startswith(STOPPED)
 
 
+@pytest.mark.parametrize("logs", [None, {"maxBytes": 1000, "files": 2}])
+def test_a_program_in_a_process_group_of_its_own_may_save(
+    container: Container, tmp_path: Path, logs: dict[str, int] | None
+) -> None:
+    """`timeout` makes one; the shell ends at once, and its own group with it."""
+    checkpoints = {"checkpointDir": str(tmp_path / "checkpoints"), "logs": logs}
+    container.write(job(program=shell(f"timeout 60 sh -c '{SAVES}'; true"), **(checkpoints if logs else {})))
+    process = container.start(grace=600)
+    container.wait_for("\nready")
+    process.terminate()
+    assert process.wait(PATIENCE_SECONDS) in (0, 143), "what copies the output is not waited for"
+    assert "\nsaved" in container.output
+    assert container.message.startswith(STOPPED)
+
+
 def test_what_ignores_sigterm_is_killed_after_the_grace_though_its_shell_has_ended(container: Container) -> None:
     script = "sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done'; true"
     container.write(job(program=shell(script)))

@@ -153,16 +153,20 @@ def _without_unit(job: JobValues, path: Path, quantity: Any) -> Diagnostic:
 @rule("TFC210")
 def _security_contexts(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
-        pod_path, pod = job.place(role, "podSecurityContext"), job.setting(role, "podSecurityContext") or {}
-        contexts = [(job.place(role, "securityContext"), job.setting(role, "securityContext") or {})]
+        pod_path = job.place(role, "podSecurityContext")
+        pod, pod_places = _security_context(job, role, "podSecurityContext", "podSpec")
+        path = job.place(role, "securityContext")
+        contexts = [(path, *_security_context(job, role, "securityContext", "container"))]
         for key in ("initContainers", "extraContainers"):
             for i, container in enumerate(job.setting(role, key) or []):
-                contexts.append(((*job.place(role, key), i, "securityContext"), container.get("securityContext") or {}))
-        for path, own in contexts:
+                path = (*job.place(role, key), i, "securityContext")
+                own = container.get("securityContext") or {}
+                contexts.append((path, own, dict.fromkeys(own, path)))
+        for path, own, places in contexts:
             effective = {**pod, **{key: value for key, value in own.items() if value is not None}}
             if effective.get("runAsNonRoot") and effective.get("runAsUser") == 0:
-                place = (*(path if "runAsUser" in own else pod_path), "runAsUser")
-                related = (*path, "runAsNonRoot") if "runAsNonRoot" in own else (*place[:-1], "runAsNonRoot")
+                where = {**pod_places, **places}
+                place, related = (*where["runAsUser"], "runAsUser"), (*where["runAsNonRoot"], "runAsNonRoot")
                 fix = "set another user, or runAsNonRoot: false"
                 yield job.diagnostic("TFC210", place, "0 is root, but runAsNonRoot is true", fix, (related,))
             added = ((own.get("capabilities") or {}).get("add")) or []
@@ -172,12 +176,25 @@ def _security_contexts(job: JobValues) -> Iterator[Diagnostic]:
                 related = (*path, "capabilities", "add") if added else (*path, "allowPrivilegeEscalation")
                 message = "privileged, but allowPrivilegeEscalation is false"
                 fix = "remove it, or set allowPrivilegeEscalation: true"
-                yield job.diagnostic("TFC210", (*path, "privileged"), message, fix, (related,))
-        for path, context in [(pod_path, pod), *contexts]:
+                place = (*places.get("privileged", path), "privileged")
+                yield job.diagnostic("TFC210", place, message, fix, (related,))
+        for path, context in [(pod_path, pod), *((path, own) for path, own, _ in contexts)]:
             for place, profile in _maps(context, path):
                 if "type" in profile and (profile["type"] == "Localhost") != bool(profile.get("localhostProfile")):
                     message = "type Localhost and localhostProfile require each other"
                     yield job.diagnostic("TFC210", place, message, "set both, or only type: RuntimeDefault")
+
+
+def _security_context(job: JobValues, role: str, key: str, part: str) -> tuple[dict[str, Any], dict[str, Path]]:
+    """A security context with what podSpec or container sets in it, and where each of its keys is set."""
+    context: dict[str, Any] = {}
+    places: dict[str, Path] = {}
+    layers = [(job.place(role, key), job.setting(role, key) or {}), *job.layers(role, part, "securityContext")]
+    for path, values in layers:
+        for name, value in values.items():
+            if value is not None:
+                context[name], places[name] = value, path
+    return context, places
 
 
 @rule("TFC211")

@@ -130,9 +130,8 @@ def mounts(job: JobValues, role: str) -> Iterator[Mount]:
         yield Mount(_path(data), f"data-{name}", ("data", name, "mountPath"), data.get("readOnly", True))
     if job.setting(role, "shmSize"):
         yield Mount("/dev/shm", "shm", job.place(role, "shmSize"))
-    for i, mount in enumerate(job.setting(role, "extraVolumeMounts") or []):
-        place = (*job.place(role, "extraVolumeMounts"), i, "mountPath")
-        yield Mount(_path(mount), mount["name"], place, bool(mount.get("readOnly")))
+    for place, mount in job.entries(role, "extraVolumeMounts"):
+        yield Mount(_path(mount), mount["name"], (*place, "mountPath"), bool(mount.get("readOnly")))
 
 
 def _path(mount: Any) -> str:
@@ -142,7 +141,12 @@ def _path(mount: Any) -> str:
 
 def volumes(job: JobValues, role: str) -> set[str]:
     """The names of the volumes that the chart makes for a role."""
-    return {mount.volume for mount in mounts(job, role) if "extraVolumeMounts" not in mount.place}
+    return {mount.volume for mount in mounts(job, role) if not {"extraVolumeMounts", "volumeMounts"} & {*mount.place}}
+
+
+def _label(place: Path) -> str:
+    """The list that an entry of `place` is in, without the role: several may share it."""
+    return ".".join(str(part) for part in place if isinstance(part, str) and part not in job_spec.ROLES)
 
 
 @rule("TFC171")
@@ -162,11 +166,10 @@ def _mount_paths(job: JobValues) -> Iterator[Diagnostic]:
 def _volume_names(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
         seen = volumes(job, role)
-        for i, volume in enumerate(job.setting(role, "extraVolumes") or []):
+        for place, volume in job.entries(role, "extraVolumes"):
             if volume["name"] in seen:
-                path = (*job.place(role, "extraVolumes"), i, "name")
                 message = f"two volumes are named {volume['name']}"
-                yield job.diagnostic("TFC172", path, message, "rename yours", label="extraVolumes")
+                yield job.diagnostic("TFC172", (*place, "name"), message, "rename yours", label=_label(place))
             seen.add(volume["name"])
 
 
@@ -178,9 +181,8 @@ def _mounts_without_volume(job: JobValues) -> Iterator[Diagnostic]:
         for mount in paths.values():
             if mount.volume not in known:
                 message = f"there is no volume {mount.volume} to mount at {mount.path}"
-                yield job.diagnostic(
-                    "TFC173", mount.place, message, "add it to extraVolumes", label="extraVolumeMounts"
-                )
+                label = _label(mount.place[:-1])
+                yield job.diagnostic("TFC173", mount.place, message, "add it to extraVolumes", label=label)
 
 
 @rule("TFC174", "TFC175")
@@ -188,8 +190,8 @@ def _container_names(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
         seen: set[str] = set()
         for key in ("initContainers", "extraContainers"):
-            for i, container in enumerate(job.setting(role, key) or []):
-                path = (*job.place(role, key), i, "name")
+            for place, container in job.entries(role, key):
+                path = (*place, "name")
                 if container["name"] == "tensorflow":
                     message = '"tensorflow" is the name of the training container'
                     yield job.diagnostic("TFC174", path, message, "rename yours", label="extraContainers")

@@ -20,6 +20,13 @@ RELEASE = "release name"
 
 Path = tuple[str | int, ...]
 
+# Lists of training pods, and where podSpec or container appends to them.
+_APPENDED = {
+    "extraVolumes": ("podSpec", "volumes"),
+    "extraVolumeMounts": ("container", "volumeMounts"),
+    "initContainers": ("podSpec", "initContainers"),
+}
+
 SHELL = re.compile(r"(^|/)(ba|da|a|z|k)?sh$")  # the first word of a command that a shell reads
 STOCK_IMAGE = re.compile(r"(^|/)tensorflow/tensorflow$")  # a repository with TensorFlow's own images, mirrors included
 
@@ -150,6 +157,21 @@ class JobValues:
         if name:
             return (role, key, name) if key not in MERGED or name in (own.get(key) or {}) else (key, name)
         return (role, key) if key in own else (key,)
+
+    def entries(self, role: str, key: str) -> Iterator[tuple[Path, Any]]:
+        """The entries of a setting that is a list, with their places; then those that podSpec or container appends."""
+        for i, entry in enumerate(self.setting(role, key) or []):
+            yield (*self.place(role, key), i), entry
+        if key in _APPENDED:
+            for place, value in self.layers(role, *_APPENDED[key]):
+                yield from (((*place, i), entry) for i, entry in enumerate(value))
+
+    def layers(self, role: str, part: str, field: str) -> Iterator[tuple[Path, Any]]:
+        """A field of podSpec or container, at the top and of the role, where it is set."""
+        for where, values in (((), self.data), ((role,), self.data.get(role) or {})):
+            value = (values.get(part) or {}).get(field)
+            if value is not None:
+                yield (*where, part, field), value
 
     def settings(self, key: str) -> Iterator[tuple[str, Path, Any]]:
         """A setting of each role that has tasks: (role, path, value); a setting that roles share comes once."""

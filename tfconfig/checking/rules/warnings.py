@@ -124,6 +124,9 @@ def _privileges(job: JobValues) -> Iterator[Diagnostic]:
     for key in ("podSecurityContext", "securityContext"):
         contexts.update((path, value) for _, path, value in job.settings(key))
         contexts["lifecycle", key] = (job.data.get("lifecycle") or {}).get(key)
+    for role in job.roles:
+        for part in ("podSpec", "container"):
+            contexts.update(job.layers(role, part, "securityContext"))
     for key in ("initContainers", "extraContainers"):
         for _, place, containers in job.settings(key):
             for i, container in enumerate(containers or []):
@@ -135,8 +138,8 @@ def _privileges(job: JobValues) -> Iterator[Diagnostic]:
     for path, context in contexts.items():
         yield from _unsafe_settings(job, path, context or {})
     volumes: dict[Path, Any] = {("data", name, "volume"): data.get("volume") for name, data in job.volumes.items()}
-    for _, place, extra in job.settings("extraVolumes"):
-        volumes.update(((*place, i), volume) for i, volume in enumerate(extra or []))
+    for role in job.roles:
+        volumes.update(job.entries(role, "extraVolumes"))
     for path, volume in volumes.items():
         if "hostPath" in (volume or {}):
             message = "a folder of the node: different on each node, and forbidden by the Pod Security Standards"

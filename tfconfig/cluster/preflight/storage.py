@@ -32,11 +32,11 @@ def check_claim(claim: Object, classes: Sequence[Object] | None, existing: Objec
         fix = "ask the administrator which one has ReadWriteMany volumes"
         return Check(name, UNKNOWN, "no permission to list storage classes", fix)
     wanted = spec.get("storageClassName")
-    matches = (one for one in classes if (one["metadata"]["name"] == wanted if wanted else _is_default(one)))
+    matches = (item for item in classes if (item["metadata"]["name"] == wanted if wanted else _is_default(item)))
     storage_class = next(matches, None)
     if storage_class is None:
         message = f"storage class {wanted} does not exist" if wanted else "there is no default storage class"
-        names = ", ".join(one["metadata"]["name"] for one in classes) or "none"
+        names = ", ".join(item["metadata"]["name"] for item in classes) or "none"
         return Check(name, ERROR, message, f"set checkpoint.storageClassName; existing: {names}")
     return _by_class(name, spec["accessModes"], storage_class["metadata"]["name"], storage_class["provisioner"])
 
