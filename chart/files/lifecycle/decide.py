@@ -85,10 +85,12 @@ def decide(job: JobSpec, state: State, observation: Observation) -> tuple[State,
             return state, in_order(job, state, actions)
     before = state
     if state.phase == SUSPENDED and not observation.suspend:
-        if _has_old_pods(state, observation):  # they go first: they may be parked, or fail late
-            observation = replace(observation, suspend=True)
+        if len(observation.pods) > len(lost(observation.pods.values(), observation.now)):
+            observation = replace(
+                observation, suspend=True
+            )  # what ran before goes first: it may be parked, or fail late
         else:
-            state = replace(state, started=observation.now, all_ran=None, unstartable={}, empty_since=None)
+            state = replace(state, started=observation.now, all_ran=None, unstartable={})
     pods = {task: pod for task, pod in observation.pods.items() if pod.run_id == job["runId"]}
     if not state.ended:
         state, events = _judge(job, state, observation, pods)
@@ -212,19 +214,7 @@ def _suspend(job: JobSpec, state: State, observation: Observation) -> tuple[Stat
     left = len(observation.pods)
     message = f"{left} pods are still terminating" if left else "no pod is left"
     state = replace(state, phase=SUSPENDED, reason="", message=message, all_running_since=None)
-    since = None if holds_anything(observation) else state.empty_since or observation.now
-    return replace(state, empty_since=since), free(job, observation, observation.sets)
-
-
-def _has_old_pods(state: State, observation: Observation) -> bool:
-    """Whether pods are left of what was suspended.
-
-    Those of the resumption came later: Helm leaves `replicas` out again, and Kubernetes makes it 1, before any
-    lifecycle looks.
-    """
-    since, gone = state.empty_since, {pod.uid for pod in lost(observation.pods.values(), observation.now)}
-    there = (pod for pod in observation.pods.values() if pod.uid not in gone)
-    return any(since is None or pod.created <= since for pod in there)
+    return state, free(job, observation, observation.sets)
 
 
 def _end(job: JobSpec, state: State, observation: Observation) -> tuple[State, list[Action]]:

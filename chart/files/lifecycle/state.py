@@ -183,7 +183,6 @@ class State:
     progress: Progress | None = None
     progress_container: Container | None = None  # which reported it, while that one counts
     all_running_since: float | None = None  # since when all tasks run or are done
-    empty_since: float | None = None  # since when a suspended run holds nothing
     hung_before: float | None = None  # programs in pods created no later than this hang, and are replaced
     history: tuple[Outcome, ...] = ()
 

@@ -48,7 +48,6 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         "progress": state.progress and _dump_progress(state.progress),
         "progressContainer": state.progress_container and "{} {}".format(*state.progress_container),
         "allRunningSince": _time(state.all_running_since),
-        "emptySince": _time(state.empty_since),
         "hungBefore": _time(state.hung_before),
         "roles": counts(job, state, pods),
         "succeeded": _dump_tasks(state.succeeded),
@@ -119,7 +118,6 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         progress=_load_progress(progress) if progress else None,
         progress_container=Container(*_pair(container)) if container else None,
         all_running_since=parse_time(document.get("allRunningSince")),
-        empty_since=parse_time(document.get("emptySince")),
         hung_before=parse_time(document.get("hungBefore")),
         history=tuple(_load_outcome(past) for past in document.get("history", [])),
     )

@@ -188,7 +188,6 @@ class StatusDocument(_StatusDocument, total=False):
     progress: StatusProgress
     progressContainer: str  # `<pod uid> <restarts>` of the container that reported it
     allRunningSince: str
-    emptySince: str  # a suspended run holds nothing since then
     hungBefore: str  # programs in pods created no later than this hang, and are replaced
     roles: dict[str, StatusRole]
     succeeded: dict[str, str]  # role -> ranges of indexes: `0-3,7`

@@ -14,11 +14,8 @@ from tfconfig.tensorflow_job.lifecycle.freeing import (
     SILENT_SECONDS,
 )
 from tfconfig.tensorflow_job.lifecycle.state import (
-    PENDING,
     RESTARTING,
-    RUNNING,
     SUCCEEDED,
-    SUSPENDED,
     Delete,
     Event,
     Exit,
@@ -143,34 +140,6 @@ def test_what_comes_up_after_the_end_is_freed_again() -> None:
     story.free()
     story.look()
     assert story.finish() is True
-
-
-def test_pods_of_a_resumption_itself_stay() -> None:
-    """As above, Kubernetes makes `replicas` 1: the first pod of a set may be there before the lifecycle looks."""
-    story = Story.running(a_job("Custom", worker=2))
-    story.suspend = True
-    story.look()
-    story.free()
-    assert story.look().message == "no pod is left"
-    story.suspend = False
-    story.now += 10
-    story.pod(WORKER, status="Running")
-    story.sets = {"worker": Set(1, 1)}
-    story.look()
-    assert (story.state.phase, story.scales(), story.deleted()) == (PENDING, {"worker": 2}, [])
-    story.pod(OTHER, status="Running")
-    assert story.look().phase == RUNNING
-
-
-def test_pods_that_came_before_a_set_was_suspended_go_first() -> None:
-    story = Story.running(a_job("Custom", worker=2))
-    story.suspend, story.pods, story.sets = True, {}, {"worker": Set(0, 2, observed=False)}
-    assert story.look().message == "no pod is left"
-    story.suspend = False
-    story.now += 10
-    story.pod(WORKER, status="Running")
-    story.look()
-    assert (story.state.phase, story.deleted()) == (SUSPENDED, [WORKER])
 
 
 def test_an_end_never_changes() -> None:

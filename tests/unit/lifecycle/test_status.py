@@ -67,7 +67,6 @@ STATES = st.builds(
     | st.builds(Progress, TASKS, COUNTS, st.none() | COUNTS, st.none() | NUMBERS, st.none() | NUMBERS, TIMES),
     progress_container=st.none() | st.builds(Container, UIDS, COUNTS),
     all_running_since=st.none() | TIMES,
-    empty_since=st.none() | TIMES,
     hung_before=st.none() | TIMES,
     history=st.lists(
         st.builds(Outcome, st.text(max_size=10), PHASES, REASONS, st.text(max_size=10), TIMES), max_size=3
