@@ -83,7 +83,8 @@ def _scalar(value: Any, kind: Any, place: Place) -> Any:
         _expect(isinstance(value, bool), "true or false", place)
     else:
         number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
-        _expect(number and abs(value) < MAX_INTEGER, "a number", place)
+        # A loss may be any float, as one that diverges; an integer that is too large for one is none.
+        _expect(number and (isinstance(value, float) or abs(value) < MAX_INTEGER), "a number", place)
     return value
 
 
