@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 import tfconfig
+from hack import sbom
+from tests.chart import helm, kubernetes
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -61,6 +63,53 @@ def test_the_notes_are_those_of_the_version_alone(tmp_path: Path) -> None:
     assert (tmp_path / "dist" / "notes.md").read_text().split() == ["-", "old"]
     done = step(tmp_path, "Release notes from CHANGELOG.md", "v1.0")
     assert (done.returncode, "says nothing about v1.0" in done.stdout) == (1, True)
+
+
+PUBLISHING = {"chart", "python", "github"}
+
+
+def test_what_publishes_is_in_a_protected_environment_of_its_own_and_all_else_writes_nothing() -> None:
+    environments = {name: job.get("environment") for name, job in RELEASE["jobs"].items() if "environment" in job}
+    assert set(environments) == PUBLISHING
+    assert len(set(environments.values())) == len(PUBLISHING)
+    allowed = {"contents", "packages"}
+    for name, job in RELEASE["jobs"].items():
+        writes = {scope for scope, right in job.get("permissions", {}).items() if right == "write"}
+        assert not writes & allowed or name in PUBLISHING
+
+
+def test_the_build_has_no_identity_and_all_that_it_made_is_signed_and_attested() -> None:
+    assert "permissions" not in RELEASE["jobs"]["build"]
+    attest = RELEASE["jobs"]["attest"]["steps"]
+    subjects = [one["with"]["subject-path"].split() for one in attest if "subject-path" in one.get("with", {})]
+    assert subjects == [["dist/chart/*", "dist/python/*"]] * 2, "provenance and SBOM"
+    (sign,) = [one["run"] for one in attest if "sign-blob" in one.get("run", "")]
+    assert "for file in dist/chart/* dist/python/* dist/sbom.cdx.json" in sign
+    assert "signatures/*" in RELEASE["jobs"]["github"]["steps"][-1]["run"]
+
+
+def test_the_sbom_names_what_is_installed_and_the_images_of_the_chart() -> None:
+    installed = [{"metadata": {"name": name, "version": "1"}} for name in ("tfconfig", "click", "PyYAML", "pip")]
+    found = sbom.document({"installed": installed}, yaml.safe_load((ROOT / "chart/Chart.yaml").read_text("utf-8")))
+    assert found["metadata"]["component"]["name"] == "tfconfig"
+    names = [component["name"] for component in found["components"]]
+    assert names[:2] == ["click", "PyYAML"]
+    assert names[2:] == [image.rpartition(":")[0] for image in images()]
+    assert all(component["purl"].startswith("pkg:") for component in found["components"])
+
+
+def images() -> list[str]:
+    """The images that Artifact Hub shows for the chart."""
+    chart = yaml.safe_load((ROOT / "chart/Chart.yaml").read_text("utf-8"))
+    return [item["image"] for item in yaml.safe_load(chart["annotations"]["artifacthub.io/images"])]
+
+
+def test_the_images_of_the_chart_are_those_that_it_runs_by_default() -> None:
+    rendered = helm.render({**helm.PROGRAM, "tensorboard": {"enabled": True}})
+    pods = [template["spec"] for _, template in kubernetes.pod_templates(rendered)]
+    assert set(images()) == {container["image"] for pod in pods for container in pod["containers"]}
+    listed = (ROOT / "docs/air-gapped.md").read_text("utf-8")
+    assert [image for image in images() if f"`{image}`" not in listed] == []
 
 
 def test_nothing_is_published_before_every_test_has_passed() -> None:
