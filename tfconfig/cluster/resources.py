@@ -112,7 +112,10 @@ def _containers(data: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
 
 
 def _init_containers(data: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
-    return setting(data, role, "initContainers") or []
+    return [
+        *(setting(data, role, "initContainers") or []),
+        *(setting(data, role, "podSpec").get("initContainers") or []),
+    ]
 
 
 def _claims(data: Mapping[str, Any], job: JobSpec) -> list[dict[str, Any]]:

@@ -104,11 +104,7 @@ def _amount(quantity: Any) -> int:
 def _resources(job: JobValues) -> Iterator[Diagnostic]:
     places: dict[Path, Any] = {path: resources for _, path, resources in job.settings("resources")}
     places["lifecycle", "resources"] = (job.data.get("lifecycle") or {}).get("resources")
-    for key in ("initContainers", "extraContainers"):
-        for _, place, containers in job.settings(key):
-            places.update(
-                ((*place, i, "resources"), container.get("resources")) for i, container in enumerate(containers or [])
-            )
+    places.update(((*place, "resources"), item.get("resources")) for place, item in job.containers().items())
     for path, resources in places.items():
         limits, requests = ((resources or {}).get(part) or {} for part in ("limits", "requests"))
         yield from _amounts(job, (*path, "limits"), limits)
@@ -158,8 +154,8 @@ def _security_contexts(job: JobValues) -> Iterator[Diagnostic]:
         path = job.place(role, "securityContext")
         contexts = [(path, *_security_context(job, role, "securityContext", "container"))]
         for key in ("initContainers", "extraContainers"):
-            for i, container in enumerate(job.setting(role, key) or []):
-                path = (*job.place(role, key), i, "securityContext")
+            for place, container in job.entries(role, key):
+                path = (*place, "securityContext")
                 own = container.get("securityContext") or {}
                 contexts.append((path, own, dict.fromkeys(own, path)))
         for path, own, places in contexts:
@@ -202,8 +198,7 @@ def _mounts_and_ports(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
         known = volumes(job, role) | {volume["name"] for volume in user_volumes(job.data, role)}
         for key in ("initContainers", "extraContainers"):
-            for i, container in enumerate(job.setting(role, key) or []):
-                path: Path = (*job.place(role, key), i)
+            for path, container in job.entries(role, key):
                 yield from _duplicates(job, path, container, "volumeMounts", "mountPath")
                 yield from _duplicates(job, path, container, "ports", "name")
                 for j, mount in enumerate(container.get("volumeMounts") or []):

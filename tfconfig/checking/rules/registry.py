@@ -166,6 +166,11 @@ class JobValues:
             for place, value in self.layers(role, *_APPENDED[key]):
                 yield from (((*place, i), entry) for i, entry in enumerate(value))
 
+    def containers(self) -> dict[Path, Any]:
+        """The init containers and additional containers of all roles, each once, by its place."""
+        keys = ("initContainers", "extraContainers")
+        return {place: item for key in keys for role in self.roles for place, item in self.entries(role, key)}
+
     def layers(self, role: str, part: str, field: str) -> Iterator[tuple[Path, Any]]:
         """A field of podSpec or container, at the top and of the role, where it is set."""
         for where, values in (((), self.data), ((role,), self.data.get(role) or {})):

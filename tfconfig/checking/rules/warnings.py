@@ -75,13 +75,11 @@ def _tags(job: JobValues) -> Iterator[Diagnostic]:
         elif not tag and job.values.is_set(place) and not STOCK_IMAGE.search(repository):
             message = f"{repository} has no tag, so the chart uses that of its default TensorFlow image"
             yield job.diagnostic("TFC306", place, message, "set image.tag")
-    for key in ("initContainers", "extraContainers"):
-        for _, place, containers in job.settings(key):
-            for i, container in enumerate(containers or []):
-                name = container["image"].rpartition("/")[2]
-                if not re.search(r"[@\s]", name) and (":" not in name or _MOVING_TAG.match(name.partition(":")[2])):
-                    message = f"{container['image']} may be a different image tomorrow"
-                    yield job.diagnostic("TFC305", (*place, i, "image"), message, "add a version after a colon")
+    for place, container in job.containers().items():
+        name = container["image"].rpartition("/")[2]
+        if not re.search(r"[@\s]", name) and (":" not in name or _MOVING_TAG.match(name.partition(":")[2])):
+            message = f"{container['image']} may be a different image tomorrow"
+            yield job.diagnostic("TFC305", (*place, "image"), message, "add a version after a colon")
 
 
 @rule("TFC307")
@@ -90,10 +88,9 @@ def _secrets(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
         texts.update((job.place(role, "env", name), (name, value)) for name, value in job.setting(role, "env").items())
         for key in ("initContainers", "extraContainers"):
-            for i, container in enumerate(job.setting(role, key) or []):
+            for place, container in job.entries(role, key):
                 for j, variable in enumerate(container.get("env") or []):
-                    place = (*job.place(role, key), i, "env", j, "value")
-                    texts[place] = (variable["name"], variable.get("value"))
+                    texts[(*place, "env", j, "value")] = (variable["name"], variable.get("value"))
     for path, word in (item for line in job.command_lines for item in line.words):
         argument = _SECRET_ARGUMENT.fullmatch(word)
         texts[path] = (argument[1], argument[2]) if argument else ("", word)
@@ -127,14 +124,12 @@ def _privileges(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
         for part in ("podSpec", "container"):
             contexts.update(job.layers(role, part, "securityContext"))
-    for key in ("initContainers", "extraContainers"):
-        for _, place, containers in job.settings(key):
-            for i, container in enumerate(containers or []):
-                contexts[(*place, i, "securityContext")] = container.get("securityContext")
-                for j, port in enumerate(container.get("ports") or []):
-                    if port.get("hostPort"):
-                        message = "a port of the node, so that each node has room for one such pod only"
-                        yield job.diagnostic("TFC308", (*place, i, "ports", j, "hostPort"), message, "remove it")
+    for place, container in job.containers().items():
+        contexts[(*place, "securityContext")] = container.get("securityContext")
+        for j, port in enumerate(container.get("ports") or []):
+            if port.get("hostPort"):
+                message = "a port of the node, so that each node has room for one such pod only"
+                yield job.diagnostic("TFC308", (*place, "ports", j, "hostPort"), message, "remove it")
     for path, context in contexts.items():
         yield from _unsafe_settings(job, path, context or {})
     volumes: dict[Path, Any] = {("data", name, "volume"): data.get("volume") for name, data in job.volumes.items()}

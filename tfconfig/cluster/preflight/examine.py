@@ -38,7 +38,8 @@ class Examination:
             allowed = pool.submit(self._permissions)
             accepted = pool.submit(self._dry_run)
             tried = pool.map(self._try_pod, self._owners)
-            claimed = pool.map(self._claim, claims)
+            existing = list(pool.map(self._existing, claims))
+            claimed = pool.map(self._claim, claims, existing)
             referenced = pool.map(self._reference, names)
             pod_counts, pod_checks = [], []
             for owner, (pod, checks) in zip(self._owners, tried, strict=True):
@@ -55,7 +56,7 @@ class Examination:
                 *allowed.result(),
                 *accepted.result(),
                 *admission.merge_equal(pod_checks),
-                *quota.check_quotas(quotas.result(), quota.needs(pod_counts, claims)),
+                *quota.check_quotas(quotas.result(), quota.needs(pod_counts, self._new(claims, existing))),
                 *gpus.check_gpus(pod_counts, nodes, running),
                 *claimed,
                 *referenced,
@@ -131,9 +132,16 @@ class Examination:
             (pod,) = parse_objects(result.stdout)
         return pod, admission.dry_run(name, result.stderr if result.returncode else "", "accepted", "create pods")
 
-    def _claim(self, claim: Object) -> Check:
-        existing = self._get(self._kubectl.path("persistentvolumeclaims", claim["metadata"]["name"]))
-        return storage.check_claim(claim, self._list("storageclasses", True), existing or None)
+    def _existing(self, claim: Object) -> Object | None:
+        return self._get(self._kubectl.path("persistentvolumeclaims", claim["metadata"]["name"])) or None
+
+    def _claim(self, claim: Object, existing: Object | None) -> Check:
+        return storage.check_claim(claim, self._list("storageclasses", True), existing)
+
+    def _new(self, claims: Sequence[Object], existing: Sequence[Object | None]) -> list[Object]:
+        """The objects without the claims that an earlier release has kept: a quota has counted those."""
+        kept = {id(claim) for claim, there in zip(claims, existing, strict=True) if there}
+        return [item for item in self._objects if id(item) not in kept]
 
     def _reference(self, reference: references.Reference) -> Check:
         kind, name = reference

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, Object, PodCounts
+from tfconfig.cluster.preflight.permissions import RESOURCES
 from tfconfig.cluster.resources import Amounts, pod_amounts
 from tfconfig.values.quantity import Quantity, parse
 
+# Of objects without an API group: quotas may count these under their plain names, too.
+_PLAIN = {"ConfigMap", "PersistentVolumeClaim", "Secret", "Service"}
 
-def needs(pods: PodCounts, claims: Iterable[Object]) -> Amounts:
-    """What all pods and claims count for, under the names that quotas use."""
+
+def needs(pods: PodCounts, objects: Iterable[Object]) -> Amounts:
+    """What all pods and other objects count for, under the names that quotas use."""
     total: dict[str, Quantity] = {}
 
     def add(name: str, amount: Quantity) -> None:
@@ -26,10 +30,15 @@ def needs(pods: PodCounts, claims: Iterable[Object]) -> Amounts:
                     add(name, amount * count)
         for name in ("pods", "count/pods"):
             add(name, parse(count))
-    for claim in claims:
-        for name in ("persistentvolumeclaims", "count/persistentvolumeclaims"):
-            add(name, parse(1))
-        add("requests.storage", parse(claim["spec"]["resources"]["requests"]["storage"]))
+    for item in objects:
+        kind = item["kind"]
+        if kind in RESOURCES:  # others come from extraObjects
+            group, plural = RESOURCES[kind]
+            add(f"count/{plural}.{group}" if group else f"count/{plural}", parse(1))
+            if kind in _PLAIN:
+                add(plural, parse(1))
+        if kind == "PersistentVolumeClaim":
+            add("requests.storage", parse(item["spec"]["resources"]["requests"]["storage"]))
     return total
 
 

@@ -141,10 +141,13 @@ def test_what_the_user_has_no_permission_to_see_is_unknown(kube: Kube, doctor: D
 def test_what_exists_is_used(kube: Kube, doctor: Doctor) -> None:
     kube.create("persistentvolumeclaims", "digits-checkpoints", {"spec": {"accessModes": ["ReadWriteMany"]}})
     kube.create("secrets", "pull", {})
+    one = {"persistentvolumeclaims": "1", "requests.storage": "10Gi"}
+    kube.create("resourcequotas", "one", {"spec": {"hard": one}, "status": {"hard": one, "used": one}})
     kube.install("digits")
     found = checks(doctor("-o", "json", imagePullSecrets=[{"name": "pull"}]))
     assert found["claim digits-checkpoints"] == ("ok", "exists (Pending); the job uses it, with its checkpoints")
     assert found["Secret pull"] == ("ok", "exists")
+    assert found["quota"] == ("ok", "the job fits into one")
     assert found["release"][0] == "warning"
 
 

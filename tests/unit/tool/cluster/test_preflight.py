@@ -126,7 +126,7 @@ def pod(amounts: dict[str, Any], **spec: Any) -> Object:
 
 class TestQuota:
     def test_the_whole_job_is_counted_under_the_names_of_quotas(self) -> None:
-        claim = {"spec": {"resources": {"requests": {"storage": "10Gi"}}}}
+        claim = {"kind": "PersistentVolumeClaim", "spec": {"resources": {"requests": {"storage": "10Gi"}}}}
         needed = quota.needs([(pod({"cpu": "500m", "memory": "1Gi", GPU: "1"}), 4), (pod({}), 1)], [claim])
         assert {name: str(amount) for name, amount in needed.items()} == {
             "requests.cpu": "2", "cpu": "2", "limits.cpu": "2", "requests.memory": "4Gi", "memory": "4Gi",
@@ -141,6 +141,15 @@ class TestQuota:
         one = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": hard}}, "status": {"used": {"pods": used}}}
         (check,) = quota.check_quotas([one], {"pods": parse(5)})
         assert check.result == result
+
+    def test_other_objects_are_counted_under_both_of_their_names(self) -> None:
+        kinds = ["ConfigMap", "ConfigMap", "Service", "StatefulSet", "Job", "Role", "PodMonitor", "Unknown"]
+        needed = quota.needs([], [{"kind": kind} for kind in kinds])
+        assert {name: str(amount) for name, amount in needed.items()} == {
+            "configmaps": "2", "count/configmaps": "2", "services": "1", "count/services": "1", "count/jobs.batch": "1",
+            "count/statefulsets.apps": "1", "count/roles.rbac.authorization.k8s.io": "1",
+            "count/podmonitors.monitoring.coreos.com": "1",
+        }  # fmt: skip
 
     def test_scoped_quotas_are_not_evaluated(self) -> None:
         one = {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "0"}, "scopes": ["BestEffort"]}}

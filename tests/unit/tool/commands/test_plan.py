@@ -56,6 +56,15 @@ class TestAgainstTheChart:
                 assert made["pods"][role][kind] == {name: str(amount) for name, amount in amounts.items()}
             assert made["pods"][role]["count"] == count
 
+    def test_resources_of_init_containers_in_pod_spec_count(self, name: str, tmp_path: Path) -> None:
+        sidecar = {"name": "big", "image": "x:1", "restartPolicy": "Always", "resources": {"requests": {"cpu": "90"}}}
+        values = helm.merged(helm.ci_values()[name], {"podSpec": {"initContainers": [sidecar]}})
+        made, rendered = planned(values, tmp_path), helm.render(values)
+        for role in rendered.job_spec()["replicas"]:
+            pod = rendered.pod_of(role)
+            amounts = pod_amounts(pod["containers"], pod["initContainers"], "requests")
+            assert made["pods"][role]["requests"] == {key: str(amount) for key, amount in amounts.items()}
+
     def test_claims_and_permissions_are_those_of_the_chart(self, name: str, tmp_path: Path) -> None:
         values = helm.ci_values()[name]
         made, rendered = planned(values, tmp_path), helm.render(values)
