@@ -103,6 +103,9 @@ lock: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate $(UPGRADE) \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file $(LOCK) pyproject.toml
+	echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --constraint $(LOCK) \
+	  --output-file requirements-action.txt pyproject.toml -
 
 .PHONY: clean
 clean:
