@@ -38,9 +38,12 @@ $(STAMP)dev: examples/requirements.txt $(STAMP)local
 	$(PIP) --no-deps -r examples/requirements.txt
 	@touch $@
 
+# TensorFlow's servers listen on every interface: where the kernel allows it, in a network of their own.
+ISOLATE = $(shell unshare --user --map-root-user --net true 2>/dev/null && echo --isolate)
+
 .PHONY: demo
 demo: $(STAMP)local
-	$(BIN)/tfconfig run -f examples/digits/values.yaml --python $(BIN)/python --checkpoint .demo/digits
+	$(BIN)/tfconfig run $(ISOLATE) -f examples/digits/values.yaml --python $(BIN)/python --checkpoint .demo/digits
 
 .PHONY: lint
 lint: $(STAMP)dev
@@ -103,6 +106,9 @@ lock: | $(BIN)/python
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --all-extras --no-annotate $(UPGRADE) \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file $(LOCK) pyproject.toml
+	echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 --no-annotate --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --constraint $(LOCK) \
+	  --output-file requirements-action.txt pyproject.toml -
 
 .PHONY: clean
 clean:

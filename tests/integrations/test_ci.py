@@ -119,8 +119,10 @@ class TestAction:
     def test_right_files_pass_and_options_arrive(self, action: dict[str, Any], jobs: Path, tmp_path: Path) -> None:
         done = self.run(action, jobs, tmp_path, files="jobs/*.yaml")
         assert (done.returncode, done.stdout) == (0, "")
-        done = self.run(action, jobs, tmp_path, files="jobs/*.yaml", arguments="--release=9\n--strict\n")
+        done = self.run(action, jobs, tmp_path, files="jobs/*.yaml", arguments="--release 9 --strict")
         assert (done.returncode, "TFC101" in done.stdout) == (1, True)
+        done = self.run(action, jobs, tmp_path, files="jobs/*.yaml", arguments='--release=9\n-f "team.yaml"\n')
+        assert "TFC101" in done.stdout
 
     def test_output_goes_to_a_file(self, action: dict[str, Any], jobs: Path, tmp_path: Path) -> None:
         done = self.run(action, jobs, tmp_path, files="jobs/**/*.yaml", format="sarif", output="found.sarif")
@@ -131,7 +133,23 @@ class TestAction:
     def test_pattern_without_files_fails(self, action: dict[str, Any], jobs: Path, tmp_path: Path, files: str) -> None:
         done = self.run(action, jobs, tmp_path, files=files)
         assert done.returncode == 2
-        assert "::error::no file matches" in done.stdout
+        assert "::error title=tfconfig::no file matches" in done.stdout
+
+    @pytest.mark.parametrize(
+        ("inputs", "message"),
+        [
+            ({"files": "jobs/gone.yaml"}, "called wrongly: .*jobs/gone.yaml"),
+            ({"files": "jobs/*.yaml", "arguments": "--stric"}, "called wrongly: .*--stric"),
+            ({"files": "jobs/*.yaml", "arguments": "--policy='a"}, "close its quotes"),
+            ({"files": "jobs/*.yaml", "format": "xml", "output": "out"}, "called wrongly: .*xml"),
+        ],
+    )
+    def test_a_wrong_call_is_an_annotation(
+        self, action: dict[str, Any], jobs: Path, tmp_path: Path, inputs: dict[str, str], message: str
+    ) -> None:
+        done = self.run(action, jobs, tmp_path, **inputs)
+        assert done.returncode == 2
+        assert re.search(f"(?m)^::error title=tfconfig::.*{message}", done.stdout)
 
     def test_name_of_a_file_runs_no_command(self, action: dict[str, Any], jobs: Path, tmp_path: Path) -> None:
         (jobs / "jobs" / "$(touch owned)`touch owned`.yaml").write_text(GOOD, "utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from tfconfig.commands import options
+from tfconfig.local import isolation
 from tfconfig.local.console import Console
 from tfconfig.local.errors import CannotRunError
 from tfconfig.local.folders import program_folder
@@ -43,6 +44,7 @@ def _data(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict
 @click.option("--data", multiple=True, callback=_data, metavar="NAME=DIR", help="The folder of a data volume.")
 @click.option("--python", metavar="PYTHON", help="The Python that has TensorFlow; default: as in the values, on PATH.")
 @click.option("--logs", type=_Folder, metavar="DIR", help="Also write each task's output to DIR/TASK.log.")
+@click.option("--isolate", is_flag=True, help="Give the tasks a network of their own: nobody else, and no internet.")
 @click.option("--port", type=click.IntRange(1, 65535), help="First of consecutive ports; default: free ones.")
 def command(
     files: tuple[str, ...],
@@ -52,6 +54,7 @@ def command(
     data: dict[str, Path],
     python: str | None,
     logs: Path | None,
+    isolate: bool,
     port: int | None,
 ) -> None:
     """Run a job as processes of this machine, with the lifecycle it has on a cluster.
@@ -71,12 +74,14 @@ def command(
         start = program_folder(values, Path(folder))
         try:
             check_program(job, launches, start)
+            if isolate:
+                isolation.isolate()
         except CannotRunError as error:
             raise click.UsageError(str(error)) from error
         if ignored := cluster_only(values.data, job):
             console.say(f"only on a cluster, not here: {ignored}; the program starts in {start}")
         started = time.time()
-        state, interrupted = run_to_end(LocalRunner(job, launches, Path(folder), start, console))
+        state, interrupted = run_to_end(LocalRunner(job, launches, Path(folder), start, console, isolated=isolate))
         console.end()
         print_summary(console, job, state, started)
     if interrupted and not state.ended:

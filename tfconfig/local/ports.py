@@ -28,13 +28,18 @@ def addresses(job: JobSpec, first: int | None) -> dict[str, list[str]]:
             f"{len(every)} tasks need the ports {first} to {first + len(every) - 1}, but {LAST_PORT} is the last; "
             f"choose a --port of at most {LAST_PORT + 1 - len(every)}, or none for free ones"
         )
-    ports = _free_ports(len(every)) if first is None else list(range(first, first + len(every)))
+    chosen = _free_ports(len(every)) if first is None else list(range(first, first + len(every)))
     table: dict[str, list[str]] = {role: [] for role in ROLES if job["replicas"].get(role)}
-    for task, port in zip(every, ports, strict=True):
+    for task, port in zip(every, chosen, strict=True):
         if first is not None:
             _check_port(port, task)
         table[task.role].append(f"{HOST}:{port}")
     return table
+
+
+def ports(job: JobSpec) -> set[int]:
+    """The ports of a local job's tasks."""
+    return {int(address.rpartition(":")[2]) for addresses in job["addresses"].values() for address in addresses}
 
 
 def _free_ports(count: int) -> list[int]:

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 
 from tfconfig.local import orphans
 from tfconfig.local.console import Console
+from tfconfig.local.isolation import WARNING, exposed
 from tfconfig.local.launch import Launch
 from tfconfig.local.pod import LocalPod
+from tfconfig.local.ports import ports
 from tfconfig.local.process_output import ProcessOutput
 from tfconfig.tensorflow_job.lifecycle import progress_client, status
 from tfconfig.tensorflow_job.lifecycle.decide import decide
@@ -52,9 +54,18 @@ KILL_MARGIN_SECONDS = 1.0
 class LocalRunner:
     """A job as local processes in `folder`, which it fills with job.json, status.json and a folder per task."""
 
-    def __init__(self, job: JobSpec, launches: Mapping[str, Launch], folder: Path, cwd: Path, console: Console) -> None:
+    def __init__(
+        self,
+        job: JobSpec,
+        launches: Mapping[str, Launch],
+        folder: Path,
+        cwd: Path,
+        console: Console,
+        isolated: bool = False,
+    ) -> None:
         self._job, self._launches, self._console = job, launches, console
         self._folder, self._cwd = folder, cwd
+        self._watched = set() if isolated else ports(job)  # for servers that others can reach, until there is one
         self._pods: dict[Task, LocalPod] = {}
         self._loops: set[asyncio.Task[None]] = set()  # one for each pod
         self._desired = {role: 0 for role, replicas in job["replicas"].items() if replicas}
@@ -81,6 +92,7 @@ class LocalRunner:
                     if isinstance(action, Finish):
                         return state
                     self._act(action)
+                self._warn_of_exposure()
                 await self._wait(interrupted)
         finally:
             await self._delete_all(interrupted)
@@ -91,6 +103,11 @@ class LocalRunner:
         await asyncio.wait(waits, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+    def _warn_of_exposure(self) -> None:
+        if self._watched and exposed(self._watched) is not False:
+            self._watched = set()
+            self._console.say(WARNING)
 
     def _observe(self, state: State) -> Observation:
         pods = {task: pod.observed(self._job["runId"]) for task, pod in self._pods.items()}
