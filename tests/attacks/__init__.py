@@ -1,0 +1,1 @@
+"""What an adversary would try, one file a threat: each test makes the attempt and sees it fail."""
