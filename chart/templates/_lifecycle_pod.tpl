@@ -75,7 +75,7 @@ spec:
         name: {{ include "tensorflow-job.taskCodeName" .root | quote }}
     - name: lifecycle
       configMap:
-        name: {{ include "tensorflow-job.lifecycleName" .root | quote }}
+        name: {{ .jobName | quote }}
     - name: config
       configMap:
         name: {{ include "tensorflow-job.jobConfigName" .root | quote }}

@@ -34,13 +34,13 @@ has the names for the pods and the tool.
 {{- printf "%s-task" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
 
-{{/* The ConfigMap with files/lifecycle, and the lifecycle's ServiceAccount, Role, RoleBinding and NetworkPolicy. */}}
+{{/* The lifecycle's ServiceAccount, Role, RoleBinding and NetworkPolicy. */}}
 {{- define "tensorflow-job.lifecycleName" -}}
 {{- printf "%s-lifecycle" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
 
 {{/*
-The lifecycle Job. A Job's template is immutable, so its name has a hash of all that the lifecycle runs with: when that changes,
+The lifecycle Job, and the ConfigMap with its code, files/lifecycle. A Job's template is immutable, so its name has a hash of all that the lifecycle runs with: when that changes,
 Helm makes a new Job, which takes over the run, and removes the old one. `suspend` is part of it, because resuming gives every
 set one pod (Kubernetes' default), and a lifecycle must be there to remove it when the run has ended long ago.
 */}}

@@ -97,9 +97,15 @@ topologySpreadConstraints:
 {{- end }}
 tolerations:
   {{- include "tensorflow-job.tolerations" . | nindent 2 }}
-{{- with $settings.initContainers }}
+{{- $folder := include "tensorflow-job.checkpointFolderContainer" . }}
+{{- if or $folder $settings.initContainers }}
 initContainers:
+  {{- with $folder }}
+  -{{ . | nindent 4 | trimPrefix "\n   " }}
+  {{- end }}
+  {{- with $settings.initContainers }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 containers:
   {{- $container := include "tensorflow-job.trainingContainer" . }}

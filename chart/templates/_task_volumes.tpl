@@ -14,11 +14,11 @@
   readOnly: true
 {{- end }}
 {{- if .root.Values.checkpoint.enabled }}
-- name: checkpoints
-  mountPath: {{ .root.Values.checkpoint.mountPath | quote }}
+{{ include "tensorflow-job.checkpointMount" (dict "root" .root "subPath" (include "tensorflow-job.checkpointSubPath" .root)) }}
 {{- end }}
+{{- $claim := include "tensorflow-job.claimName" .root }}
 {{- range $name, $volume := include "tensorflow-job.data" .root | fromJson }}
-- name: {{ printf "data-%s" $name | quote }}
+- name: {{ ternary "checkpoints" (printf "data-%s" $name) (and (ne $claim "") (eq $claim (toString $volume.existingClaim))) | quote }}
   mountPath: {{ $volume.mountPath | quote }}
   readOnly: {{ ternary $volume.readOnly true (hasKey $volume "readOnly") }}
   {{- with $volume.subPath }}
@@ -64,7 +64,9 @@
   persistentVolumeClaim:
     claimName: {{ . | quote }}
 {{- end }}
+{{- $claim := include "tensorflow-job.claimName" .root }}
 {{- range $name, $volume := include "tensorflow-job.data" .root | fromJson }}
+{{- if not (and $claim (eq $claim (toString $volume.existingClaim))) }}{{/* a pod that has one claim as two volumes may not start */}}
 - name: {{ printf "data-%s" $name | quote }}
   {{- if $volume.existingClaim }}
   persistentVolumeClaim:
@@ -74,6 +76,7 @@
   {{- toYaml . | nindent 2 }}
   {{- end }}
   {{- end }}
+{{- end }}
 {{- end }}
 {{- with .settings.shmSize }}
 - name: shm

@@ -269,6 +269,8 @@ data.{{ $name }}: has neither existingClaim nor volume; set existingClaim, or a 
 {{-   range $container := concat $containers ($settings.podSpec.initContainers | default list) -}}
 {{-     if and (kindIs "map" $container) (eq (toString $container.name) "tensorflow") -}}
 {{-       $lines = append $lines "extraContainers: \"tensorflow\" is the name of the training container; rename yours" -}}
+{{-     else if eq $container.name "checkpoint-folder" -}}
+{{-       $lines = append $lines "initContainers: \"checkpoint-folder\" is the name of a container of the chart; rename yours" -}}
 {{-     end -}}
 {{-   end -}}
 {{- end }}

@@ -47,10 +47,15 @@
 {{- include "tensorflow-job.folder" (dict "root" . "directory" $directory) -}}
 {{- end -}}
 
+{{/* The same as the part of the volume that TensorBoard mounts; empty: all of it. */}}
+{{- define "tensorflow-job.tensorboardSubPath" -}}
+{{- $directory := .Values.tensorboard.directory | default .Values.checkpoint.directory -}}
+{{- include "tensorflow-job.subPath" (dict "root" . "directory" $directory) -}}
+{{- end -}}
+
 {{/* The path of a folder of the checkpoint volume; without a name, the job's own. Takes (dict "root" $ "directory" name). */}}
 {{- define "tensorflow-job.folder" -}}
-{{- $directory := .directory | default (include "tensorflow-job.fullname" .root) -}}
-{{- printf "%s/%s" (trimSuffix "/" .root.Values.checkpoint.mountPath) $directory -}}
+{{- printf "%s/%s" (trimSuffix "/" .root.Values.checkpoint.mountPath) (include "tensorflow-job.subPath" .) | trimSuffix "/" -}}
 {{- end -}}
 
 {{/*

@@ -1,1 +1,1 @@
-"""What an attacker tries, one file a threat; each test fails where the attack works."""
+"""What an adversary would try, one file a threat: each test makes the attempt and sees it fail."""

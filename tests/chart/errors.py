@@ -202,6 +202,10 @@ RULES = [
         {"podSpec": {"initContainers": [{"name": "tensorflow", "image": "x"}]}},
         'extraContainers: "tensorflow" is the name of the training container; rename yours',
     ),
+    Case(
+        {"initContainers": [{"name": "checkpoint-folder", "image": "x"}]},
+        'initContainers: "checkpoint-folder" is the name of a container of the chart; rename yours',
+    ),
     # Programs of roles, podSpec and container
     Case(
         {"ps": {"program": {"args": ["--ps"]}}},

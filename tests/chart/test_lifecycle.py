@@ -90,7 +90,8 @@ def test_only_the_pod_of_the_lifecycle_gets_the_token_of_its_account(rendered: R
 
 
 def test_the_lifecycle_pod_has_code_and_job_json_and_nothing_of_the_tasks() -> None:
-    pod = render(PROGRAM, release="mnist").lifecycle()
+    rendered = render(PROGRAM, release="mnist")
+    pod = rendered.lifecycle()
     volumes = {volume["name"]: volume["configMap"]["name"] for volume in pod["volumes"]}
     library = "/tensorflow-job/lib/tensorflow_job"
     assert {
@@ -98,9 +99,15 @@ def test_the_lifecycle_pod_has_code_and_job_json_and_nothing_of_the_tasks() -> N
         for mount in pod["containers"][0]["volumeMounts"]
     } == {
         (f"{library}/task", "mnist-task", True),
-        (f"{library}/lifecycle", "mnist-lifecycle", True),
+        (f"{library}/lifecycle", rendered.one("Job")["metadata"]["name"], True),
         ("/tensorflow-job/config", "mnist-job", True),
     }
+
+
+def test_only_code_that_is_replaced_with_its_pod_is_immutable(rendered: Rendered) -> None:
+    """A training pod outlives upgrades: after a restart of its node it mounts what kept its name, with other text."""
+    immutable = [item["metadata"]["name"] for item in rendered.all("ConfigMap") if item.get("immutable")]
+    assert immutable == [rendered.one("Job")["metadata"]["name"]]
 
 
 def test_the_lifecycle_job_can_end_as_the_training_ended(rendered: Rendered) -> None:

@@ -220,7 +220,7 @@ def test_without_options_there_are_these_objects_and_no_others() -> None:
     lifecycle = rendered.one("Job")["metadata"]["name"]
     assert made == [
         ("ConfigMap", "mnist-job"),
-        ("ConfigMap", "mnist-lifecycle"),
+        ("ConfigMap", lifecycle),
         ("ConfigMap", "mnist-status"),
         ("ConfigMap", "mnist-task"),
         ("Job", lifecycle),

@@ -64,7 +64,8 @@ def test_tensorboard_shows_the_jobs_folder_read_only_and_has_no_permissions() ->
     assert "--logdir=/checkpoints/digits" in container["command"]
     claim = {"claimName": "digits-checkpoints", "readOnly": True}
     assert {"name": "checkpoints", "persistentVolumeClaim": claim} in pod["volumes"]
-    assert {"name": "checkpoints", "mountPath": "/checkpoints", "readOnly": True} in container["volumeMounts"]
+    mount = {"name": "checkpoints", "mountPath": "/checkpoints/digits", "subPath": "digits", "readOnly": True}
+    assert mount in container["volumeMounts"]
     assert pod["automountServiceAccountToken"] is False
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert kubernetes.restricted_violations(pod) == []

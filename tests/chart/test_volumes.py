@@ -61,7 +61,8 @@ def test_checkpoints_are_mounted_in_every_pod() -> None:
         merged(PROGRAM, {"checkpoint": {"mountPath": "/models/", "existingClaim": "c", "directory": "a/b"}})
     )
     for role in ("chief", "worker", "ps"):
-        assert {"name": "checkpoints", "mountPath": "/models/"} in rendered.container_of(role)["volumeMounts"]
+        mount = {"name": "checkpoints", "mountPath": "/models/a/b", "subPath": "a/b"}
+        assert mount in rendered.container_of(role)["volumeMounts"]
         assert {"name": "checkpoints", "persistentVolumeClaim": {"claimName": "c"}} in rendered.pod_of(role)["volumes"]
     assert rendered.job_spec()["checkpointDir"] == "/models/a/b"
 

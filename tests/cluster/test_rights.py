@@ -39,7 +39,8 @@ def prepare_account(jobs: Jobs) -> None:
     role = jobs.target.run(sys.executable, "-m", "tfconfig", "role", "-n", jobs.namespace.name)
     assert role.returncode == 0, role.stderr
     apply = jobs.target.run("kubectl", "apply", "-f", "-", text=role.stdout)
-    assert apply.returncode == 0, apply.stderr
+    # Kubernetes before 1.30 does not know the policy; the rest is applied.
+    assert all("ValidatingAdmissionPolicy" in line for line in apply.stderr.splitlines()), apply.stderr
 
 
 def may(jobs: Jobs, user: str, verb: str, resource: str, name: str = "", namespace: str | None = None) -> bool:

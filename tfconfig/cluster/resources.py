@@ -155,7 +155,7 @@ def _account(data: Mapping[str, Any], name: str) -> str:
 
 
 def _objects(data: Mapping[str, Any], job: JobSpec) -> list[tuple[str, str]]:
-    """(kind, name) of the objects of the chart's templates. The Job's name ends with a hash that only Helm knows."""
+    """(kind, name) of the objects of the chart's templates. `*` is a hash that only Helm knows."""
     name, lifecycle = job["name"], names.lifecycle_name(job["name"])
     files = any(text is not None for text in (data["program"].get("files") or {}).values())
     objects = [
@@ -164,7 +164,7 @@ def _objects(data: Mapping[str, Any], job: JobSpec) -> list[tuple[str, str]]:
         ("Service", name),
         ("ConfigMap", names.job_config_name(name)),
         ("ConfigMap", names.task_code_name(name)),
-        ("ConfigMap", lifecycle),
+        ("ConfigMap", f"{lifecycle}-*"),
         ("ConfigMap", names.status_name(name)),
         *([("ConfigMap", names.program_name(name))] if files else []),
         *(("PersistentVolumeClaim", claim["name"]) for claim in _claims(data, job) if claim["created"]),

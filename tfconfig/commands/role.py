@@ -34,10 +34,13 @@ def _named(pattern: re.Pattern[str], allowed: str) -> Callable[[click.Context, c
     callback=_named(_SUBDOMAIN, "at most 253 lowercase letters, digits, - and ."),
 )  # fmt: skip
 def command(namespace: str, name: str) -> None:
-    """Print a ServiceAccount, a Role and a RoleBinding for the lifecycle of all jobs of a namespace.
+    """Print a service account for the lifecycle of all jobs of a namespace, its Role, and an admission policy.
 
     An administrator applies them once: tfconfig role -n team | kubectl apply -f -. Users then install with
     --set serviceAccount.create=false --set serviceAccount.name=tensorflow-job. Unlike the Role that the chart creates
-    for one job, this one covers every pod, StatefulSet, ConfigMap and Job of the namespace, with the verbs listed.
+    for one job, this one covers every pod, StatefulSet, ConfigMap and Job of the namespace, with the verbs listed. The
+    ValidatingAdmissionPolicy (Kubernetes 1.30 or newer) holds the account to the status of jobs, their training pods,
+    StatefulSets and lifecycle Jobs. Without it, who has the account's token can change any ConfigMap of the namespace,
+    and so the code of other jobs. With it, they can still read all ConfigMaps and logs, and end other jobs.
     """
     click.echo(yaml.safe_dump_all(manifests(name, namespace), sort_keys=False), nl=False)

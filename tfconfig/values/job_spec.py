@@ -51,8 +51,17 @@ def checkpoint_directory(data: Mapping[str, Any], release: str) -> str:
     checkpoint = data["checkpoint"]
     if not checkpoint.get("enabled"):
         return ""
-    mount: str = checkpoint["mountPath"]
-    return f"{mount.removesuffix('/')}/{checkpoint.get('directory') or fullname(data, release)}"
+    mount: str = checkpoint["mountPath"].removesuffix("/")
+    directory = checkpoint.get("directory") or fullname(data, release)
+    return mount if directory == "." else f"{mount}/{directory}"
+
+
+def checkpoint_claim(data: Mapping[str, Any], release: str) -> str:
+    """The claim with the checkpoint volume; empty without a volume."""
+    checkpoint = data["checkpoint"]
+    if not checkpoint.get("enabled"):
+        return ""
+    return checkpoint.get("existingClaim") or claim_name(fullname(data, release))
 
 
 def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], run_id: str = "local") -> JobSpec:
@@ -62,9 +71,8 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
     """
     name = fullname(data, release)
     counts = {role: count for role, count in replicas(data, strategies).items() if count}
-    checkpoint, restart, deadlines, logs = data["checkpoint"], data["restart"], data["deadlines"], data["logs"]
+    restart, deadlines, logs = data["restart"], data["deadlines"], data["logs"]
     common = program({"program": data["program"]}, "")
-    claim = checkpoint.get("existingClaim") or claim_name(name)
     return {
         "name": name,
         "service": name,
@@ -80,7 +88,7 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
         "devices": [role for role in counts if asks_for_devices(data, role)],
         "gpus": {role: gpus(data, role) for role in counts if gpus(data, role)},
         "checkpointDir": checkpoint_directory(data, release),
-        "checkpointClaim": claim if checkpoint.get("enabled") else "",
+        "checkpointClaim": checkpoint_claim(data, release),
         "completion": {
             "successPolicy": success_policy(data, replicas(data, strategies)),
             "evaluatorGraceSeconds": data["completion"].get("evaluatorGraceSeconds") or 0,

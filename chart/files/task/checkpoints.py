@@ -15,6 +15,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Tuple
 
+from .folders import open_file, open_folder
 from .job_spec import Task, name
 
 if TYPE_CHECKING:
@@ -45,21 +46,19 @@ def is_empty(job: "JobSpec") -> bool:
 
 def mark(job: "JobSpec", incarnation: str, task: Task) -> Dict[str, Any]:
     """Keep that the task is done in this incarnation of its run. Raises OSError."""
-    path = _marker(job, incarnation, task)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as file:
-        os.fsync(file.fileno())
+    folder, file = os.path.split(_marker(job, incarnation, task))
+    os.fsync(open_file(open_folder(job["checkpointDir"], folder), file, os.O_WRONLY))
     return {"marked": True}
 
 
 def is_marked(job: "JobSpec", incarnation: str, task: Task) -> bool:
     """Whether `mark` was called, in whatever pod."""
-    return os.path.exists(_marker(job, incarnation, task))
+    return os.path.exists(os.path.join(job["checkpointDir"], _marker(job, incarnation, task)))
 
 
 def _marker(job: "JobSpec", incarnation: str, task: Task) -> str:
     run = "%s %s" % (job["runId"], incarnation.replace(":", ""))  # SMB has no colons
-    return os.path.join(job["checkpointDir"], OWN_FOLDER, "done", run, name(task))
+    return os.path.join(OWN_FOLDER, "done", run, name(task))
 
 
 def _entries(job: "JobSpec") -> Dict[str, Any]:

@@ -16,6 +16,8 @@ import time
 from collections import deque
 from typing import Deque, List, Optional, Tuple
 
+from .folders import open_file, open_folder
+
 BUFFER_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 RETRY_SECONDS = 10.0  # between tries at a volume that refused
@@ -26,8 +28,8 @@ FLUSH_SECONDS = 1.0  # ... and for the file after that: the kubelet waits for th
 class Output:
     """The pipes and the copying process of one program."""
 
-    def __init__(self, path: str, max_bytes: int, files: int) -> None:
-        self._file = path, max_bytes, files
+    def __init__(self, root: str, path: str, max_bytes: int, files: int) -> None:
+        self._file = root, path, max_bytes, files
         pipe = os.pipe()
         # Where both go to one place, one pipe keeps them in order.
         self._pipes = [(pipe, (1, 2))] if _same(1, 2) else [(pipe, (1,)), (os.pipe(), (2,))]
@@ -101,16 +103,20 @@ def copy(pairs: List[Tuple[int, int]], end: int, file: "File") -> None:
 
 
 class File:
-    """A log file that is written by a thread, in parts of `max_bytes` of which the last `files` are kept."""
+    """A log file that is written by a thread, in parts of `max_bytes` of which the last `files` are kept.
 
-    def __init__(self, path: str, max_bytes: int, files: int) -> None:
-        self._path, self._max_bytes, self._files = path, max_bytes, files
+    Its path is below the root, where programs may have left links: none is followed.
+    """
+
+    def __init__(self, root: str, path: str, max_bytes: int, files: int) -> None:
+        self._root, (self._parent, self._name) = root, os.path.split(path)
+        self._max_bytes, self._files = max_bytes, files
         self._waiting: Deque[bytes] = deque()
         self._lock = threading.Condition()
         self._held = self._lost = self._size = 0
         self._closing = self._gap_reported = self._in_line = False
         self._retry_at = 0.0
-        self._descriptor = -1
+        self._descriptor = self._folder = -1
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -176,18 +182,21 @@ class File:
 
     def _turn(self) -> None:
         """Go on with a new file."""
-        self._close()
+        os.close(self._descriptor)
+        self._descriptor, folder = -1, self._folder
         for number in range(self._files - 1, 0, -1):
-            older = self._path + (".%d" % (number - 1) if number > 1 else "")
+            older = self._name + (".%d" % (number - 1) if number > 1 else "")
             with contextlib.suppress(FileNotFoundError):
-                os.replace(older, "%s.%d" % (self._path, number))
+                os.replace(older, "%s.%d" % (self._name, number), src_dir_fd=folder, dst_dir_fd=folder)
         if self._files == 1:
-            os.remove(self._path)
+            os.remove(self._name, dir_fd=folder)
+        self._close()
         self._open()
 
     def _open(self) -> None:
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.makedirs(self._root, exist_ok=True)
+        self._folder = open_folder(self._root, self._parent)
+        self._descriptor = open_file(self._folder, self._name, os.O_WRONLY | os.O_APPEND)
         self._size, self._in_line = os.fstat(self._descriptor).st_size, False
 
     def _append(self, data: bytes) -> None:
@@ -198,9 +207,11 @@ class File:
             data = data[written:]
 
     def _close(self) -> None:
-        if self._descriptor >= 0:
-            descriptor, self._descriptor = self._descriptor, -1
-            os.close(descriptor)
+        descriptors = self._descriptor, self._folder
+        self._descriptor = self._folder = -1
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def _report_gap(self, why: str) -> None:
         if not self._gap_reported:

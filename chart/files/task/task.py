@@ -265,8 +265,8 @@ def _output(job: "JobSpec", task: Task) -> "Optional[Output]":
         return None
     from .kept_log import Output
 
-    path = os.path.join(job["checkpointDir"], "logs", job["runId"], name(task) + ".log")
-    return Output(path, job["logs"]["maxBytes"], job["logs"]["files"])
+    path = os.path.join("logs", job["runId"], name(task) + ".log")
+    return Output(job["checkpointDir"], path, job["logs"]["maxBytes"], job["logs"]["files"])
 
 
 def _progress_server(path: str, pod: Pod, asked: Callable[[], None]) -> Optional[progress.ProgressServer]:

@@ -106,7 +106,7 @@ def test_a_line_without_end_is_cut_at_twice_the_size_of_a_part() -> None:
 def parts_of(pieces: list[bytes], max_bytes: int) -> list[bytes]:
     """The parts that a file consists of after these pieces, the oldest first."""
     with tempfile.TemporaryDirectory() as folder:
-        file = File(f"{folder}/log", max_bytes, 100)
+        file = File(folder, "log", max_bytes, 100)
         for piece in pieces:
             file.put(piece)
         file.close(10.0)
@@ -139,7 +139,7 @@ def test_what_is_missing_is_told_in_the_file_when_the_volume_works_again(
 ) -> None:
     monkeypatch.setattr("tfconfig.tensorflow_job.task.kept_log.RETRY_SECONDS", 0.0)
     (tmp_path / "logs").write_text("")
-    file = File(str(tmp_path / "logs/a.log"), 1000, 2)
+    file = File(str(tmp_path), "logs/a.log", 1000, 2)
     file.put(b"lost\n")
     until = time.monotonic() + PATIENCE_SECONDS
     while file._lost == 0:

@@ -11,6 +11,7 @@ from tfconfig.checking.rules.registry import JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.tensorflow_job.task.names import PORT
 from tfconfig.values import job_spec
+from tfconfig.values.job_spec import checkpoint_claim, checkpoint_directory
 from tfconfig.values.role_settings import MADE_VARIABLES, user_volumes
 
 MAX_ARGUMENT = 128 * 1024  # Linux' MAX_ARG_STRLEN: one variable or argument with its closing NUL
@@ -125,9 +126,14 @@ def mounts(job: JobValues, role: str) -> Iterator[Mount]:
     elif job.files:
         yield Mount("/app", "program", ("program", "files"), True)
     if job.data["checkpoint"].get("enabled"):
-        yield Mount(_path(job.data["checkpoint"]), "checkpoints", ("checkpoint", "mountPath"))
+        # Of a claim that others may use as well, only the job's own folder.
+        shared = job.data["checkpoint"].get("existingClaim")
+        path = checkpoint_directory(job.data, job.name) if shared else _path(job.data["checkpoint"])
+        yield Mount(path, "checkpoints", ("checkpoint", "mountPath"))
+    claim = checkpoint_claim(job.data, job.name)
     for name, data in sorted(job.volumes.items()):
-        yield Mount(_path(data), f"data-{name}", ("data", name, "mountPath"), data.get("readOnly", True))
+        volume = "checkpoints" if claim and data.get("existingClaim") == claim else f"data-{name}"
+        yield Mount(_path(data), volume, ("data", name, "mountPath"), data.get("readOnly", True))
     if job.setting(role, "shmSize"):
         yield Mount("/dev/shm", "shm", job.place(role, "shmSize"))
     for place, mount in job.entries(role, "extraVolumeMounts"):
@@ -195,6 +201,9 @@ def _container_names(job: JobValues) -> Iterator[Diagnostic]:
                 if container["name"] == "tensorflow":
                     message = '"tensorflow" is the name of the training container'
                     yield job.diagnostic("TFC174", path, message, "rename yours", label="extraContainers")
+                elif container["name"] == "checkpoint-folder":
+                    message = '"checkpoint-folder" is the name of a container of the chart'
+                    yield job.diagnostic("TFC174", path, message, "rename yours", label="initContainers")
                 elif container["name"] in seen:
                     message = f"two containers of a pod are named {container['name']}"
                     yield job.diagnostic("TFC175", path, message, "rename one of them")

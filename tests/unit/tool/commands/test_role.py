@@ -40,7 +40,32 @@ def test_a_name_that_no_object_can_have_is_a_usage_error(options: tuple[str, ...
 def test_the_command_prints_objects_that_belong_together() -> None:
     done = CliRunner().invoke(command, ["-n", "team", "--name", "trainer"])
     assert done.exit_code == 0
-    account, role, binding = yaml.safe_load_all(done.stdout)
+    account, role, binding, policy, policy_binding = yaml.safe_load_all(done.stdout)
     assert {item["metadata"]["namespace"] for item in (account, role, binding)} == {"team"}
     assert binding["roleRef"]["name"] == role["metadata"]["name"] == "trainer"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "trainer", "namespace": "team"}]
+    assert policy_binding["spec"] == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}
+    (condition,) = policy["spec"]["matchConditions"]
+    assert condition["expression"] == "request.userInfo.username == 'system:serviceaccount:team:trainer'"
+
+
+def test_the_policy_covers_whatever_the_account_may_change() -> None:
+    """Events aside, which it creates: they name no object of another."""
+    objects = manifests("tensorflow-job", "team")
+    (role,) = [item for item in objects if item["kind"] == "Role"]
+    (policy,) = [item for item in objects if item["kind"] == "ValidatingAdmissionPolicy"]
+    changes = {"patch": "UPDATE", "delete": "DELETE"}
+    granted = {
+        (group, resource, changes[verb])
+        for group, resource, verb in permissions(role)
+        if verb not in ("get", "list", "watch", "create")
+    }
+    matched = {
+        (group, resource, operation)
+        for rule in policy["spec"]["matchConstraints"]["resourceRules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for operation in rule["operations"]
+    }
+    assert matched == granted
+    assert all(rule["message"].endswith("by this account") for rule in policy["spec"]["validations"])
