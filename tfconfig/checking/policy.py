@@ -2,6 +2,9 @@
 
 `errorMessage` beside the keywords of a schema is the message of the errors there: a string, or a map from the keyword
 (`type`, `maximum`, …) to a string. The nearest one outwards counts; without any, the message is that of the keyword.
+
+`mayIgnore` at its top lists the rules, or the beginnings of their ids, that comments in the values may ignore; without
+it, these are all warnings. Nobody ignores what the policy itself refuses.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from pathlib import Path as File
 from typing import Any
 
 from tfconfig.checking.schema import EXACTLY_ONE, MISSING, TYPE, UNKNOWN, VALUE, errors, explain
-from tfconfig.diagnostics import Diagnostic
+from tfconfig.diagnostics import WARNING, Diagnostic
 from tfconfig.values.helm_yaml import Node, plain, read
 from tfconfig.values.load import Values
 
@@ -32,6 +35,11 @@ class Policy:
 
     file: str
     schema: Mapping[str, Any]
+
+    def may_ignore(self, diagnostic: Diagnostic) -> bool:
+        """Whether a comment in the values may ignore a diagnostic of the tool's own rules."""
+        ids: list[str] | None = self.schema.get("mayIgnore")
+        return diagnostic.severity == WARNING if ids is None else diagnostic.rule.startswith(tuple(ids))
 
     @property
     def name(self) -> str:
@@ -132,6 +140,9 @@ def _check(root: Node, file: str) -> None:
         refuse(
             ["$schema"], "a policy is a JSON Schema of draft-07; set $schema: http://json-schema.org/draft-07/schema#"
         )
+    ids = schema.get("mayIgnore", [])
+    if not isinstance(ids, list) or not all(isinstance(id, str) and re.fullmatch("TFC[0-9]{0,3}", id) for id in ids):
+        refuse(["mayIgnore"], "not a list of rules; write the ids, or their beginnings: [TFC305, TFC31]")
     try:
         Draft7Validator.check_schema(schema)
     except SchemaError as e:

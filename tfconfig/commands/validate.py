@@ -55,7 +55,7 @@ def command(
 
     Each FILE is one job; it overrides the files of -f. Without FILE, the files of -f are one job together. `-` is
     standard input. A comment `# tfconfig: ignore[ID] reason` on a line, or alone on the line above, ignores the errors
-    of that rule there, except for those of policies.
+    of that rule there; with a policy only what the policy allows, by default warnings.
     """
     options.require_values(bool(jobs or files or sets), "validate values.yaml")
     if files.count("-") * max(len(jobs), 1) + list(jobs).count("-") > 1:
@@ -70,7 +70,8 @@ def command(
             diagnostics += findings(values, release, loaded_policies)
     except policy.PolicyError as e:
         raise click.UsageError(str(e)) from None
-    diagnostics = ordered(ignores.chosen(ignores.apply(diagnostics, sources), select, ignore))
+    kept = ignores.apply(diagnostics, sources, lambda found: all(item.may_ignore(found) for item in loaded_policies))
+    diagnostics = ordered(ignores.chosen(kept, select, ignore))
     if strict:
         diagnostics = [replace(diagnostic, severity=ERROR) for diagnostic in diagnostics]
     if form == "text":

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tfconfig.diagnostics import Diagnostic, Origin, dotted
+from tfconfig.values.both_helms import read
 from tfconfig.values.chart import Chart, UnreadableError, bundled
-from tfconfig.values.helm_yaml import Node, plain, read
+from tfconfig.values.helm_yaml import Node, plain
 from tfconfig.values.merge import merge_maps, over_defaults, over_umbrella
 from tfconfig.values.set_flags import SetFlags
 

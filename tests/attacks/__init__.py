@@ -1,0 +1,1 @@
+"""Attacks: one file a threat, each test an attempt that must fail."""
