@@ -46,7 +46,9 @@ def test_nothing_hides_a_second_job_from_the_checks(text: str, options: tuple[st
 
 
 def test_harmless_separators_are_read_by_both_as_one_job(tmp_path: Path) -> None:
-    for number, text in enumerate([f"---\n{GOOD}", f"# comment\n---\n{GOOD}", f"--- # comment\n{GOOD}", f"{GOOD}# ---\n"]):
+    for number, text in enumerate(
+        [f"---\n{GOOD}", f"# comment\n---\n{GOOD}", f"--- # comment\n{GOOD}", f"{GOOD}# ---\n"]
+    ):
         (tmp_path / f"{number}.yaml").write_text(text, "utf-8")
         result = run("validate", tmp_path / f"{number}.yaml")
         assert (result.exit_code, result.stdout) == (0, ""), text

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tfconfig.diagnostics import WARNING, Diagnostic, Origin, lines
 
 UNREADABLE, UNUSED, POLICY = "TFC001", "TFC009", "TFC400"
-BLIND = frozenset((UNREADABLE, "TFC002", "TFC003", "TFC005"))
+BLIND = frozenset((UNREADABLE, "TFC002", "TFC003", "TFC005", "TFC401"))
 _COMMENT = re.compile(r"(?<!\S)#\s*tfconfig:\s*ignore\b(?:\[(?P<ids>[^\]]*)\])?")
 
 

@@ -1,5 +1,8 @@
 """A platform team's own rules: a JSON Schema (draft-07) over the effective values of a job, with its own messages.
 
+Beside the keys of the values it sees `roles`, `images` and `totals` (values/effective.py), and `objects`, by
+`Kind/name`, when they are rendered. What it asks for and cannot see is an error that nobody can ignore.
+
 `errorMessage` beside the keywords of a schema is the message of the errors there: a string, or a map from the keyword
 (`type`, `maximum`, …) to a string. The nearest one outwards counts; without any, the message is that of the keyword.
 
@@ -12,15 +15,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path as File
 from typing import Any
 
 from tfconfig.checking.schema import EXACTLY_ONE, MISSING, TYPE, UNKNOWN, VALUE, errors, explain
 from tfconfig.diagnostics import WARNING, Diagnostic
+from tfconfig.values.effective import KEYS, effective
 from tfconfig.values.helm_yaml import Node, plain, read
 from tfconfig.values.load import Values
 
-RULE = "TFC400"
+RULE, BLIND = "TFC400", "TFC401"
 _DIALECT = re.compile(r"https?://json-schema\.org/draft-07/schema#?")
 _RULES = dict.fromkeys((UNKNOWN, TYPE, VALUE, MISSING, EXACTLY_ONE), RULE)
 
@@ -40,6 +45,13 @@ class Policy:
         """Whether a comment in the values may ignore a diagnostic of the tool's own rules."""
         ids: list[str] | None = self.schema.get("mayIgnore")
         return diagnostic.severity == WARNING if ids is None else diagnostic.rule.startswith(tuple(ids))
+
+    @cached_property
+    def asks_for(self) -> set[str]:
+        """Those of the keys beside the values that it is about."""
+        parts = [part for _, part in _schemas(self.schema, ())]
+        named = {key for part in parts for key in (*part.get("properties", ()), *part.get("required", ()))}
+        return named & KEYS
 
     @property
     def name(self) -> str:
@@ -61,9 +73,33 @@ def load(file: str) -> Policy:
     return Policy(file, plain(document.root))
 
 
-def check(values: Values, policies: Sequence[Policy]) -> list[Diagnostic]:
-    """The violations of policies, each at the user's line. Raises PolicyError."""
-    return [diagnostic for policy in policies for diagnostic in _violations(values, policy)]
+def check(values: Values, policies: Sequence[Policy], objects: Mapping[str, Any] | None = None) -> list[Diagnostic]:
+    """The violations of policies, each at the user's line. Raises PolicyError.
+
+    `objects`: those that Helm renders, by `Kind/name`; None: not rendered.
+    """
+    if not policies:
+        return []
+    diagnostics: list[Diagnostic] = []
+    try:
+        view = effective(values, objects)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        view = values
+    for policy in policies:
+        hidden = sorted(policy.asks_for - view.data.keys())
+        if hidden:
+            diagnostics.append(_blind(values, policy, hidden))
+        diagnostics += _violations(view, policy)
+    return diagnostics
+
+
+def _blind(values: Values, policy: Policy, hidden: Sequence[str]) -> Diagnostic:
+    names = " and ".join(hidden)
+    message = f"{policy.name} is about {names}, which cannot be worked out from wrong values"
+    fix = "fix the errors in the values"
+    if hidden == ["objects"]:
+        message, fix = f"{policy.name} is about the rendered objects", "add --rendered, which needs helm on PATH"
+    return Diagnostic.at(values.root.origin, BLIND, message, fix)
 
 
 def _violations(values: Values, policy: Policy) -> Iterator[Diagnostic]:

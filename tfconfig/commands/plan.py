@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from tfconfig.cluster.resources import Amounts, plan
+from tfconfig.cluster.resources import plan
 from tfconfig.commands import options
 from tfconfig.values.chart import Chart
+from tfconfig.values.pod_amounts import Amounts
 from tfconfig.values.set_flags import SetFlags
 
 

@@ -19,6 +19,7 @@ from tfconfig.values.merge import merge_maps
 
 RULE = "TFC005"
 _SEPARATOR = b"---"
+_MARK = "\ufeff"
 _SPLIT = "keep one document per file, and quote or indent whatever else starts with ---"
 
 
@@ -35,6 +36,14 @@ def read(data: bytes, file: str) -> Document:
     """Read the bytes of a values file. Never raises: errors are in the Document's diagnostics."""
     document = helm_yaml.read(data, file)
     if any(diagnostic.rule in ("TFC001", "TFC002") for diagnostic in document.diagnostics):
+        return document
+    if _MARK in document.text:
+        line = len(lines(document.text.partition(_MARK)[0]))
+        origin, message = (
+            Origin(file, line, 1, line, 1),
+            "a byte order mark (U+FEFF) inside the file, where Helm may refuse it",
+        )
+        document.diagnostics.append(Diagnostic.at(origin, "TFC001", message, "remove it; an editor may not show it"))
         return document
     parts = list(_parts(data))
     if [part.text for part in parts] != [data] and not _same(parts, document):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, Object, PodCounts
-from tfconfig.cluster.resources import Amounts, pod_amounts
+from tfconfig.values.pod_amounts import Amounts, pod_amounts
 from tfconfig.values.quantity import Quantity, parse
 
 
