@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfconfig.checking import ignores, policy, rules, schema
+from tfconfig.checking import ignores, policy, rules, schema, umbrella
 from tfconfig.diagnostics import ERROR, Diagnostic, ordered
 from tfconfig.values.load import Values
 
@@ -25,7 +25,8 @@ def findings(
         return ordered(values.diagnostics)  # what an unreadable file lacks is no error of its own
     refused = schema.check(values)
     across = rules.check(values, release, refused)
-    return ordered([*values.diagnostics, *refused, *across, *policy.check(values, policies, objects)])
+    beside = umbrella.check(values)
+    return ordered([*values.diagnostics, *beside, *refused, *across, *policy.check(values, policies, objects)])
 
 
 def blocking(values: Values, release: str) -> list[Diagnostic]:

@@ -98,7 +98,8 @@ def _blind(values: Values, policy: Policy, hidden: Sequence[str]) -> Diagnostic:
     message = f"{policy.name} is about {names}, which cannot be worked out from wrong values"
     fix = "fix the errors in the values"
     if hidden == ["objects"]:
-        message, fix = f"{policy.name} is about the rendered objects", "add --rendered, which needs helm on PATH"
+        message = f"{policy.name} is about the rendered objects"
+        fix = "add --rendered, which needs helm on PATH and values without errors"
     return Diagnostic.at(values.root.origin, BLIND, message, fix)
 
 

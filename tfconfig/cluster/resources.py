@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tfconfig.cluster.rights import permissions
 from tfconfig.tensorflow_job.task import names
 from tfconfig.values import job_spec
+from tfconfig.values.extra_objects import extra_objects
 from tfconfig.values.load import Values
 from tfconfig.values.pod_amounts import pod_amounts, summed, times
 from tfconfig.values.role_settings import data_volumes, setting
@@ -53,7 +54,7 @@ def plan(values: Values, release: str) -> dict[str, Any]:
         "objects": [{"kind": kind, "name": name} for kind, name in objects],
         "extraObjects": sorted(key for key, item in (data.get("extraObjects") or {}).items() if item),
         "permissions": permissions(
-            (kind for kind, _ in objects), _account(data, job["name"]), bool(account.get("create"))
+            (kind for kind, _ in objects), extra_objects(data), _account(data, job["name"]), bool(account.get("create"))
         ),
     }
 

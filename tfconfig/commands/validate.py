@@ -70,7 +70,7 @@ def command(
     try:
         loaded_policies = [policy.load(file) for file in policies]
         for job in [(*files, job) for job in jobs] or [files]:
-            values = load(job, sets, chart, alias)
+            values = load(job, sets, chart, alias, shared=files if jobs else ())
             sources.update(values.sources)
             objects = None
             if rendered and not has_errors(findings(values, release)):

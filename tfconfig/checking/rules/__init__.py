@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfconfig.checking.rules import (  # noqa: F401  (their checks register themselves)
+    extra_objects,
     files,
     job,
     keras,
