@@ -105,16 +105,29 @@ def _blind(values: Values, policy: Policy, hidden: Sequence[str]) -> Diagnostic:
 
 def _violations(values: Values, policy: Policy) -> Iterator[Diagnostic]:
     try:
-        violations = list(errors(policy.schema, values.data))
+        violations = sorted(errors(policy.schema, values.data), key=_by_role)
     except RecursionError:
         raise PolicyError(f"{policy.file}: a $ref leads to itself; remove it") from None
+    seen: set[tuple[object, ...]] = set()
     for error in violations:
         message = _message(error, policy.schema)
+        path = tuple(error.absolute_path)
         for diagnostic in explain(error, values, policy.schema, _RULES):
+            if path[:1] == ("roles",):  # once, if it is the same for several roles
+                same = (path[2:], error.validator, diagnostic.file, diagnostic.line, diagnostic.column)
+                if same in seen:
+                    break
+                seen.add(same)
             if message:
                 yield replace(diagnostic, message=f"{diagnostic.path}: {message}", fix=f"required by {policy.name}")
                 break  # the message is about the error as a whole
             yield replace(diagnostic, fix=f"{diagnostic.fix} ({policy.name})")
+
+
+def _by_role(error: Any) -> list[str]:
+    """Puts the errors of roles into one order; jsonschema has them in any."""
+    path = [str(part) for part in error.absolute_path]
+    return path if path[:1] == ["roles"] else []
 
 
 def _message(error: Any, schema: Mapping[str, Any]) -> str:

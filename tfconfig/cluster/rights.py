@@ -27,9 +27,9 @@ def permissions(
 ) -> dict[str, Any]:
     """The permissions that a job needs, for `tfconfig plan`.
 
-    `kinds`: of the job's objects. `extra`: the user's own, beside them. `account`: the service account of the lifecycle, which the chart creates with its
-    Role if `create_account`; the installer then needs all permissions of the Role too, because RBAC lets nobody grant
-    more than they have.
+    `kinds`: of the job's objects. `extra`: the user's own, beside them. `account`: the service account of the
+    lifecycle, which the chart creates with its Role if `create_account`; the installer then needs all permissions of
+    the Role too, because RBAC lets nobody grant more than they have.
     """
     extra = list(extra)
     own = {kind for item in extra for kind in (item.kinds or ["unknown"])}

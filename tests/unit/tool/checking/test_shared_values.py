@@ -13,7 +13,6 @@ from tests.unit.tool.commands.test_commands import GOOD, run
 from tfconfig.checking import policy
 from tfconfig.checking.findings import findings
 
-
 TRAIN = "train: {image: {repository: team/train, tag: x1}}\n"
 
 
@@ -44,7 +43,7 @@ def test_what_a_job_lacks_stands_at_the_job_and_not_in_the_file_of_the_team(tmp_
     values = loaded(umbrella(tmp_path / "b", values="train: {podLabels: {team: a}}\n"))
     (tmp_path / "policy.json").write_text('{"properties": {"podLabels": {"required": ["cost"]}}}', "utf-8")
     (found,) = policy.check(values, [policy.load(str(tmp_path / "policy.json"))])
-    assert (Path(found.file).name, found.line) == ("job.yaml", 1)
+    assert (Path(found.file).name, found.line) == ("job.yaml", 2)
 
 
 TEAM = (
