@@ -1,4 +1,4 @@
-"""Helm 3 and Helm 4 themselves read a values file alike where the tool accepts it, and rendered objects reach policies."""
+"""Both Helms read a file alike where the tool accepts it; policies see what Helm renders."""
 
 from __future__ import annotations
 

@@ -126,6 +126,8 @@ def _objects(data: Mapping[str, Any], job: JobSpec) -> list[tuple[str, str]]:
         *([("ConfigMap", names.program_name(name))] if files else []),
         *(("PersistentVolumeClaim", claim["name"]) for claim in _claims(data, job) if claim["created"]),
         *([("NetworkPolicy", name)] if data["networkPolicy"].get("enabled") else []),
+        *([("PodGroup", name)] if (data.get("podGroup") or {}).get("scheduler") else []),
+        *([("PodDisruptionBudget", name)] if (data.get("podDisruptionBudget") or {}).get("enabled") else []),
         *_observing(data, name),
     ]
     if data["serviceAccount"].get("create"):
