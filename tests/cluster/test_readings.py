@@ -16,7 +16,7 @@ from tests.chart.helm import CHART
 from tests.unit.tool.commands.test_commands import run
 from tfconfig.values.both_helms import read
 
-from .jobs import helm_program
+from .jobs import Helm, helm_program
 
 GENERATED = 1500  # of which about a hundred are accepted
 
@@ -60,7 +60,7 @@ def test_helms_read_differently_what_the_tool_refuses(cluster: Target, chart: Pa
 
 @pytest.mark.parametrize("name", ["helm3", "helm4"])
 def test_policy_sees_what_a_template_makes(
-    cluster: Target, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Target, name: Helm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "helm").symlink_to(Path(helm_program(cluster, name)).resolve())

@@ -11,7 +11,6 @@ import click
 from tfconfig.checking import ignores, policy, reporters
 from tfconfig.checking.findings import findings
 from tfconfig.checking.rules import matching
-from tfconfig.cluster.rendered import rendered_objects
 from tfconfig.commands import options
 from tfconfig.diagnostics import ERROR, Diagnostic, has_errors, ordered
 from tfconfig.values.chart import Chart, bundled
@@ -74,6 +73,8 @@ def command(
             sources.update(values.sources)
             objects = None
             if rendered and not has_errors(findings(values, release)):
+                from tfconfig.cluster.rendered import rendered_objects  # here, because most calls need no helm
+
                 root = (chart or bundled()).root
                 arguments = [*(f"--values={file}" for file in job), *sets.arguments()]
                 objects = rendered_objects(release, root, arguments)
