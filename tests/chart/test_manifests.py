@@ -42,6 +42,8 @@ def test_only_namespaced_kinds_are_made_and_nothing_names_a_namespace(rendered: 
         "Job",
         "NetworkPolicy",
         "PersistentVolumeClaim",
+        "PodDisruptionBudget",
+        "PodGroup",
         "PodMonitor",
         "Role",
         "RoleBinding",

@@ -138,6 +138,8 @@ def test_nothing_else_starts_a_new_run() -> None:
         "metrics",
         "networkPolicy",
         "podAnnotations",
+        "podDisruptionBudget",
+        "podGroup",
         "podLabels",
         "podSecurityContext",
         "restart",

@@ -63,11 +63,14 @@ def test_policy_violations_are_reported_at_their_line_with_the_message_of_the_te
     result = run(*CHECK, "--ignore", "TFC009", "--format", "json", job)
     diagnostics = json.loads(result.stdout)["diagnostics"]
     assert [(item["rule"], item["file"], item["line"], item["path"]) for item in diagnostics] == [
-        ("TFC400", str(job), 5, "training.worker.gpus"),
-        ("TFC400", str(job), 6, "training.podLabels.cost-centre"),
+        ("TFC012", str(job), 5, "training.worker.gpus"),
+        ("TFC400", str(job), 5, "training.roles.worker.gpus"),
+        ("TFC400", str(job), 5, "training.totals.gpus"),
+        ("TFC013", str(job), 6, "training.podLabels.cost-centre"),
+        ("TFC400", str(job), 6, "training.roles.chief.podLabels.cost-centre"),
     ]
-    assert "our nodes have 8" in diagnostics[0]["message"]
-    assert "no cost centre" in diagnostics[1]["message"]
+    assert "our nodes have 8" in diagnostics[1]["message"]
+    assert "no cost centre" in diagnostics[4]["message"]
 
 
 def test_error_in_the_defaults_of_the_team_is_reported_there(tmp_path: Path) -> None:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from tfconfig.checking import ignores, limits, policy, rules, schema
+from tfconfig.checking import ignores, limits, policy, rules, schema, umbrella
 from tfconfig.diagnostics import ERROR, Diagnostic, ordered
 from tfconfig.values.load import Values
 
 
-def findings(values: Values, release: str, policies: Sequence[policy.Policy] = ()) -> list[Diagnostic]:
+def findings(
+    values: Values,
+    release: str,
+    policies: Sequence[policy.Policy] = (),
+    objects: Mapping[str, Any] | None = None,
+) -> list[Diagnostic]:
     """Check values by the chart's schema, the rules and the policies, besides the errors in the files themselves.
 
+    `objects`: the rendered ones, for policies; None: not rendered.
     Comments that ignore a rule are not applied. Raises PolicyError and UnreadableError.
     """
     if any(diagnostic.rule == ignores.UNREADABLE for diagnostic in values.diagnostics):
         return ordered(values.diagnostics)  # what an unreadable file lacks is no error of its own
     refused = schema.check(values)
     across = rules.check(values, release, refused)
-    return ordered([*limits.first(values.diagnostics), *refused, *across, *policy.check(values, policies)])
+    beside = umbrella.check(values)
+    violations = policy.check(values, policies, objects)
+    return ordered([*limits.first(values.diagnostics), *beside, *refused, *across, *violations])
 
 
 def blocking(values: Values, release: str) -> list[Diagnostic]:

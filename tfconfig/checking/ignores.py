@@ -1,7 +1,8 @@
 """Which diagnostics are reported: comments in the values files and the options --select and --ignore.
 
 A comment `# tfconfig: ignore[TFC150] the GPUs are shared` is about the diagnostics of its line, or, alone on a line, of
-the next line with content. A comment that ignores nothing is reported, so that none outlives its reason.
+the next line with content. A comment that ignores nothing is reported, so that none outlives its reason. No comment and
+no option ignores what would leave the other checks blind: a file that is not read, or read in two ways.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import bisect
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfconfig.checking import limits
 from tfconfig.diagnostics import WARNING, Diagnostic, Origin, lines
 
 UNREADABLE, UNUSED, POLICY = "TFC001", "TFC009", "TFC400"
+BLIND = frozenset((UNREADABLE, "TFC002", "TFC003", "TFC005", "TFC401", limits.RULE))
 _COMMENT = re.compile(r"(?<!\S)#\s*tfconfig:\s*ignore\b(?:\[(?P<ids>[^\]\[#]*)\])?")
 
 
@@ -28,10 +30,14 @@ class _Ignore:
     id: str  # or a prefix of ids; empty: the comment names none
 
 
-def apply(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> list[Diagnostic]:
+def apply(
+    diagnostics: Iterable[Diagnostic],
+    sources: Mapping[str, str],
+    allowed: Callable[[Diagnostic], bool] = lambda _: True,
+) -> list[Diagnostic]:
     """The diagnostics that no comment ignores, and a warning for each comment without effect.
 
-    `sources`: the text of each values file.
+    `sources`: the text of each values file. `allowed`: whether the policies let a comment ignore a diagnostic.
     """
     diagnostics = list(diagnostics)
     unreadable = {diagnostic.file for diagnostic in diagnostics if diagnostic.rule == UNREADABLE}
@@ -40,33 +46,40 @@ def apply(diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> list
     for ignore in ignores:
         by_place.setdefault((ignore.origin.file, ignore.line), []).append(ignore)
     used: set[_Ignore] = set()
+    forbidden: set[_Ignore] = set()
     kept: list[Diagnostic] = []
     for diagnostic in diagnostics:
         here = by_place.get((diagnostic.file, diagnostic.line), [])
-        # Only its owners may relax a policy, and nobody may hide what is not reported.
-        silenceable = diagnostic.rule not in (POLICY, limits.RULE)
-        matching = [i for i in here if i.id and diagnostic.rule.startswith(i.id) and silenceable]
+        matching = [i for i in here if i.id and diagnostic.rule.startswith(i.id)]
+        # Only its owners may relax a policy.
+        if diagnostic.rule in BLIND or diagnostic.rule == POLICY or not allowed(diagnostic):
+            forbidden.update(matching)
+            matching = []
         used.update(matching)
         if not matching:
             kept.append(diagnostic)
-    return [*kept, *limits.first(_unused(ignore) for ignore in ignores if ignore not in used)]
+    unused = (_unused(ignore, ignore in forbidden) for ignore in ignores if ignore not in used)
+    return [*kept, *limits.first(unused)]
 
 
 def chosen(diagnostics: Iterable[Diagnostic], select: Sequence[str], ignore: Sequence[str]) -> list[Diagnostic]:
     """The diagnostics that --select and --ignore leave, by prefixes of rule ids.
 
-    That a file cannot be read, or has more errors, is reported whatever they say.
+    That a file cannot be read, has two meanings, or has more errors, is reported whatever they say.
     """
     return [
         diagnostic
         for diagnostic in diagnostics
-        if diagnostic.rule in (UNREADABLE, limits.RULE)
+        if diagnostic.rule in BLIND
         or ((not select or diagnostic.rule.startswith(tuple(select))) and not diagnostic.rule.startswith(tuple(ignore)))
     ]
 
 
-def _unused(ignore: _Ignore) -> Diagnostic:
-    if ignore.id:
+def _unused(ignore: _Ignore, forbidden: bool) -> Diagnostic:
+    if forbidden:
+        message = f"ignore[{ignore.id}] has no effect: this may not be ignored here"
+        fix = "remove it, and fix what it is about; with a policy, ask its owners"
+    elif ignore.id:
         message, fix = f"ignore[{ignore.id}] has no effect: line {ignore.line} has no such diagnostic", "remove it"
     else:
         message, fix = "this comment names no rule", "write the id of the rule: # tfconfig: ignore[TFC150] reason"

@@ -1,7 +1,13 @@
 """A platform team's own rules: a JSON Schema (draft-07) over the effective values of a job, with its own messages.
 
+Beside the keys of the values it sees `roles`, `images` and `totals` (values/effective.py), and `objects`, by
+`Kind/name`, when they are rendered. What it asks for and cannot see is an error that nobody can ignore.
+
 `errorMessage` beside the keywords of a schema is the message of the errors there: a string, or a map from the keyword
 (`type`, `maximum`, …) to a string. The nearest one outwards counts; without any, the message is that of the keyword.
+
+`mayIgnore` at its top lists the rules, or the beginnings of their ids, that comments in the values may ignore; without
+it, these are all warnings. Nobody ignores what the policy itself refuses.
 """
 
 from __future__ import annotations
@@ -9,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path as File
 from typing import Any
@@ -16,11 +23,12 @@ from typing import Any
 from tfconfig.checking import limits
 from tfconfig.checking.patterns import as_go
 from tfconfig.checking.schema import EXACTLY_ONE, MISSING, TYPE, UNKNOWN, VALUE, errors, explain
-from tfconfig.diagnostics import Diagnostic
+from tfconfig.diagnostics import WARNING, Diagnostic
+from tfconfig.values.effective import KEYS, effective
 from tfconfig.values.helm_yaml import Node, plain, read
 from tfconfig.values.load import Values
 
-RULE = "TFC400"
+RULE, BLIND = "TFC400", "TFC401"
 _DIALECT = re.compile(r"https?://json-schema\.org/draft-07/schema#?")
 _RULES = dict.fromkeys((UNKNOWN, TYPE, VALUE, MISSING, EXACTLY_ONE), RULE)
 
@@ -35,6 +43,18 @@ class Policy:
 
     file: str
     schema: Mapping[str, Any]
+
+    def may_ignore(self, diagnostic: Diagnostic) -> bool:
+        """Whether a comment in the values may ignore a diagnostic of the tool's own rules."""
+        ids: list[str] | None = self.schema.get("mayIgnore")
+        return diagnostic.severity == WARNING if ids is None else diagnostic.rule.startswith(tuple(ids))
+
+    @cached_property
+    def asks_for(self) -> set[str]:
+        """Those of the keys beside the values that it is about."""
+        parts = [part for _, part in _schemas(self.schema, ())]
+        named = {key for part in parts for key in (*part.get("properties", ()), *part.get("required", ()))}
+        return named & KEYS
 
     @property
     def name(self) -> str:
@@ -56,23 +76,61 @@ def load(file: str) -> Policy:
     return Policy(file, plain(document.root))
 
 
-def check(values: Values, policies: Sequence[Policy]) -> list[Diagnostic]:
-    """The violations of policies, each at the user's line. Raises PolicyError."""
-    return [diagnostic for policy in policies for diagnostic in limits.first(_violations(values, policy))]
+def check(values: Values, policies: Sequence[Policy], objects: Mapping[str, Any] | None = None) -> list[Diagnostic]:
+    """The violations of policies, each at the user's line. Raises PolicyError.
+
+    `objects`: those that Helm renders, by `Kind/name`; None: not rendered.
+    """
+    if not policies:
+        return []
+    diagnostics: list[Diagnostic] = []
+    try:
+        view = effective(values, objects)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        view = values
+    for policy in policies:
+        hidden = sorted(policy.asks_for - view.data.keys())
+        if hidden:
+            diagnostics.append(_blind(values, policy, hidden))
+        diagnostics += limits.first(_violations(view, policy))
+    return diagnostics
+
+
+def _blind(values: Values, policy: Policy, hidden: Sequence[str]) -> Diagnostic:
+    names = " and ".join(hidden)
+    message = f"{policy.name} is about {names}, which cannot be worked out from wrong values"
+    fix = "fix the errors in the values"
+    if hidden == ["objects"]:
+        message = f"{policy.name} is about the rendered objects"
+        fix = "add --rendered, which needs helm on PATH and values without errors"
+    return Diagnostic.at(values.root.origin, BLIND, message, fix)
 
 
 def _violations(values: Values, policy: Policy) -> Iterator[Diagnostic]:
     try:
-        violations = list(islice(errors(policy.schema, values.data), limits.MAX_DIAGNOSTICS + 1))
+        violations = sorted(islice(errors(policy.schema, values.data), limits.MAX_DIAGNOSTICS + 1), key=_by_role)
     except RecursionError:
         raise PolicyError(f"{policy.file}: a $ref leads to itself; remove it") from None
+    seen: set[tuple[object, ...]] = set()
     for error in violations:
         message = _message(error, policy.schema)
+        path = tuple(error.absolute_path)
         for diagnostic in explain(error, values, policy.schema, _RULES):
+            if path[:1] == ("roles",):  # once, if it is the same for several roles
+                same = (path[2:], error.validator, diagnostic.file, diagnostic.line, diagnostic.column)
+                if same in seen:
+                    break
+                seen.add(same)
             if message:
                 yield replace(diagnostic, message=f"{diagnostic.path}: {message}", fix=f"required by {policy.name}")
                 break  # the message is about the error as a whole
             yield replace(diagnostic, fix=f"{diagnostic.fix} ({policy.name})")
+
+
+def _by_role(error: Any) -> list[str]:
+    """Puts the errors of roles into one order; jsonschema has them in any."""
+    path = [str(part) for part in error.absolute_path]
+    return path if path[:1] == ["roles"] else []
 
 
 def _message(error: Any, schema: Mapping[str, Any]) -> str:
@@ -135,6 +193,9 @@ def _check(root: Node, file: str) -> None:
         refuse(
             ["$schema"], "a policy is a JSON Schema of draft-07; set $schema: http://json-schema.org/draft-07/schema#"
         )
+    ids = schema.get("mayIgnore", [])
+    if not isinstance(ids, list) or not all(isinstance(id, str) and re.fullmatch("TFC[0-9]{0,3}", id) for id in ids):
+        refuse(["mayIgnore"], "not a list of rules; write the ids, or their beginnings: [TFC305, TFC31]")
     try:
         Draft7Validator.check_schema(schema)
     except SchemaError as e:

@@ -29,12 +29,16 @@ def template(
     release: str, namespace: str, chart: Path, kube_version: str, values: Sequence[str]
 ) -> list[dict[str, Any]]:
     """The objects of a release; `values` are Helm's own arguments for values. Raises HelmError."""
-    options = [f"--namespace={namespace}", f"--kube-version={kube_version}"]
+    text = manifest(release, chart, [f"--namespace={namespace}", f"--kube-version={kube_version}", *values])
+    return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
+
+
+def manifest(release: str, chart: Path, arguments: Sequence[str]) -> str:
+    """What `helm template` prints. Raises HelmError."""
     try:
-        text = _run(["template", release, str(chart), *options, *values])
+        return _run(["template", release, str(chart), *arguments])
     except FileNotFoundError:
         raise HelmError("helm is not on PATH; install it: https://helm.sh/docs/intro/install/") from None
-    return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
 
 
 def _run(arguments: list[str]) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfconfig.cluster.rights import permissions
 from tfconfig.tensorflow_job.task import names
 from tfconfig.values import job_spec
+from tfconfig.values.extra_objects import extra_objects
 from tfconfig.values.load import Values
-from tfconfig.values.quantity import Quantity, parse
+from tfconfig.values.pod_amounts import pod_amounts, summed, times
 from tfconfig.values.role_settings import data_volumes, setting
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec
-
-Amounts = dict[str, Quantity]  # by the name of the resource: cpu, memory, nvidia.com/gpu
 
 
 def plan(values: Values, release: str) -> dict[str, Any]:
@@ -48,58 +47,16 @@ def plan(values: Values, release: str) -> dict[str, Any]:
         "pods": pods,
         "total": {
             "pods": sum(pod["count"] for pod in counted),
-            **{kind: _sum(_times(pod[kind], pod["count"]) for pod in counted) for kind in ("requests", "limits")},
+            **{kind: summed(times(pod[kind], pod["count"]) for pod in counted) for kind in ("requests", "limits")},
         },
         "claims": _claims(data, job),
         "ports": _ports(data, job),
         "objects": [{"kind": kind, "name": name} for kind, name in objects],
         "extraObjects": sorted(key for key, item in (data.get("extraObjects") or {}).items() if item),
         "permissions": permissions(
-            (kind for kind, _ in objects), _account(data, job["name"]), bool(account.get("create"))
+            (kind for kind, _ in objects), extra_objects(data), _account(data, job["name"]), bool(account.get("create"))
         ),
     }
-
-
-def pod_amounts(containers: Sequence[Any], init_containers: Sequence[Any], kind: str) -> Amounts:
-    """What a pod counts for: its containers together, or an init container and the sidecars before it if that is more.
-
-    `kind`: requests or limits.
-    https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
-    """
-    sidecars: Amounts = {}
-    peaks: list[Amounts] = []
-    for container in init_containers:
-        if container.get("restartPolicy") == "Always":
-            sidecars = _sum([sidecars, _amounts(container, kind)])
-            peaks.append(sidecars)
-        else:
-            peaks.append(_sum([sidecars, _amounts(container, kind)]))
-    together = _sum([sidecars, *(_amounts(container, kind) for container in containers)])
-    for peak in peaks:
-        for name, amount in peak.items():
-            if name not in together or amount.nanos > together[name].nanos:
-                together[name] = amount
-    return together
-
-
-def _amounts(container: Mapping[str, Any], kind: str) -> Amounts:
-    resources = container.get("resources") or {}
-    amounts = dict(resources.get("limits") or {})
-    if kind == "requests":  # without a request, Kubernetes uses the limit
-        amounts |= resources.get("requests") or {}
-    return {name: parse(amount) for name, amount in amounts.items() if amount is not None}
-
-
-def _sum(amounts: Iterable[Amounts]) -> Amounts:
-    total: Amounts = {}
-    for item in amounts:
-        for name, amount in item.items():
-            total[name] = total.get(name, Quantity()) + amount
-    return dict(sorted(total.items()))
-
-
-def _times(amounts: Amounts, count: int) -> Amounts:
-    return {name: amount * count for name, amount in amounts.items()}
 
 
 def _containers(data: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
@@ -169,6 +126,8 @@ def _objects(data: Mapping[str, Any], job: JobSpec) -> list[tuple[str, str]]:
         *([("ConfigMap", names.program_name(name))] if files else []),
         *(("PersistentVolumeClaim", claim["name"]) for claim in _claims(data, job) if claim["created"]),
         *([("NetworkPolicy", name)] if data["networkPolicy"].get("enabled") else []),
+        *([("PodGroup", name)] if (data.get("podGroup") or {}).get("scheduler") else []),
+        *([("PodDisruptionBudget", name)] if (data.get("podDisruptionBudget") or {}).get("enabled") else []),
         *_observing(data, name),
     ]
     if data["serviceAccount"].get("create"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tfconfig.values.extra_objects import ExtraObject
+
 # (API group, resources, verbs) of the chart's own Role, which limits those that change something to the job's objects.
 LIFECYCLE_RULES: list[tuple[str, list[str], list[str]]] = [
     ("", ["pods"], ["get", "list", "watch", "delete"]),
@@ -71,17 +73,23 @@ _MATCHED: list[tuple[str, str, str]] = [  # (API group, resource, operation)
 ]
 
 
-def permissions(kinds: Iterable[str], account: str, create_account: bool) -> dict[str, Any]:
+def permissions(
+    kinds: Iterable[str], extra: Iterable[ExtraObject], account: str, create_account: bool
+) -> dict[str, Any]:
     """The permissions that a job needs, for `tfconfig plan`.
 
-    `kinds`: of the job's objects. `account`: the service account of the lifecycle, which the chart creates with its
-    Role if `create_account`; the installer then needs all permissions of the Role too, because RBAC lets nobody grant
-    more than they have.
+    `kinds`: of the job's objects. `extra`: the user's own, beside them. `account`: the service account of the
+    lifecycle, which the chart creates with its Role if `create_account`; the installer then needs all permissions of
+    the Role too, because RBAC lets nobody grant more than they have.
     """
+    extra = list(extra)
+    own = {kind for item in extra for kind in (item.kinds or ["unknown"])}
     return {
         "installer": {
             "verbs": list(INSTALLER_VERBS),
-            "kinds": sorted({*kinds, "Secret"}),  # Helm records the release in a Secret
+            "kinds": sorted({*kinds, *own, "Secret"}),  # Helm records the release in a Secret
+            "otherNamespaces": sorted({namespace for item in extra for namespace in item.namespaces}),
+            "lookup": any(item.looks_up for item in extra),
             "createsRole": create_account,
         },
         "lifecycle": {

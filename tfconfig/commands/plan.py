@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from tfconfig.cluster.resources import Amounts, plan
+from tfconfig.cluster.resources import plan
 from tfconfig.commands import options
 from tfconfig.values.chart import Chart
+from tfconfig.values.pod_amounts import Amounts
 from tfconfig.values.set_flags import SetFlags
 
 
@@ -97,6 +98,10 @@ def _permissions(permissions: Mapping[str, Any]) -> list[str]:
     lines = ["Permissions:", f"  installer: {', '.join(installer['verbs'])} of {', '.join(installer['kinds'])}"]
     if installer["createsRole"]:
         lines.append("    and those of the lifecycle, which only their owners can grant; otherwise see `tfconfig role`")
+    if installer["otherNamespaces"]:
+        lines.append(f"    of extraObjects also in the namespaces {', '.join(installer['otherNamespaces'])}")
+    if installer["lookup"]:
+        lines.append("    and to read whatever the templates of extraObjects look up")
     lines.append(f"  lifecycle (service account {lifecycle['serviceAccount']}), in the job's namespace:")
     lines += [f"    {', '.join(rule['verbs'])} of {', '.join(rule['resources'])}" for rule in lifecycle["rules"]]
     if installer["createsRole"]:

@@ -13,7 +13,7 @@ from tfconfig.checking.findings import findings
 from tfconfig.checking.rules import matching
 from tfconfig.commands import options
 from tfconfig.diagnostics import ERROR, Diagnostic, has_errors, ordered
-from tfconfig.values.chart import Chart
+from tfconfig.values.chart import Chart, bundled
 from tfconfig.values.load import load
 from tfconfig.values.set_flags import SetFlags
 
@@ -32,6 +32,7 @@ def _prefixes(_: click.Context, option: click.Parameter, given: tuple[str, ...])
 @options.release
 @options.chart
 @click.option("--policy", "policies", multiple=True, metavar="FILE", help="A team's own rules: a JSON Schema.")
+@click.option("--rendered", is_flag=True, help="Policies also see the objects that `helm template` renders.")
 @click.option("--format", "form", type=click.Choice(list(reporters.FORMATS)), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Report warnings as errors.")
 @click.option("--exit-zero", is_flag=True, help="Exit with status 0 even with errors, for a CI that reads the output.")
@@ -45,6 +46,7 @@ def command(
     chart: Chart | None,
     alias: str,
     policies: tuple[str, ...],
+    rendered: bool,
     form: str,
     strict: bool,
     exit_zero: bool,
@@ -55,22 +57,32 @@ def command(
 
     Each FILE is one job; it overrides the files of -f. Without FILE, the files of -f are one job together. `-` is
     standard input. A comment `# tfconfig: ignore[ID] reason` on a line, or alone on the line above, ignores the errors
-    of that rule there, except for those of policies.
+    of that rule there; with a policy only what the policy allows, by default warnings.
     """
     options.require_values(bool(jobs or files or sets), "validate values.yaml")
     if files.count("-") * max(len(jobs), 1) + list(jobs).count("-") > 1:
         raise click.UsageError("standard input can be read only once; write it to a file and name that several times")
+    if rendered and "-" in (*files, *jobs):
+        raise click.UsageError("helm reads the values too, so standard input cannot be used; write them to a file")
     diagnostics: list[Diagnostic] = []
     sources: dict[str, str] = {}
     try:
         loaded_policies = [policy.load(file) for file in policies]
         for job in [(*files, job) for job in jobs] or [files]:
-            values = load(job, sets, chart, alias)
+            values = load(job, sets, chart, alias, shared=files if jobs else ())
             sources.update(values.sources)
-            diagnostics += findings(values, release, loaded_policies)
+            objects = None
+            if rendered and not has_errors(findings(values, release)):
+                from tfconfig.cluster.rendered import rendered_objects  # here, because most calls need no helm
+
+                root = (chart or bundled()).root
+                arguments = [*(f"--values={file}" for file in job), *sets.arguments()]
+                objects = rendered_objects(release, root, arguments)
+            diagnostics += findings(values, release, loaded_policies, objects)
     except policy.PolicyError as e:
         raise click.UsageError(str(e)) from None
-    diagnostics = ordered(ignores.chosen(ignores.apply(diagnostics, sources), select, ignore))
+    kept = ignores.apply(diagnostics, sources, lambda found: all(item.may_ignore(found) for item in loaded_policies))
+    diagnostics = ordered(ignores.chosen(kept, select, ignore))
     if strict:
         diagnostics = [replace(diagnostic, severity=ERROR) for diagnostic in diagnostics]
     if form == "text":

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tfconfig.diagnostics import Diagnostic, Origin, dotted
+from tfconfig.values.both_helms import read
 from tfconfig.values.chart import Chart, UnreadableError, bundled
-from tfconfig.values.helm_yaml import Node, plain, read
+from tfconfig.values.helm_yaml import Node, plain
 from tfconfig.values.merge import merge_maps, over_defaults, over_umbrella
 from tfconfig.values.set_flags import SetFlags
 
@@ -32,6 +33,7 @@ class Values:
     alias: str = ""
     umbrella: Values | None = None
     umbrella_file: str = ""
+    shared: frozenset[str] = frozenset()  # files that other jobs have too
 
     @cached_property
     def data(self) -> dict[str, Any]:
@@ -59,11 +61,15 @@ class Values:
             if child is None:
                 return best
             node = child
-            if not node.origin.default:
+            if not node.origin.default and _inside(node).file != self.umbrella_file:
                 best = _inside(node)
         if node.origin.default:
             return best
         return node.key_origin or node.origin if key else node.origin
+
+    def is_own(self, path: Sequence[str | int]) -> bool:
+        """Whether the value at a path is set for this job alone, rather than for several."""
+        return self.is_set(path) and self.origin(path).file not in {*self.shared, self.umbrella_file}
 
     def is_set(self, path: Sequence[str | int]) -> bool:
         """Whether the user set the value at a path (rather than the chart, or nobody)."""
@@ -91,10 +97,17 @@ def _inside(node: Node) -> Origin:
     return node.key_origin or node.origin if isinstance(node.value, dict) else node.origin
 
 
-def load(files: Sequence[str], sets: SetFlags | None = None, chart: Chart | None = None, alias: str = "") -> Values:
+def load(
+    files: Sequence[str],
+    sets: SetFlags | None = None,
+    chart: Chart | None = None,
+    alias: str = "",
+    shared: Sequence[str] = (),
+) -> Values:
     """Read and merge a job's values as `helm install -f FILE … --set …` does.
 
-    With an umbrella chart the files are its values, and the job's are those under `alias`. Files that are not YAML
+    With an umbrella chart the files are its values, and the job's are those under `alias`. `shared` are those of the
+    files that other jobs have too. Files that are not YAML
     count as empty and leave a diagnostic; `-` is standard input. Raises UnreadableError for a file or chart that cannot
     be opened and SetError for a --set argument that Helm refuses. (A chart's schema is read when it is used; that may
     raise UnreadableError too.)
@@ -102,7 +115,7 @@ def load(files: Sequence[str], sets: SetFlags | None = None, chart: Chart | None
     outer = chart or bundled()
     inner, alias = outer.job(alias)
     root = Node({}, Origin(files[-1], 1, 1, 1, 1) if files else Origin("the --set arguments"))
-    values = Values(root, tuple(files), inner, alias=alias)
+    values = Values(root, tuple(files), inner, alias=alias, shared=frozenset(shared))
     for file in files:
         merge_maps(root, _add(values, file, _bytes(file)))
     values.diagnostics += (sets or SetFlags()).apply(root)

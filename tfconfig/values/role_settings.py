@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Variables that the entrypoint makes for each task, so that nobody else may set them.
 MADE_VARIABLES = (*IDENTITY, progress.VARIABLE)
 
-_NO_DEVICE = re.compile(r"rdma|sriov|hugepages", re.IGNORECASE)  # network and memory
+NO_DEVICE = re.compile(r"rdma|sriov|hugepages", re.IGNORECASE)  # network and memory
 
 # Merged key by key, where null removes a key; every other setting of a role replaces the one at the top whole.
 MERGED = frozenset(("image", "env", "nodeSelector", "podLabels", "podAnnotations"))
@@ -29,7 +29,7 @@ def setting(data: Mapping[str, Any], role: str, key: str) -> Any:
     """The effective value of one setting, as the chart's template `settings` merges it."""
     own = data.get(role) or {}
     if key in OVERLAID:
-        return _overlay(data.get(key) or {}, own.get(key) or {})
+        return overlay(data.get(key) or {}, own.get(key) or {})
     if key not in MERGED:
         return own[key] if key in own else data.get(key)
     top = data.get(key) or {}
@@ -40,12 +40,13 @@ def setting(data: Mapping[str, Any], role: str, key: str) -> Any:
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def _overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """A map with another over it, as the chart's template of that name has it."""
     result = dict(base)
     for key, value in over.items():
         before = result.get(key)
         if isinstance(value, Mapping) and isinstance(before, Mapping):
-            result[key] = _overlay(before, value)
+            result[key] = overlay(before, value)
         elif isinstance(value, list) and isinstance(before, list):
             result[key] = [*before, *value]
         elif value is not None:
@@ -75,7 +76,7 @@ def asks_for_devices(data: Mapping[str, Any], role: str) -> bool:
     """Whether a role's `resources` ask for a device beside `gpus`, as the chart's template of that name has it."""
     resources = setting(data, role, "resources") or {}
     amounts = [*(resources.get("limits") or {}).items(), *(resources.get("requests") or {}).items()]
-    devices = [name for name, amount in amounts if "/" in name and str(amount) != "0" and not _NO_DEVICE.search(name)]
+    devices = [name for name, amount in amounts if "/" in name and str(amount) != "0" and not NO_DEVICE.search(name)]
     return bool(resources.get("claims") or devices)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from tfconfig.checking import limits
 from tfconfig.checking.rules import (  # noqa: F401  (their checks register themselves)
+    extra_objects,
     files,
     job,
     keras,

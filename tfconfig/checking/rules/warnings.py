@@ -169,7 +169,7 @@ def _open_servers(job: JobValues) -> Iterator[Diagnostic]:
 def _absent_roles(job: JobValues) -> Iterator[Diagnostic]:
     for role, count in job.replicas.items():
         for key, value in (job.data.get(role) or {}).items():
-            if not count and key != "replicas" and value and job.values.is_set((role, key)):
+            if not count and key != "replicas" and value and job.values.is_own((role, key)):
                 fix = f"remove it, or set {role}.replicas"
                 yield job.diagnostic("TFC310", (role, key), f"set, but this job has no {role}", fix, key=True)
 
@@ -202,7 +202,7 @@ def _without_effect(job: JobValues) -> Iterator[Diagnostic]:
     reasons.update({f"checkpoint.{key}": off for key in ("mountPath", "directory")})
     for name, reason in reasons.items():
         path = tuple(name.split("."))
-        if reason and job.values.is_set(path):
+        if reason and job.values.is_own(path):
             fix = "remove it, or change the other value"
             yield job.diagnostic("TFC311", path, f"has no effect, because {reason}", fix, key=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, Object, PodCounts
-from tfconfig.cluster.resources import pod_amounts
+from tfconfig.values.pod_amounts import pod_amounts
 
 _Wanted = Sequence[tuple[Object, int]]  # each pod with its amount
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, Object, PodCounts
 from tfconfig.cluster.preflight.permissions import RESOURCES
-from tfconfig.cluster.resources import Amounts, pod_amounts
+from tfconfig.values.pod_amounts import Amounts, pod_amounts
 from tfconfig.values.quantity import Quantity, parse
 
 # Of objects without an API group: quotas may count these under their plain names, too.

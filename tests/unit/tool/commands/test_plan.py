@@ -15,8 +15,9 @@ from tests.chart import helm
 from tests.unit.tool import generated
 from tests.unit.tool.commands.test_commands import GOOD, run
 from tests.unit.tool.counting import steps
-from tfconfig.cluster.resources import plan, pod_amounts
+from tfconfig.cluster.resources import plan
 from tfconfig.values.load import Values, load
+from tfconfig.values.pod_amounts import pod_amounts
 
 
 def loaded(values: dict[str, Any], folder: Path) -> Values:
