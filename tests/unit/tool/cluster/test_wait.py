@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -168,3 +170,22 @@ def test_the_last_lines_are_waited_for_until_the_lifecycles_log_has_them(
     with job_watch.watch(Kubectl(NAMESPACE), JOB) as job:
         lines = list(job_wait.failure_lines(job, job.view()))
     assert lines == LOST_LINE.splitlines()[1:]
+
+
+def test_a_lifecycle_that_was_replaced_in_time_starts_the_patience_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by `helm upgrade`: seconds of an earlier failure do not count."""
+    failing = {0: True, 8: False, 9: True, 15: True, 16: True}
+    times = iter(failing)
+    clock = [next(times)]
+
+    def wait(_: float) -> None:
+        clock[0] = next(times)
+
+    job: Any = SimpleNamespace(error=None, wakeup=SimpleNamespace(wait=wait), objects=lambda: None)
+    job.view = lambda: SimpleNamespace(over=clock[0] == 16, phase="Running")
+    monkeypatch.setattr(job_wait, "time", SimpleNamespace(monotonic=lambda: float(clock[0])))
+    monkeypatch.setattr(job_wait, "lifecycle_failed", lambda _: failing[clock[0]])
+    monkeypatch.setattr("tfconfig.cluster.job_text.line", lambda _: "")
+    ended = job_wait.wait_until_over(job, None, lambda _: None)
+    assert ended
+    assert ended.over
