@@ -64,7 +64,7 @@ class Filled:
         if "anyOf" in node or "oneOf" in node:
             raise AssertionError(f"{place}: this test knows no anyOf or oneOf")
         if "enum" in node and place.rpartition(".")[2] != "pullPolicy":
-            return next(item for item in node["enum"] if item is not None)
+            return next(item for item in node["enum"] if item)
         if "string" in types:
             return self.word(place)
         if "array" in types:
