@@ -36,10 +36,10 @@ def meaning(code: int, reason: str = "", message: str = "") -> str:
         return OUT_OF_MEMORY
     if reason in ("ContainerCannotRun", "StartError"):
         return CANNOT_START
-    if message.startswith(STOPPED):
-        return TERMINATED
+    if message.startswith(STOPPED):  # anything in the container can write it
+        return TERMINATED if code == 143 else f"by its own message {TERMINATED}"
     if message.startswith(SERVED):
-        return "a server that had been ready ended"
+        return "by its own message a server that had been ready"
     if code in MEANINGS:
         return MEANINGS[code]
     if 128 < code < 160:

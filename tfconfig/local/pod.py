@@ -46,6 +46,7 @@ class LocalPod:
     def observed(self, run_id: str) -> Pod:
         """As the lifecycle sees it."""
         waits = self.process is None
+        over = waits and self.deleted is not None and self.last_exit is not None  # the exit that ends the pod
         return Pod(
             task=self.task,
             uid=self.uid,
@@ -53,8 +54,9 @@ class LocalPod:
             created=self.created,
             status="Waiting" if waits else "Running",
             reason="CrashLoopBackOff" if waits and self.backoff else "",
-            restarts=self.restarts,
-            last=self.last_exit,
+            restarts=self.restarts - over,
+            last=None if over else self.last_exit,
+            current=self.last_exit if over else None,
             backoff=self.backoff if waits else 0.0,
             deleted=self.deleted,
         )

@@ -10,11 +10,11 @@ program exits 0                           | its task succeeded in this run, for 
 every deciding task succeeded             | Succeeded, once an evaluator ended or `evaluatorGraceSeconds` are over
 program exits with an uncounted exit code | restarts, not counted
 program exits with another status         | Never, or ExitCode and not retryable: Failed. Else restarts and counts
-built-in server says that it was ready    | restarts, not counted (a disruption)
+built-in server says that it was ready    | restarts, not counted (a disruption), within bounds (excuses.py)
 built-in server exits without that        | as a program that failed: not able to start, or killed for want of memory
-exit because of SIGTERM; pod replaced     | restarts, not counted (a disruption), exit 0 included
-the same in a pod that stays, with probes | a failure: nothing but a liveness or startup probe stops a container alone
-pod deleted or evicted                    | the exit that this ends in is not counted either, but 0 is a success
+pod deleted, evicted or replaced          | restarts, not counted (a disruption), with exit 0 after SIGTERM included
+the same, evicted by its kubelet          | not counted within bounds (excuses.py): the program may be the reason
+exit because of SIGTERM in a pod that stays | a failure, exit 0 included: by a probe, or the program only claims it
 more than `backoffLimit` counted failures | Failed
 the same, `repeatLimit` times, at the start | Failed: no restart mends it (repeats.py says when that is so)
 `activeSeconds` over, anew after a resume | Failed

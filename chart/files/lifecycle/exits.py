@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from ..task.contracts import JobSpec, Reason
 from ..task.job_spec import Task, may_restart, name, runs_server
-from ..task.messages import SERVED, STOPPED
+from ..task.messages import STOPPED
 from .doubts import take_in_doubts
 from .endings import failed
+from .excuses import EXCUSES, ExcuseCounter, is_disrupted
 from .pod_status import START_ERRORS
 from .repeats import RepeatCounter
 from .stalls import hung_pods, last_progress
@@ -43,6 +44,7 @@ def handle_exits(
     """Deal with every exit of this run's pods that was not dealt with yet, oldest first."""
     news, handled = unhandled(state, pods)
     counter, repeats, events = FailureCounter(state), RepeatCounter(job, state, pods), list[Event]()
+    excuses = ExcuseCounter(state, observation.now)
     succeeded, restarts = set(state.succeeded), state.restarts
     deciding = set(deciding_tasks(job))
     undecided = deciding - succeeded
@@ -62,10 +64,10 @@ def handle_exits(
             undecided.discard(pod.task)
         elif not undecided or observation.suspend:
             # Training is over or suspended: failures of peers mean nothing now. A failed evaluator is not waited for.
-            if not undecided and pod.task.role == "evaluator" and not _disrupted(job, pod, exit_):
+            if not undecided and pod.task.role == "evaluator" and not is_disrupted(job, pod, exit_):
                 state = replace(state, evaluator_failed=True)
         else:
-            verdict = _judge(job, counter, repeats, pod, exit_)
+            verdict = _judge(job, counter, repeats, excuses, pod, exit_)
             if isinstance(verdict, _Fatal):
                 state = failed(state, observation.now, *verdict, task=pod.task, exit_code=exit_.code)
                 break
@@ -74,7 +76,7 @@ def handle_exits(
     if len(events) > MAX_EVENTS:
         events[MAX_EVENTS:] = [Event("Normal", "TasksEnded", f"{len(events) - MAX_EVENTS} more exits")]
     return replace(
-        repeats.stored(counter.stored(state)),
+        excuses.stored(repeats.stored(counter.stored(state))),
         succeeded=frozenset(succeeded),
         handled={task: exits for task, exits in handled.items() if task not in succeeded},
         restarts=restarts,
@@ -112,16 +114,21 @@ def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[UnhandledExi
     return sorted(news, key=lambda item: (item.when, item.exit is not None and item.exit.code != 0)), handled
 
 
-def _judge(job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, pod: Pod, exit_: Exit) -> Event | _Fatal:
+def _judge(
+    job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, excuses: ExcuseCounter, pod: Pod, exit_: Exit
+) -> Event | _Fatal:
     """What an exit means that is no success."""
     task, code = pod.task, exit_.code
     text, why = f"{name(task)} {exit_text(exit_)}", f": {exit_.error}" if exit_.error else ""
-    if pod.probed and exit_.message.startswith(STOPPED):
-        text += " (by its livenessProbe or startupProbe)"
-    if _disrupted(job, pod, exit_):
-        counter.disrupt(task, exit_.finished)
-        repeats.disrupt()
-        return Event("Normal", "TaskDisrupted", f"{text}; not counted")
+    if is_disrupted(job, pod, exit_):
+        if excuses.excuse(pod, exit_):
+            counter.disrupt(task, exit_.finished)
+            repeats.disrupt()
+            return Event("Normal", "TaskDisrupted", f"{text}; not counted")
+        why = f"; this happened more than {EXCUSES} times and is a failure from now on{why}"
+    elif exit_.message.startswith(STOPPED):
+        by_probe = " (by its livenessProbe or startupProbe)"
+        text += by_probe if pod.probed else ", and its message says that it was asked to end, which nothing confirms"
     if code in job["restart"]["uncountedExitCodes"]:
         counter.disrupt(task, exit_.finished)
         return Event("Normal", "TaskRestarts", f"{text}; not counted (uncountedExitCodes)")
@@ -136,11 +143,3 @@ def _judge(job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, pod: P
     if repeated:
         return _Fatal("RepeatedFailure", f"{text}, {repeated}{why}")
     return Event("Warning", "TaskFailed", f"{text}; {counter.text(counted, limit)}{why}")
-
-
-def _disrupted(job: JobSpec, pod: Pod, exit_: Exit) -> bool:
-    """Whether an exit has its cause outside of the task, as far as that is known."""
-    whole_pod = exit_ is pod.current and (pod.deleted is not None or bool(pod.disrupted))
-    if whole_pod or (exit_.message.startswith(STOPPED) and not pod.probed):
-        return True
-    return runs_server(job, pod.task.role) and exit_.message.startswith(SERVED)

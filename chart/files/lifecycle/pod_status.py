@@ -5,6 +5,7 @@ How the kubelet writes exits and waiting: kubernetes/pkg/kubelet/kubelet_pods.go
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from sys import intern
@@ -22,7 +23,7 @@ INIT_ATTEMPTS = 3
 UNINFORMATIVE = ("", "ContainerCreating", "PodInitializing")  # reasons that say nothing of why a container waits
 # Reasons of the container runtime that refused to start the container: containerd, CRI-O; Docker.
 START_ERRORS = ("StartError", "ContainerCannotRun")
-_CONDITIONS = ("PodScheduled", "DisruptionTarget", "Ready", "ContainersReady")
+_CONDITIONS = ("PodScheduled", "DisruptionTarget", "Ready", "ContainersReady", "PodReadyToStartContainers")
 _BACKOFF = re.compile(r"back-off (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)? restarting failed container", re.IGNORECASE)
 
 
@@ -72,6 +73,7 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
         node=intern(spec.get("nodeName", "")),
         ip=status.get("podIP", ""),
         unreachable=pod_status == "Running" and _node_is_not_ready(conditions),
+        sandbox_since=_sandbox_since(conditions.get("PodReadyToStartContainers", {})),
         probed=_probed(spec),
     )
 
@@ -81,6 +83,16 @@ def _node_is_not_ready(conditions: Mapping[str, Mapping[str, Any]]) -> bool:
     ready, containers = conditions.get("Ready", {}), conditions.get("ContainersReady", {})
     gate = ready.get("reason") == "ReadinessGatesNotReady"
     return ready.get("status") == "False" and containers.get("status") == "True" and not gate
+
+
+def _sandbox_since(condition: Mapping[str, Any]) -> float:
+    """Kubernetes makes a pod a new sandbox where the old one ended, as with a restart of its node; no program can.
+
+    The condition is there from Kubernetes 1.29 on.
+    """
+    if condition.get("status") == "False":
+        return math.inf
+    return parse_time(condition.get("lastTransitionTime")) or 0.0
 
 
 def task_of(job_name: str, pod_name: str, role: str) -> Task | None:

@@ -64,6 +64,7 @@ class Pod:
     node: str = ""
     ip: str = ""
     unreachable: bool = False  # its node is NotReady: nobody knows what it does
+    sandbox_since: float = 0.0  # since when it has its network and processes; infinite: not now; 0: unknown
     probed: bool = False  # it has a probe that stops its container: nothing else asks one to end in a pod that stays
 
     @property
@@ -178,6 +179,7 @@ class State:
     wave: Wave | None = None
     doubts: tuple[str, ...] = ()  # what was seen of a program that succeeded and may have done less than it seems
     repeated: Mapping[Task, Repeated] = field(default_factory=dict)
+    excused: Mapping[Task, float] = field(default_factory=dict)  # until when a task's excuses are used up
     worked: bool = False  # a program that failed had saved or reported something before
     unstartable: Mapping[Task, float] = field(default_factory=dict)  # tasks whose pods cannot start, and since when
     progress: Progress | None = None

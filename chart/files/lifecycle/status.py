@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
 
 VERSION = 1
-_NOTHING_HANDLED: dict[str, Any] = {"handled": {}, "absorbed": {}, "unstartable": {}, "repeated": {}}
+_NOTHING_HANDLED: dict[str, Any] = {"handled": {}, "absorbed": {}, "unstartable": {}, "repeated": {}, "excused": {}}
 
 
 def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
@@ -72,6 +72,7 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         "absorbed": {name(task): times for task, times in (state.wave.absorbed if state.wave else {}).items()},
         "unstartable": {name(task): format_millis(since) for task, since in state.unstartable.items()},
         "repeated": {name(task): "{} {}".format(*repeated) for task, repeated in state.repeated.items()},
+        "excused": {name(task): format_millis(until) for task, until in state.excused.items()},
     }
     return "\n".join([status, json.dumps(handled)]) if any(handled.values()) else status
 
@@ -118,6 +119,7 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         evaluator_failed=document["evaluatorFailed"],
         handled={parse_name(task): HandledExits(*_pair(text)) for task, text in handled["handled"].items()},
         repeated={parse_name(task): Repeated(*map(int, text.split())) for task, text in handled["repeated"].items()},
+        excused={parse_name(task): parse_time(until) for task, until in handled["excused"].items()},
         doubts=tuple(document.get("doubts", ())),
         worked=document.get("worked", False),
         wave=_load_wave(wave, handled["absorbed"]) if wave else None,

@@ -204,3 +204,4 @@ class HandledDocument(TypedDict):
     absorbed: dict[str, int]  # task -> failures that the wave has taken in
     unstartable: dict[str, str]  # task -> since when its pod cannot start
     repeated: dict[str, str]  # task -> `<exit status> <times in a row>` of failures soon after the start
+    excused: dict[str, str]  # task -> until when its uncounted ends are used up

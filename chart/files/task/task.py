@@ -129,6 +129,7 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     started = time.monotonic()
     ended = process.run(prepare, grace, pod.parent, server, _output(job, pod.task))
     soon = time.monotonic() - started < messages.SOON_SECONDS
+    _clear_claims(pod)
     if ended.code != 0 and not ended.stopped and soon and _has_worked(job, pod, progress_file):
         # Otherwise the lifecycle would take it for a program that never comes further. No message: Kubernetes makes the
         # end of the log the message, with the reason of the failure.
@@ -212,6 +213,7 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
     ended = process.run(
         lambda: process.Prepared(argv, _environment(job, pod, {}), argv[0]), 0, pod.parent, None, _output(job, task)
     )
+    _clear_claims(pod)
     if ended.stopped:
         _write_message(pod, messages.STOPPED + " asked to end")
         return TERMINATED
@@ -343,6 +345,13 @@ def _marker(pod: Pod) -> "Optional[DoneMarker]":
             return json.load(file)  # type: ignore[no-any-return]
     except FileNotFoundError:
         return None
+
+
+def _clear_claims(pod: Pod) -> None:
+    """Remove what only this process may say; any other message of the program stays."""
+    with contextlib.suppress(OSError), open(pod.message, "r+b") as file:
+        if file.read(16).decode("latin-1").startswith(messages.CLAIMS):
+            file.truncate(0)
 
 
 def _write_message(pod: Pod, text: str) -> None:

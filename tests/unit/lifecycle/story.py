@@ -92,6 +92,11 @@ class Story:
         self.change(task, status="Running", last=exit_, restarts=self.pods[task].restarts + 1)
         return self.look()
 
+    def is_stopped(self, task: Task, code: int = 143, *, after: float = 1.0) -> State:
+        """The task's sandbox ends under it, and it starts again in another one: its node restarts."""
+        self.change(task, sandbox_since=self.now + after + 0.5)
+        return self.exits(task, code, WAS_ASKED_TO_END, after=after, ran=100)
+
     def tells(self, task: Task, step: int, *, after: float = 1.0, ago: float = 0.0, **said: Any) -> State:
         """The task is asked for its progress; it came to this step `ago` seconds before."""
         self.now += after

@@ -295,15 +295,11 @@ class FarApart(Story):
                 self.world.back_off(pod, backoff)
         self.after(then)
 
-    @step(number=NUMBERS, code=[42, 143], then=THEN)
-    def a_program_is_preempted(self, number: int, code: int, then: Then) -> None:
+    @step(number=NUMBERS, then=THEN)
+    def a_program_is_preempted(self, number: int, then: Then) -> None:
         if pod := self.some_worker(number):
-            if code == 42:
-                self.look()  # what was missed before is taken for the same
-                self.world.exit(pod, code)
-            else:
-                self.look()
-                self.world.interrupt(pod, code)
+            self.look()  # what was missed before is taken for the same
+            self.world.exit(pod, 42)
             self.look()
         self.after(then)
 

@@ -18,7 +18,6 @@ from .story import (
     EVALUATOR,
     OTHER,
     PS,
-    WAS_ASKED_TO_END,
     WORKER,
     Story,
     draining,
@@ -108,7 +107,7 @@ def test_an_evaluator_that_fails_after_the_end_is_not_waited_for() -> None:
 
 def test_an_evaluator_that_is_evicted_after_the_end_is_waited_for() -> None:
     story = draining()
-    assert story.exits(EVALUATOR, 143, WAS_ASKED_TO_END).reason == WAITING_FOR_EVALUATOR
+    assert story.is_stopped(EVALUATOR).reason == WAITING_FOR_EVALUATOR
     story.pod(EVALUATOR, status="Running")
     assert story.look().reason == WAITING_FOR_EVALUATOR
 
@@ -125,7 +124,7 @@ def test_without_a_grace_the_chief_alone_ends_the_job() -> None:
 
 def test_servers_that_are_freed_while_the_evaluator_ends_are_no_restarts() -> None:
     story = draining()
-    story.exits(PS, 143, WAS_ASKED_TO_END)
+    story.is_stopped(PS)
     assert (story.state.restarts, story.state.failures, story.events()) == (0, 0, [])
 
 

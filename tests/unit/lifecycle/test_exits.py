@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from tests.unit.job_specs import a_job
 from tfconfig.tensorflow_job.lifecycle.decide import BACKOFF_SECONDS
+from tfconfig.tensorflow_job.lifecycle.excuses import EXCUSE_SECONDS, EXCUSES
 from tfconfig.tensorflow_job.lifecycle.state import (
     FAILED,
     RESTARTING,
@@ -191,8 +193,74 @@ def test_words_of_a_server_are_nothing_in_a_program() -> None:
 @pytest.mark.parametrize("code", [0, 1, 42, 137, 143])
 def test_an_exit_because_of_sigterm_is_neither_success_nor_failure(policy: str, code: int) -> None:
     story = Story.running(a_job("Custom", worker=1, policy=policy))
-    state = story.exits(WORKER, code, WAS_ASKED_TO_END)
+    state = story.is_stopped(WORKER, code)
     assert (state.phase, state.failures, state.succeeded) == (RUNNING, 0, frozenset())
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 137, 143])
+def test_a_program_that_only_claims_that_it_was_asked_to_end_has_failed(code: int) -> None:
+    """It can write the message as well as PID 1 can: a pod that stays was asked by nobody."""
+    story = Story.running(a_job("Custom", worker=1, backoff_limit=1))
+    story.change(WORKER, sandbox_since=NOW - 1)
+    assert story.exits(WORKER, code, WAS_ASKED_TO_END).failures == 1
+    assert "its message says that it was asked to end, which nothing confirms; failure 1 of 1" in story.events()[0][1]
+    state = story.exits(WORKER, code, WAS_ASKED_TO_END, after=100)
+    assert (state.reason, state.succeeded) == ("BackoffLimitExceeded", frozenset())
+
+
+def test_a_program_that_dies_with_its_node_has_not_failed() -> None:
+    story = Story.running(a_job("Custom", worker=1, policy="Never"))
+    died = Exit(255, "Unknown", "", story.now, story.now - 100)
+    story.change(WORKER, status="Waiting", current=died, sandbox_since=math.inf)
+    assert (story.look().phase, story.state.failures) == (RESTARTING, 0)
+
+
+def test_a_program_that_ends_before_its_sandbox_is_known_has_failed() -> None:
+    story = Story.running(a_job("Custom", worker=1))
+    story.change(WORKER, sandbox_since=NOW + 2)
+    assert story.exits(WORKER, 3, WAS_ASKED_TO_END, ran=0.5).failures == 1
+
+
+def test_a_server_that_ends_again_and_again_though_it_was_ready_ends_the_job() -> None:
+    story = Story.running(a_job(chief=1, worker=1, ps=1, backoff_limit=0))
+    for _ in range(EXCUSES):
+        assert story.exits(PS, 1, SERVER_WAS_READY).phase == RUNNING
+    state = story.exits(PS, 1, SERVER_WAS_READY)
+    assert state.reason == "BackoffLimitExceeded"
+    assert f"this happened more than {EXCUSES} times and is a failure from now on" in state.message
+
+
+def test_a_server_that_ends_now_and_then_is_never_counted() -> None:
+    story = Story.running(a_job(chief=1, worker=1, ps=1, backoff_limit=0))
+    for _ in range(5 * EXCUSES):
+        assert story.exits(PS, 1, SERVER_WAS_READY, after=EXCUSE_SECONDS).failures == 0
+
+
+@pytest.mark.parametrize("reason", ["Evicted", "TerminationByKubelet"])
+def test_a_program_that_fills_its_node_again_and_again_ends_the_job(reason: str) -> None:
+    story = Story.running(a_job("Custom", worker=1, backoff_limit=0))
+    assert taken_away(story, EXCUSES, disrupted=reason) == 0
+    assert taken_away(story, 1, disrupted=reason) == 1
+    assert story.state.reason == "BackoffLimitExceeded"
+
+
+@pytest.mark.parametrize(
+    "how", [{"deleted": NOW + 30}, {"disrupted": "PreemptionByScheduler"}, {"disrupted": "EvictionByEvictionAPI"}]
+)
+def test_what_others_do_to_a_pod_is_never_counted_however_often(how: dict[str, Any]) -> None:
+    story = Story.running(a_job("Custom", worker=1, policy="Never"))
+    assert taken_away(story, 5 * EXCUSES, **how) == 0
+
+
+def taken_away(story: Story, times: int, **how: Any) -> int:
+    """The failures, once worker-0's pod was taken away so often and replaced."""
+    for _ in range(times):
+        gone = Exit(143, "Error", WAS_ASKED_TO_END, story.now)
+        story.change(WORKER, status="Terminated", current=gone, **how)
+        story.look()
+        story.pod(WORKER, status="Running")
+        story.look()
+    return story.state.failures
 
 
 def test_a_task_that_its_probe_stops_has_failed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -378,6 +379,20 @@ def test_long_messages_are_cut() -> None:
     assert pod is not None
     assert pod.current is not None
     assert len(pod.current.message) == pod_status.MAX_MESSAGE
+
+
+@pytest.mark.parametrize(
+    ("condition", "since"),
+    [
+        ([], 0.0),
+        ([{"type": "PodReadyToStartContainers", "status": "True", "lastTransitionTime": ENDED}], ENDED_SECONDS),
+        ([{"type": "PodReadyToStartContainers", "status": "False", "lastTransitionTime": ENDED}], math.inf),
+    ],
+)
+def test_since_when_a_pod_has_its_sandbox(condition: list[dict[str, Any]], since: float) -> None:
+    seen = pod_status.pod("mnist", document({"phase": "Running", "conditions": condition}), NOW)
+    assert seen is not None
+    assert seen.sandbox_since == since
 
 
 @pytest.mark.parametrize("probe", ["livenessProbe", "startupProbe", "readinessProbe"])

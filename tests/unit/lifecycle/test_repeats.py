@@ -11,7 +11,7 @@ from tfconfig.tensorflow_job.lifecycle.state import FAILED, RESTARTING, RUNNING
 from tfconfig.tensorflow_job.task.job_spec import Task
 from tfconfig.tensorflow_job.task.messages import SOON_SECONDS, WORKED
 
-from .story import EVALUATOR, OTHER, PS, SERVER_WAS_READY, WAS_ASKED_TO_END, WORKER, Story
+from .story import EVALUATOR, OTHER, PS, SERVER_WAS_READY, WORKER, Story
 
 
 def fails(story: Story, task: Task = WORKER, code: int = 1, times: int = 1, message: str = "") -> None:
@@ -70,7 +70,7 @@ def unknown_start(story: Story) -> None:
 
 
 def peer_restarted(story: Story) -> None:
-    story.exits(OTHER, 143, WAS_ASKED_TO_END, after=100)
+    story.is_stopped(OTHER, after=100)
     fails(story)
 
 

@@ -18,7 +18,6 @@ from .story import (
     CHIEF,
     OTHER,
     PS,
-    WAS_ASKED_TO_END,
     WORKER,
     Story,
 )
@@ -36,7 +35,7 @@ def test_peers_that_fall_with_one_are_one_failure() -> None:
 
 def test_a_chief_that_fails_twice_while_it_reconnects_to_a_replaced_ps_is_one_failure() -> None:
     story = Story.running(a_job(chief=1, worker=2, ps=1))
-    story.exits(PS, 143, WAS_ASKED_TO_END)
+    story.is_stopped(PS)
     story.pod(PS, status="Running")
     story.look()
     story.exits(CHIEF, 1)
@@ -101,7 +100,7 @@ def test_failures_far_apart_all_count_though_an_old_one_is_seen_late() -> None:
 
 def test_a_failure_of_a_peer_after_a_disruption_is_one_failure() -> None:
     story = Story.running(a_job("Custom", worker=3))
-    story.exits(WORKER, 143, WAS_ASKED_TO_END)
+    story.is_stopped(WORKER)
     assert story.state.failures == 0
     for _ in range(ABSORBED):
         story.exits(OTHER, 1)
@@ -121,10 +120,10 @@ def test_the_wave_that_is_stored_is_not_the_one_that_is_changed() -> None:
 def test_a_task_that_is_disrupted_again_does_not_become_the_cause_of_its_own_wave() -> None:
     """Otherwise each disruption of it would use up one of its own failures that the wave may take in."""
     story = Story.running(a_job("Custom", worker=2))
-    story.exits(OTHER, 143, WAS_ASKED_TO_END)
+    story.is_stopped(OTHER)
     story.exits(WORKER, 1)  # counted, in the wave of worker-1
     for _ in range(3):
-        story.exits(OTHER, 143, WAS_ASKED_TO_END)
+        story.is_stopped(OTHER)
     wave = story.state.wave
     assert wave is not None
     assert (wave.origin, wave.counted, dict(wave.absorbed)) == (OTHER, True, {WORKER: 1})
@@ -133,7 +132,7 @@ def test_a_task_that_is_disrupted_again_does_not_become_the_cause_of_its_own_wav
 def test_a_disruption_after_a_failure_is_named_as_its_cause() -> None:
     story = Story.running(a_job("Custom", worker=2))
     story.exits(WORKER, 1)
-    story.exits(OTHER, 143, WAS_ASKED_TO_END)
+    story.is_stopped(OTHER)
     wave = story.state.wave
     assert wave is not None
     assert (wave.origin, dict(wave.absorbed)) == (OTHER, {WORKER: 1})

@@ -250,9 +250,12 @@ class World:
             pod.step = max(1, pod.step + steps)
 
     def interrupt(self, pod: SimulatedPod, code: int) -> None:
-        """Somebody sends SIGTERM into the container: the program ends by what it does then, and starts again."""
+        """Somebody sends SIGTERM into the container, or the program claims it, and starts again."""
         if pod.works and not self._silent(pod):
-            self.excused.append((pod.run_id, pod.uid, len(pod.exits)))
+            if code in self.jobs[pod.run_id]["restart"]["uncountedExitCodes"]:
+                self.excused.append((pod.run_id, pod.uid, len(pod.exits)))
+            else:
+                self.failures.append(Failure(pod.run_id, pod.task, pod.uid, self.now))
             self._stop(pod, code, False)
 
     def back_off(self, pod: SimulatedPod, seconds: float) -> None:
@@ -271,10 +274,10 @@ class World:
             self._stop(pod, code, killed)
 
     def evict(self, pod: SimulatedPod, code: int = 143, killed: bool = False) -> None:
-        """The kubelet takes the whole pod down."""
+        """Somebody evicts the pod: a drain, a preemption."""
         if self._silent(pod) or pod.disrupted:
             return
-        pod.disrupted = "Evicted"
+        pod.disrupted = "EvictionByEvictionAPI"
         if pod.state == "running":
             self._stop(pod, code, killed)
         elif pod.state == "waiting":

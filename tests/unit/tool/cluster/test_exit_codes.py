@@ -21,8 +21,9 @@ from tfconfig.tensorflow_job.lifecycle.state import Exit
         (Exit(128, "StartError"), "exited 128 (StartError): the container cannot be started"),
         (Exit(139, "Error"), "exited 139 (SIGSEGV): segmentation fault"),
         (Exit(138, "Error"), "exited 138 (SIGUSR1): killed by signal 10"),
-        (Exit(0, "Error", "stopped: SIGTERM"), "exited 0: asked to end by SIGTERM"),
-        (Exit(1, "Error", "served: 12 s"), "exited 1: a server that had been ready ended"),
+        (Exit(143, "Error", "stopped: SIGTERM"), "exited 143 (SIGTERM): asked to end by SIGTERM"),
+        (Exit(0, "Error", "stopped: SIGTERM"), "exited 0: by its own message asked to end by SIGTERM"),
+        (Exit(1, "Error", "served: 12 s"), "exited 1: by its own message a server that had been ready"),
         (Exit(3, "Error"), "exited 3: the program failed; see its log"),
     ],
 )
