@@ -51,8 +51,10 @@
           items:
             - key: status.json
               path: status.json
+{{- /* HOME and TMPDIR, too: a program that fills its node's disk would have its neighbours evicted. */}}
 - name: state
-  emptyDir: {}
+  emptyDir:
+    sizeLimit: 10Gi
 {{- with include "tensorflow-job.programName" .root }}
 - name: program
   configMap:

@@ -23,7 +23,7 @@ def test_configuration_status_and_state_are_mounted() -> None:
         {"configMap": {"name": "mnist-job"}},
         {"configMap": {"name": "mnist-status", "items": [status]}},
     ]
-    assert volumes[mounts[STATE]["name"]]["emptyDir"] == {}
+    assert volumes[mounts[STATE]["name"]]["emptyDir"] == {"sizeLimit": "10Gi"}
     assert [path for path, mount in mounts.items() if mount.get("readOnly")] == [
         "/tensorflow-job/lib/tensorflow_job/task",
         "/tensorflow-job/config",

@@ -27,7 +27,7 @@ def installed(shared_jobs: Jobs) -> Callable[[str], Job]:
         "message": shell(FORGES, restart={"backoffLimit": 0}),
         "last": shell(FORGES_LAST, restart={"backoffLimit": 0}),
         "log": shell(FORGES_IN_ITS_LOG, restart={"backoffLimit": 0}),
-        "stopped": shell("wait_for end", restart={"policy": "Never"}),
+        "stopped": shell("sleep 12; echo is old enough; wait_for end", restart={"policy": "Never"}),
     }
     return {name: shared_jobs.install(values, name) for name, values in scripts.items()}.__getitem__
 
@@ -44,7 +44,7 @@ def test_a_task_whose_sandbox_ends_as_with_its_node_has_not_failed(
     if not cluster.own:
         pytest.skip("only on the kit's cluster")
     job = installed("stopped")
-    job.wait_running()
+    job.wait_for_log("worker-0", "(?m)^is old enough")
     os.kill(sandbox_of(job.pods["worker-0"]["metadata"]["uid"]), signal.SIGKILL)
     job.wait_until("the task has started again", lambda: job.restarts("worker-0") == 1 and job.runs("worker-0"))
     job.wait_until("the end was seen", lambda: job.status["restarts"] == 1)
@@ -54,13 +54,14 @@ def test_a_task_whose_sandbox_ends_as_with_its_node_has_not_failed(
 
 
 def sandbox_of(uid: str) -> int:
-    """The process that holds the sandbox of a pod."""
-    for entry in Path("/proc").iterdir():
+    """The process that holds the sandbox of a pod: the first one that was started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if entry.name.isdecimal() and (entry / "comm").read_text() == "pause\n":
-                group = (entry / "cgroup").read_text()
-                if uid in group or uid.replace("-", "_") in group:
-                    return int(entry.name)
+            group = (entry / "cgroup").read_text()
         except OSError:  # gone meanwhile
             continue
-    raise AssertionError(f"no sandbox of pod {uid}")
+        if uid in group or uid.replace("-", "_") in group:
+            found.append(int(entry.name))
+    assert found, f"no process of pod {uid}"
+    return min(found)

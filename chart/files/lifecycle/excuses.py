@@ -18,7 +18,7 @@ from .state import Exit, Pod, State
 
 EXCUSES = 10
 EXCUSE_SECONDS = 1800.0
-SANDBOX_SECONDS = 60.0  # between the start of a container and the news of its sandbox, at most
+SANDBOX_SECONDS = 10.0  # between the start of a container and the news of its sandbox, at most
 # Reasons of a kubelet that ended a pod: of the condition DisruptionTarget, or of the pod's status without one.
 _BY_KUBELET = ("TerminationByKubelet", "Evicted")
 
