@@ -221,6 +221,14 @@ tensorboard.enabled: true, but checkpoint.enabled is false, so there is nothing 
 {{- if and .Values.tensorboard.enabled .Values.tensorboard.ingress.enabled (not .Values.tensorboard.ingress.host) }}
 tensorboard.ingress.host: missing, so the Ingress would match every host; set the host name of TensorBoard
 {{- end }}
+{{- if .Values.networkPolicy.enabled }}
+{{-   if and .Values.tensorboard.enabled .Values.tensorboard.ingress.enabled (not .Values.tensorboard.from) }}
+tensorboard.from: missing, so the network policy keeps the ingress controller out; set its pods: [{namespaceSelector: …}]
+{{-   end }}
+{{-   if and .Values.metrics.enabled .Values.metrics.podMonitor.enabled (not .Values.metrics.from) }}
+metrics.from: missing, so the network policy keeps Prometheus out; set its pods: [{namespaceSelector: …}]
+{{-   end }}
+{{- end }}
 {{- end -}}
 
 {{/* Volumes and containers of one pod: names and mount paths occur once. */}}

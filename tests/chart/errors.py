@@ -42,6 +42,14 @@ RULES = [
         {"tensorboard": {"enabled": True, "ingress": {"enabled": True}}},
         "tensorboard.ingress.host: missing, so the Ingress would match every host; set",
     ),
+    Case(
+        {"tensorboard": {"enabled": True, "ingress": {"enabled": True, "host": "a.example.com"}}},
+        "tensorboard.from: missing, so the network policy keeps the ingress controller out; set its pods",
+    ),
+    Case(
+        {"metrics": {"enabled": True, "podMonitor": {"enabled": True}}},
+        "metrics.from: missing, so the network policy keeps Prometheus out; set its pods",
+    ),
     Case({"program": {"command": []}}, "program.command: missing; set the training command"),
     Case({"program": {"command": None}}, "program.command: missing; set the training command"),
     Case(

@@ -13,18 +13,22 @@ from .helm import PROGRAM, Rendered, Values, merged, render
 
 BOARD: Values = {"tensorboard": {"enabled": True}}
 METRICS: Values = {"metrics": {"enabled": True}}
+FROM = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
 LABELS = {"tensorflow-job/job": "digits"}
 
 
 def added(values: Values) -> list[tuple[str, str]]:
     """The objects that these values add to a job; it must keep all of its own."""
     without, having = (_named(render(merged(PROGRAM, item))) for item in ({}, values))
-    assert without.keys() - {("Job", name) for _, name in without} <= having.keys()
-    return sorted(key for key in having.keys() - without.keys() if key[0] != "Job")
+    assert without.keys() <= having.keys()
+    return sorted(having.keys() - without.keys())
 
 
 def _named(rendered: Rendered) -> dict[tuple[str, str], Any]:
-    return {(item["kind"], item["metadata"]["name"]): item for item in rendered.objects}
+    """All but the lifecycle Job and its code, whose name changes."""
+    job = rendered.one("Job")["metadata"]["name"]
+    named = {(item["kind"], item["metadata"]["name"]): item for item in rendered.objects}
+    return {key: item for key, item in named.items() if key[1] != job}
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,7 @@ def _named(rendered: Rendered) -> dict[tuple[str, str], Any]:
         ({"logs": {"persist": True}}, []),
         (METRICS, [("NetworkPolicy", "digits-lifecycle")]),
         (
-            merged(METRICS, {"metrics": {"podMonitor": {"enabled": True}}}),
+            merged(METRICS, {"metrics": {"podMonitor": {"enabled": True}, "from": FROM}}),
             [("NetworkPolicy", "digits-lifecycle"), ("PodMonitor", "digits")],
         ),
         ({"metrics": {"podMonitor": {"enabled": True}}}, []),
@@ -115,7 +119,9 @@ def test_users_reach_the_port_of_tensorboard_and_nothing_else() -> None:
     rendered = render(merged(PROGRAM, BOARD))
     labels = rendered.one("Deployment")["spec"]["template"]["metadata"]["labels"]
     policy = rendered.one("NetworkPolicy", "digits-tensorboard")["spec"]
-    assert policy["ingress"] == [{"ports": [{"port": "tensorboard", "protocol": "TCP"}]}]
+    assert (policy["policyTypes"], policy["ingress"]) == (["Ingress"], []), "nobody, unless the values name them"
+    named = render(merged(PROGRAM, BOARD, {"tensorboard": {"from": FROM}})).one("NetworkPolicy", "digits-tensorboard")
+    assert named["spec"]["ingress"] == [{"from": FROM, "ports": [{"port": "tensorboard", "protocol": "TCP"}]}]
     assert kubernetes.selects(policy["podSelector"]["matchLabels"], labels)
     service = rendered.one("Service", "digits-tensorboard")["spec"]
     assert kubernetes.selects(service["selector"], labels)
@@ -145,7 +151,9 @@ def test_only_the_port_of_the_metrics_is_open() -> None:
     policy = rendered.one("NetworkPolicy", "digits-lifecycle")["spec"]
     template = rendered.one("Job")["spec"]["template"]
     assert kubernetes.selects(policy["podSelector"]["matchLabels"], template["metadata"]["labels"])
-    assert policy["ingress"] == [{"ports": [{"port": "metrics", "protocol": "TCP"}]}]
+    assert (policy["policyTypes"], policy["ingress"]) == (["Ingress"], []), "nobody, unless the values name them"
+    named = render(merged(PROGRAM, METRICS, {"metrics": {"from": FROM}})).one("NetworkPolicy", "digits-lifecycle")
+    assert named["spec"]["ingress"] == [{"from": FROM, "ports": [{"port": "metrics", "protocol": "TCP"}]}]
     (container,) = template["spec"]["containers"]
     (port,) = container["ports"]
     assert (port["name"], f"--metrics={port['containerPort']}" in container["command"]) == ("metrics", True)

@@ -7,10 +7,11 @@ with the job, and its metrics with it: a job that has failed is best noticed by 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..task.contracts import JobSpec, StatusRole
@@ -20,7 +21,8 @@ from .state import PHASES, Pod, State
 from .training import counts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-REQUEST_SECONDS = 2.0
+REQUEST_SECONDS = 2.0  # for the whole request and its answer
+MAX_CONNECTIONS = 16
 
 Sample = tuple[dict[str, str], "float | None"]
 
@@ -71,11 +73,18 @@ def _labels(labels: Mapping[str, str]) -> str:
     return "{" + ",".join(f'{key}="{text}"' for key, text in escaped.items()) + "}"
 
 
-class Server(HTTPServer):
-    """Answers GET /metrics one by one: connections make no threads. Raises OSError where the port is not free."""
+class Server(ThreadingHTTPServer):
+    """Answers GET /metrics. Who is slow keeps nobody waiting: each connection has a thread, and little time.
+
+    Where there are too many, the oldest goes. Raises OSError where the port is not free.
+    """
+
+    daemon_threads = True
 
     def __init__(self, port: int, text: Callable[[], str]) -> None:
         self.text = text
+        self._open: list[socket.socket] = []
+        self._lock = threading.Lock()
         super().__init__(("", port), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = socket.socket(fileno=listen(port).detach())
@@ -90,8 +99,37 @@ class Server(HTTPServer):
         self.shutdown()
         self.server_close()
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own."""
+        with self._lock:
+            self._open.append(request)
+            oldest = self._open[0] if len(self._open) > MAX_CONNECTIONS else None
+        if oldest:
+            _hang_up(oldest)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """The thread of a connection."""
+        timer = threading.Timer(REQUEST_SECONDS, _hang_up, [request])
+        timer.daemon = True
+        timer.start()
+        super().process_request_thread(request, client_address)
+        timer.cancel()
+
+    def shutdown_request(self, request: Any) -> None:
+        """The connection has ended."""
+        with self._lock:
+            self._open.remove(request)
+        super().shutdown_request(request)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client may go away in the middle: nothing to report."""
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """End what its thread waits for."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -107,7 +107,11 @@ VALUES: st.SearchStrategy[Values] = st.fixed_dictionaries(
         "cleanup": some(onSuccess=st.sampled_from(["Delete", "Keep"]), onFailure=st.sampled_from(["Delete", "Keep"])),
         "suspend": st.booleans(),
         "logs": some(persist=st.booleans(), maxBytes=st.sampled_from([4096, 10**12]), files=st.sampled_from([1, 100])),
-        "metrics": some(enabled=st.booleans(), podMonitor=some(enabled=st.booleans())),
+        "metrics": some(
+            **{"from": st.sampled_from([[], [{"podSelector": {}}]])},
+            enabled=st.booleans(),
+            podMonitor=some(enabled=st.booleans()),
+        ),
         "tensorboard": some(
             enabled=st.booleans(),
             directory=st.sampled_from(["", "a/b"]),

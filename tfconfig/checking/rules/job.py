@@ -183,6 +183,17 @@ def _ingress(job: JobValues) -> Iterator[Diagnostic]:
         yield job.diagnostic("TFC163", ("tensorboard", "ingress", "host"), message, "set the host name of TensorBoard")
 
 
+@rule("TFC164")
+def _closed_port(job: JobValues) -> Iterator[Diagnostic]:
+    uses = (("tensorboard", "ingress", "the ingress controller"), ("metrics", "podMonitor", "Prometheus"))
+    for section, key, who in uses:
+        values = job.data[section]
+        used = values.get("enabled") and values[key].get("enabled")
+        if used and job.data["networkPolicy"].get("enabled") and not values.get("from"):
+            message, fix = f"missing, so the network policy keeps {who} out", "set its pods: [{namespaceSelector: …}]"
+            yield job.diagnostic("TFC164", (section, "from"), message, fix, ((section, key, "enabled"),))
+
+
 @rule("TFC161")
 def _claim_modes(job: JobValues) -> Iterator[Diagnostic]:
     path, checkpoint = ("checkpoint", "accessModes"), job.data["checkpoint"]

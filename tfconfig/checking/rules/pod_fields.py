@@ -243,10 +243,11 @@ def _exclusive_fields(job: JobValues) -> Iterator[Diagnostic]:
                 message = f"duplicate constraint for {constraint['topologyKey']}"
                 yield job.diagnostic("TFC212", (*place, i, "topologyKey"), message, "remove one of them")
             seen.add(topology)
-    for i, peer in enumerate(job.data["networkPolicy"].get("extraPeers") or []):
-        if peer.get("ipBlock") and len(peer) > 1:
-            message = "ipBlock cannot be combined with selectors in one peer"
-            yield job.diagnostic("TFC212", ("networkPolicy", "extraPeers", i), message, "write two peers")
+    for section, key in (("networkPolicy", "extraPeers"), ("tensorboard", "from"), ("metrics", "from")):
+        for i, peer in enumerate(job.data[section].get(key) or []):
+            if peer.get("ipBlock") and len(peer) > 1:
+                message = "ipBlock cannot be combined with selectors in one peer"
+                yield job.diagnostic("TFC212", (section, key, i), message, "write two peers")
 
 
 @rule("TFC213")

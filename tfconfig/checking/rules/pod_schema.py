@@ -238,5 +238,6 @@ def schema() -> dict[str, Any]:
     properties: dict[str, Any] = {**places, **dict.fromkeys(job_spec.ROLES, role), "env": env, "lifecycle": role}
     properties["data"] = {"type": "object", "additionalProperties": data}
     properties["networkPolicy"] = {"properties": {"extraPeers": _type("Peer[]")}}
+    properties["tensorboard"] = properties["metrics"] = {"properties": {"from": _type("Peer[]")}}
     definitions = {name: _definition(line) for name, line in types().items()}
     return {"properties": properties, "definitions": definitions}
