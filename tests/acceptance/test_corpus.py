@@ -79,7 +79,8 @@ def test_corpus_is_as_large_as_it_should_be_and_knows_every_rule() -> None:
     assert len(INVALID) >= 150
     assert len(VALID) >= 40
     # --set-file, comments and policies have tests of their own, and so have texts of more than 100 KiB.
-    assert {"TFC004", "TFC008", "TFC009", "TFC014", "TFC104", "TFC142", "TFC400", "TFC401"} == set(rules.RULES) - IN_RULES
+    elsewhere = {"TFC004", "TFC008", "TFC009", "TFC014", "TFC104", "TFC142", "TFC400", "TFC401"}
+    assert elsewhere == set(rules.RULES) - IN_RULES
     doubles = [
         text for text, count in Counter((case.text, case.release) for case in INVALID + VALID).items() if count > 1
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -19,7 +18,6 @@ from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shel
 from tfconfig.tensorflow_job.task import checkpoints, process, task
 from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED, WORKED
-from tfconfig.tensorflow_job.task.task import why_no_folder
 
 PARKED = "Nothing runs here; waiting to be freed"
 
@@ -144,12 +142,6 @@ def test_a_checkpoint_folder_that_cannot_be_made_is_told_with_the_way_out(contai
     assert "cannot make the checkpoint folder /proc/nothing/here" in container.output
     assert "fsGroup" in container.output
     assert "trained" not in container.output
-
-
-def test_a_checkpoint_volume_that_is_full_is_told_as_such() -> None:
-    told = why_no_folder("/checkpoints/j", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-    assert told.startswith("cannot make the checkpoint folder /checkpoints/j: No space left on device. Delete ")
-    assert "fsGroup" not in told
 
 
 @pytest.mark.parametrize(
