@@ -40,7 +40,7 @@ Takes (dict "root" $ "mode" make|await "subPath" folder "image" image "defaultTa
 {{- $tag := ternary "3.13-slim" .defaultTag $known -}}
 name: checkpoint-folder
 image: {{ include "tensorflow-job.image" (dict "image" $image "defaultTag" $tag) | quote }}
-imagePullPolicy: {{ $image.pullPolicy }}
+imagePullPolicy: {{ $image.pullPolicy | quote }}
 command:
   - python3
   - -S

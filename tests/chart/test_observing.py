@@ -97,7 +97,7 @@ def test_tensorboard_answers_at_the_port_of_its_service_and_may_write_to_tmp_onl
     assert service["ports"] == [{"name": "http", "port": 80, "targetPort": "tensorboard"}]
     writable = [mount for mount in container["volumeMounts"] if not mount.get("readOnly")]
     assert writable == [{"name": "tmp", "mountPath": "/tmp"}]
-    assert {"name": "tmp", "emptyDir": {}} in pod["volumes"]
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}} in pod["volumes"]
     env = {variable["name"]: variable["value"] for variable in container["env"]}
     assert env == {"HOME": "/tmp", "CUDA_VISIBLE_DEVICES": "-1"}
     assert pod["imagePullSecrets"] == [{"name": "s"}]

@@ -146,6 +146,7 @@ def test_every_object_of_the_schema_is_strict_or_passed_on_to_kubernetes() -> No
         "podSecurityContext",
         "podSelector",
         "podSpec",
+        "ports",
         "securityContext",
         "tolerations",
         "topologySpreadConstraints",

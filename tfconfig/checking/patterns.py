@@ -52,6 +52,9 @@ DESCRIPTIONS = {
     r"^[^\x00-\x1f\x7f-\x9f]*$": "a path without control characters, such as runs/first",
     ABSOLUTE: "an absolute path without a colon or control characters, such as /data",
     BELOW: "a relative path on the volume, without ..",
+    r"^(\.|[A-Za-z0-9_][-._A-Za-z0-9]*(/[A-Za-z0-9_][-._A-Za-z0-9]*)*)?$": (
+        "a relative path on the volume, such as runs/first, or . for the volume itself"
+    ),
     r"^([A-Za-z0-9_][-._A-Za-z0-9]*(/[A-Za-z0-9_][-._A-Za-z0-9]*)*)?$": (
         "a relative path on the volume, such as runs/first"
     ),

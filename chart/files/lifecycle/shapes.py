@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import types
 import typing
@@ -83,8 +84,12 @@ def _scalar(value: Any, kind: Any, place: Place) -> Any:
         _expect(isinstance(value, bool), "true or false", place)
     else:
         number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
-        # A loss may be any float, as one that diverges; an integer that is too large for one is none.
-        _expect(number and (isinstance(value, float) or abs(value) < MAX_INTEGER), "a number", place)
+        # A loss may be large, as one that diverges; an integer that no float can hold is none.
+        _expect(
+            number and (math.isfinite(value) if isinstance(value, float) else abs(value) < MAX_INTEGER),
+            "a number",
+            place,
+        )
     return value
 
 

@@ -49,7 +49,7 @@ PROGRAM = "program: {command: [python3, -m, train]}\n"
             "TFC011",
             "image.tag: expected a string, found the number 2.21; quote the value",
         ),
-        ("env: {A: 1.5}", 10, "TFC011", "found the number 1.5; quote the value"),
+        ("env: {A: 1.5}", 10, "TFC011", "found a number; quote the value"),
         ("python: python3", 9, "TFC011", 'expected a list, found the string "python3"; write a list'),
         ("worker: 3", 9, "TFC011", "worker: expected a map, found the number 3; use a map"),
         ("strategy: ParametersServer", 11, "TFC012", "did you mean ParameterServer?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,9 @@ class TestAgainstTheChart:
         values = helm.ci_values()[name]
         extra = [key for key, item in (values.get("extraObjects") or {}).items() if item]
         made = planned(values, tmp_path)
-        objects = Counter((item["kind"], item["name"].removesuffix("*")) for item in made["objects"])
+        objects = Counter((item["kind"], item["name"]) for item in made["objects"])
         rendered = Counter(
-            (item["kind"], item["metadata"]["name"][: -8 if item["kind"] == "Job" else None])
+            (item["kind"], re.sub(r"-lifecycle-[0-9a-f]{8}$", "-lifecycle-*", item["metadata"]["name"]))
             for item in helm.render(values).objects
         )
         unknown = rendered - objects
