@@ -273,6 +273,11 @@ def test_a_release_with_two_jobs(shared_jobs: Jobs, tool: Tool, tmp_path: Path) 
 # --- permissions --------------------------------------------------------------------------------------------------
 
 
+def _first_words(text: str) -> list[str]:
+    """Of lines that go on with nothing: an age that got longer in between wraps the cells of a table anew."""
+    return [line.split()[0] for line in text.splitlines() if line[:1].strip()]
+
+
 def test_the_permissions_to_read_are_enough_and_each_one_that_is_missing_is_named(
     shared_jobs: Jobs, job: Callable[[str], Job], tool: Tool, tmp_path: Path
 ) -> None:
@@ -286,7 +291,7 @@ def test_the_permissions_to_read_are_enough_and_each_one_that_is_missing_is_name
         (["logs", "failing"], 0),
     ):
         mine, own = looker(*words, code=code), tool(*words, code=code)
-        assert len(mine[0].splitlines()) == len(own[0].splitlines())
+        assert _first_words(mine[0]) == _first_words(own[0])
         _, errors = nobody(*words, code=2)
         error = rf"Error: no permission to (get|list) configmaps in namespace {tool.namespace}; ask the .*\n"
         assert re.fullmatch(error, errors)
