@@ -21,6 +21,12 @@ ROOT = Path(__file__).parents[1]
 DIGITS = ROOT / "examples/digits"
 
 
+def only_child(pid: int) -> int:
+    """The one process that a process has started."""
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
 class Running:
     """A `tfconfig run` in progress. Every process of it carries a mark in its environment, whoever its parent is."""
 
@@ -115,9 +121,7 @@ class Running:
 
     def program(self, task: str) -> int:
         """The program that a task runs, or its built-in server."""
-        pid = self.container(task)
-        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(child)
+        return only_child(self.container(task))
 
     def wait_until_gone(self, seconds: float = 120) -> None:
         """Fails when a process of this run is left after that time."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.running import only_child
 from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shell
 from tfconfig.tensorflow_job.task import checkpoints, process, task
 from tfconfig.tensorflow_job.task.contracts import JobSpec
@@ -321,7 +322,7 @@ def test_a_server_that_was_ready_tells_so_when_it_is_killed(container: Container
     container.write(_server_job(2, "ps"))
     process = container.start("ps", PYTHONPATH=tensorflow)
     container.wait_for("ps-0 serves at 127.0.0.1:2")
-    (child,) = (int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    child = only_child(process.pid)
     os.kill(child, signal.SIGKILL)
     assert process.wait(PATIENCE_SECONDS) == 137
     assert container.message.startswith(SERVED)
@@ -334,7 +335,7 @@ def test_a_server_prints_no_options_unless_asked_to(
     container.write(_server_job(2, "ps"))
     process = container.start("ps", PYTHONPATH=tensorflow, **given)
     container.wait_for("ps-0 serves at 127.0.0.1:2")
-    (child,) = (int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    child = only_child(process.pid)
     variables = Path(f"/proc/{child}/environ").read_text().split("\0")
     assert f"TF_CPP_MIN_LOG_LEVEL={found}" in variables
     process.terminate()
