@@ -9,11 +9,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: help
 help:
 	@echo 'make demo            train handwritten digits on 2 workers and 2 parameter servers, as local processes'
-	@echo 'make test            lint, types and every test that this machine can run: the next four'
+	@echo 'make test            lint, types and every test that this machine can run'
+	@echo 'make test-here       all of them that need no cluster'
 	@echo 'make lint            format, lint and types'
 	@echo 'make test-everyday   lint, and every test that needs neither a cluster nor long trainings'
 	@echo 'make test-examples   every example to its end, as local processes'
 	@echo 'make test-cluster    the tests on a real Kubernetes: that of KUBECONFIG, else its own (on Linux, as root)'
+	@echo 'make test-engines    beside other programs of a cluster: Kueue, the training operator, …; built the first time'
 	@echo 'make test-guides     programs after TensorFlow'"'"'s guides, each with a silent minute; 15 minutes, Python 3.9 to 3.11'
 	@echo 'make coverage        the unit and chart tests, and the lines that they do not reach'
 	@echo 'make mutants         break the pure parts one small change at a time, and list what no test notices; hours'
@@ -51,23 +53,32 @@ lint: $(STAMP)dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-.PHONY: test test-everyday
-# Trainings take what the cluster's tests, which mostly wait, leave of the machine.
-test: test-everyday
-	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) test-examples test-cluster
+.PHONY: test test-here test-everyday
+# The cluster's tests mostly wait: all others take what they leave of the machine.
+test: lint
+	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) test-here test-cluster
+
+test-here:
+	nice $(MAKE) --no-print-directory test-everyday
+	nice $(MAKE) --no-print-directory test-examples
 
 test-everyday: lint
-	$(BIN)/python -m pytest -m 'not cluster and not examples and not guides' -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m 'not cluster and not engines and not examples and not guides' -n 2 --dist loadfile
 
 # Real trainings on two cores are late now and then, like a whole cluster. A test that failed is run once more, and both
 # are reported (R).
 .PHONY: test-examples
 test-examples: $(STAMP)dev
-	nice $(BIN)/python -m pytest -m examples --reruns 1 -rR
+	$(BIN)/python -m pytest -m examples --reruns 1 -rR --durations 15
 
 .PHONY: test-cluster
 test-cluster: $(STAMP)dev
-	$(BIN)/python -m pytest -m cluster --reruns 1 -rR
+	$(BIN)/python -m pytest -m cluster --reruns 1 -rR --durations 30
+
+# Not of `make test`.
+.PHONY: test-engines
+test-engines: $(STAMP)dev
+	$(BIN)/python -m pytest -m engines --reruns 1 -rR; ended=$$?; $(BIN)/python -m hack.engines_table && exit $$ended
 
 # Not of `make test`. TensorFlow 2.15 has the last Estimators.
 GUIDES := build/tensorflow-2.15/bin/python

@@ -57,12 +57,12 @@ def cluster(results: Results, most: int) -> bool:
         stack.enter_context(fake_nodes(lab))
         for size in sizes:
             if size <= TFJOB_MOST:
-                with operator.running(lab) as pid:  # only here: it takes note of every pod of the cluster
+                with operator.running() as pid:  # only here: it takes note of every pod of the cluster
                     attempt(tfjobs.tfjob, pid, size)
                 for _ in range(ROUNDS):
                     attempt(releases.bare_set, size)
                     attempt(releases.release, size)
-        with operator.running(lab) as pid:
+        with operator.running() as pid:
             attempt(tfjobs.real, "tfjob", REAL)
             if most >= MANY * EACH:
                 attempt(tfjobs.many, pid, MANY, EACH)

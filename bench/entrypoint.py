@@ -153,18 +153,21 @@ def _running(results: Results, files: Path, folder: Path) -> None:
         assert process.stderr
         process.stderr.readline()  # "worker-0 runs sleep 60", or "worker-0 is done"
         if kind == "running":
-            while not re.search(r"^sleep", _child_name(process.pid)):
+            while "sleep" not in (children := _children(process.pid)):
                 time.sleep(0.01)
         memory = _memory(process.pid)
+        if kind == "running":  # beside the program: the process that sees its progress
+            memory["watching"] = sum(_memory(pid)["private"] for name, pid in children.items() if name != "sleep")
         process.send_signal(signal.SIGTERM)
         process.wait()
         process.stderr.close()
         results.add(kind, **memory)
 
 
-def _child_name(pid: int) -> str:
+def _children(pid: int) -> dict[str, int]:
+    """The names of a process's children."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return Path(f"/proc/{children[0]}/comm").read_text() if children else ""
+    return {Path(f"/proc/{child}/comm").read_text().strip(): int(child) for child in children}
 
 
 def _memory(pid: int) -> dict[str, float]:
@@ -175,10 +178,10 @@ def _memory(pid: int) -> dict[str, float]:
 
 
 def _output(results: Results, files: Path, folder: Path) -> None:
-    """What a program prints on its way to whoever reads it."""
+    """What a program prints on its way to whoever reads it, in a task whose output nobody looks at."""
     say("output passed on")
     command = ["head", "--bytes", str(PASSED_BYTES), "/dev/zero"]
-    task = _Task(files, folder, _job(command))
+    task = _Task(files, folder, _job(command), index=1)
     rates: dict[bool, list[float]] = {True: [], False: []}
     cores = os.sched_getaffinity(0)
     writer, reader = min(cores), max(cores)  # otherwise the rate is that of where the kernel happens to put them
@@ -204,7 +207,7 @@ def _output(results: Results, files: Path, folder: Path) -> None:
             (task.folder / "done.json").unlink(missing_ok=True)
     os.sched_setaffinity(0, cores)
     with_, without = (statistics.median(rates[through]) for through in (True, False))
-    pairs = [one / other for one, other in zip(rates[True], rates[False], strict=True)]
+    pairs = [ours / other for ours, other in zip(rates[True], rates[False], strict=True)]
     error = statistics.stdev(pairs) / len(pairs) ** 0.5
     results.add("output", with_entrypoint=with_, without=without, ratio=statistics.median(pairs), error=error)
 
@@ -231,7 +234,7 @@ def _steps(results: Results, files: Path, folder: Path) -> None:
         end = min(training.time_of(STEPS) for training in trainings.values())
         if end <= begin:
             raise RuntimeError("one training was over before the other had begun: STEPS must be more on this machine")
-        steps = {through: one.steps_at(end) - one.steps_at(begin) for through, one in trainings.items()}
+        steps = {through: training.steps_at(end) - training.steps_at(begin) for through, training in trainings.items()}
         ratios.append(steps[True] / steps[False])
         for through in order:
             done[through] += steps[through]
@@ -292,16 +295,16 @@ class _Training:
         assert chief.stdout
         for line in chief.stdout:
             self.ready = True
-            if found := re.match(r"step (\d+) of", line):
-                self._lines.append((time.monotonic(), int(found[1])))
+            if match := re.match(r"step (\d+) of", line):
+                self._lines.append((time.monotonic(), int(match[1])))
         self._code = chief.wait()
         self.ready = True  # also when it failed before: `wait` returns its status
 
 
 def _addresses(replicas: Mapping[str, int]) -> dict[str, list[str]]:
     sockets = {role: [socket.create_server(("127.0.0.1", 0)) for _ in range(n)] for role, n in replicas.items()}
-    table = {role: [f"127.0.0.1:{one.getsockname()[1]}" for one in some] for role, some in sockets.items()}
+    table = {role: [f"127.0.0.1:{listener.getsockname()[1]}" for listener in some] for role, some in sockets.items()}
     for some in sockets.values():
-        for one in some:
-            one.close()
+        for listener in some:
+            listener.close()
     return table

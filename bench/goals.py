@@ -25,7 +25,7 @@ def _cluster(rows: Rows | None) -> Iterator[Goal]:
     if rows is None:
         return
     for tasks in sizes(rows):
-        bare, ours = rows.one("bare set", tasks), rows.one("release", tasks)
+        bare, ours = rows.row("bare set", tasks), rows.row("release", tasks)
         if tasks >= 100 and bare:
             yield f"pods created at {tasks:,} tasks, of a bare StatefulSet's rate", share(bare, ours), "", -0.95
     for row in rows.all("release"):
@@ -42,7 +42,7 @@ def _cluster(rows: Rows | None) -> Iterator[Goal]:
             yield "5,000 tasks: peak memory of the lifecycle", row["peak"], " MiB", 64
             yield "5,000 tasks: its CPU from install to all running", row["start_cpu"], " s", 30
             yield "5,000 tasks: outcome recorded after the deciding exit", row["recorded"], " s", 2
-    ours, theirs = rows.one("real release"), rows.one("real tfjob")
+    ours, theirs = rows.row("real release"), rows.row("real tfjob")
     if ours and theirs:
         yield "real containers: freed faster than TFJob, times", theirs["over"][0] / ours["over"][0], "", -5
 
@@ -53,7 +53,7 @@ def _entrypoint(rows: Rows | None) -> Iterator[Goal]:
     for row in rows.all("start"):
         yield f"added before the program starts, {row['tasks']:,} tasks", row["milliseconds"], " ms", 60
         yield f"memory before the program starts, {row['tasks']:,} tasks", row["peak"], " MiB", 16
-    yield "memory while the program runs", rows.one("running")["resident"], " MiB", 12
+    yield "memory while the program runs", rows.row("running")["resident"], " MiB", 12
     for kind, title in (("output", "output of the program"), ("steps", "steps a second, digits example")):
-        if rows.one(kind):
-            yield f"{title}, with the entrypoint divided by without", rows.one(kind)["ratio"], "", -0.99
+        if rows.row(kind):
+            yield f"{title}, with the entrypoint divided by without", rows.row(kind)["ratio"], "", -0.99

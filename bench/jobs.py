@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from hack.cluster.proxy import Object
+from tfconfig.values.libyaml import loader
 
 from .lab import CHART, ON_FAKE_NODES, Lab
 
@@ -48,9 +49,9 @@ def fake_values(lab: Lab, tasks: int, **more: Any) -> Values:
 
 def bare_set(lab: Lab, name: str, tasks: int) -> list[Object]:
     """One StatefulSet with the worker pods of a release, and its headless Service."""
-    found = render(lab, name, "none", fake_values(lab, tasks))
-    service = next(one for one in found if one["kind"] == "Service")
-    workers = next(one for one in found if one["metadata"]["name"] == f"{name}-worker")
+    objects = render(lab, name, "none", fake_values(lab, tasks))
+    service = next(item for item in objects if item["kind"] == "Service")
+    workers = next(item for item in objects if item["metadata"]["name"] == f"{name}-worker")
     workers["spec"]["replicas"] = tasks
     return [service, workers]
 
@@ -58,8 +59,7 @@ def bare_set(lab: Lab, name: str, tasks: int) -> list[Object]:
 def render(lab: Lab, name: str, namespace: str, values: Values) -> list[Object]:
     """What `helm template` makes of a release."""
     text = lab.run("helm4", "template", name, str(CHART), "-n", namespace, "-f", "-", text=yaml.safe_dump(values))
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [one for one in yaml.load_all(text, Loader=loader) if one]
+    return [item for item in yaml.load_all(text, Loader=loader()) if item]
 
 
 def tfjob(name: str, replicas: dict[str, int], container: Object, pod: Object) -> Object:

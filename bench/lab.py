@@ -98,11 +98,11 @@ class Lab:
     def _is_gone(self, namespace: str) -> bool:
         return not self.exists("namespaces", "", namespace)
 
-    def run(self, *words: str, text: str | None = None) -> str:
+    def run(self, *command: str, text: str | None = None) -> str:
         """What kubectl or helm prints; fails when it does."""
-        done = self.target.run(*words, text=text, seconds=600)
+        done = self.target.run(*command, text=text, seconds=600)
         if done.returncode:
-            raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
+            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
     def end_program(self, namespace: str, pod: str, code: int) -> None:
@@ -209,15 +209,17 @@ def _node(name: str) -> Object:
 
 
 def _fake(lab: Lab) -> list[Object]:
-    found: list[Object] = lab.api.get("nodes", "", labelSelector=f"{FAKE}=true")["items"]
-    return found
+    nodes: list[Object] = lab.api.get("nodes", "", labelSelector=f"{FAKE}=true")["items"]
+    return nodes
 
 
 def _is_ready(node: Object) -> bool:
     """Whether pods can be placed there: the node controller takes its own taint away a moment after Ready."""
     taints = [taint["key"] for taint in node["spec"].get("taints", ())]
     conditions = node["status"].get("conditions", ())
-    return taints == [FAKE] and any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return taints == [FAKE] and any(
+        condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions
+    )
 
 
 def _empty(lab: Lab) -> None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import yaml
 
+from tfconfig.values.libyaml import loader
+
 from . import jobs, requests, usage
 from .lab import CHART, Lab, LateError, control_plane, in_parallel, say, settle, wait
 from .measure import Results, Row
@@ -155,7 +157,7 @@ def many(lab: Lab, results: Results, count: int, tasks: int) -> None:
         rendered = [jobs.render(lab, name, namespace, jobs.fake_values(lab, tasks)) for name in names]
         # kubectl alone makes 50 objects a second.
         parts = [
-            [one for objects in rendered[start::CLIENTS] for one in objects] for start in range(min(count, CLIENTS))
+            [item for objects in rendered[start::CLIENTS] for item in objects] for start in range(min(count, CLIENTS))
         ]
         began = time.time()
         in_parallel(lambda objects: jobs.apply(lab, namespace, objects), parts)
@@ -194,12 +196,11 @@ def _sent(lab: Lab, namespace: str, name: str) -> Row:
     """Objects and bytes of a release: in all; job.json, and our code, in each pod; the lifecycle's own code; the Secret
     that Helm keeps it in."""
     manifest = lab.run("helm4", "get", "manifest", name, "-n", namespace)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    objects = [one for one in yaml.load_all(manifest, Loader=loader) if one]
+    objects = [item for item in yaml.load_all(manifest, Loader=loader()) if item]
     maps = {
-        one["metadata"]["name"]: sum(map(len, one.get("data", {}).values()))
-        for one in objects
-        if one["kind"] == "ConfigMap"
+        item["metadata"]["name"]: sum(map(len, item.get("data", {}).values()))
+        for item in objects
+        if item["kind"] == "ConfigMap"
     }
     secret = lab.api.get("secrets", namespace, f"sh.helm.release.v1.{name}.v1")
     return {
@@ -207,7 +208,7 @@ def _sent(lab: Lab, namespace: str, name: str) -> Row:
         "bytes": len(manifest),
         "job_bytes": maps[f"{name}-job"],
         "code_bytes": maps[f"{name}-task"],
-        "lifecycle_bytes": maps[f"{name}-lifecycle"],
+        "lifecycle_bytes": sum(size for item, size in maps.items() if item.startswith(f"{name}-lifecycle-")),
         "release_secret": len(secret["data"]["release"]),
     }
 

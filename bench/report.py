@@ -55,6 +55,8 @@ def _entrypoint(rows: Rows) -> list[str]:
         for row in rows.all(kind):
             goal = "12 MiB" if kind == "running" else ""
             lines.append([title, f"{row['resident']:.1f} MiB, {row['private']:.1f} of them its own", goal])
+            if "watching" in row:
+                lines.append(["and of the process that sees its progress", f"{row['watching']:.1f} MiB", ""])
     for row in rows.all("output"):
         rates = f"{row['with_entrypoint']:,.0f} and {row['without']:,.0f} MB/s"
         rates += f", ratio {row['ratio']:.3f} (standard error {row['error']:.3f})"

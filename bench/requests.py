@@ -53,21 +53,21 @@ class Requests:
         """All so far. A watch is logged when it ends."""
         *lines, self._rest = (self._rest + self._log.read()).split("\n")
         for line in lines:
-            found = parse(line)
-            if found and found[0] == self._namespace:
-                self._counts[found[1]] += 1
+            parsed = parse(line)
+            if parsed and parsed[0] == self._namespace:
+                self._counts[parsed[1]] += 1
         return Counter(self._counts)
 
 
 def parse(line: str) -> tuple[str, Request] | None:
     """The namespace and the kind of request of a line of the log; None for other lines."""
-    found = _LINE.search(line)
-    path = _PATH.match(found[2]) if found else None
-    if not found or not path:
+    match = _LINE.search(line)
+    path = _PATH.match(match[2]) if match else None
+    if not match or not path:
         return None
     resource = path[2] + (f"/{path[3]}" if path[3] else "")
     # "kube-controller-manager/v1.35.4 (linux/amd64) …/statefulset-controller", "Go-http-client/1.1", "tensorflow-job"
-    return path[1], Request(found[3].partition("/")[0], found[1], resource)
+    return path[1], Request(match[3].partition("/")[0], match[1], resource)
 
 
 def of(client: str, counts: Counter[Request]) -> dict[str, int]:

@@ -20,10 +20,10 @@ class Rows:
         """All rows of a kind, in the order of their size."""
         return sorted((row for row in self._rows if row["kind"] == kind), key=lambda row: row.get("tasks", 0))
 
-    def one(self, kind: str, tasks: int | None = None) -> Row:
+    def row(self, kind: str, tasks: int | None = None) -> Row:
         """The row of a kind and size; empty where there is none."""
-        found = [row for row in self.all(kind) if tasks in (None, row.get("tasks"))]
-        return found[-1] if found else {}
+        rows = [row for row in self.all(kind) if tasks in (None, row.get("tasks"))]
+        return rows[-1] if rows else {}
 
 
 def _median(rows: list[Row]) -> Row:

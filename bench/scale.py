@@ -84,7 +84,7 @@ def section(rows: Rows) -> list[str]:
 
 
 def _start_row(rows: Rows, tasks: int) -> list[Any]:
-    bare, ours, theirs = (rows.one(kind, tasks) for kind in ("bare set", "release", "tfjob"))
+    bare, ours, theirs = (rows.row(kind, tasks) for kind in ("bare set", "release", "tfjob"))
     return [
         number(tasks),
         seconds(bare, "running"),
@@ -101,7 +101,7 @@ def _start_row(rows: Rows, tasks: int) -> list[Any]:
 
 
 def _end_row(rows: Rows, tasks: int) -> list[Any]:
-    bare, ours, theirs = (rows.one(kind, tasks) for kind in ("bare set", "release", "tfjob"))
+    bare, ours, theirs = (rows.row(kind, tasks) for kind in ("bare set", "release", "tfjob"))
     return [
         number(tasks),
         *(seconds(ours, key) for key in ("recorded", "all_scaled", "gone", "complete")),
@@ -112,7 +112,7 @@ def _end_row(rows: Rows, tasks: int) -> list[Any]:
 
 
 def _cost_row(rows: Rows, tasks: int) -> list[Any]:
-    ours, theirs = rows.one("release", tasks), rows.one("tfjob", tasks)
+    ours, theirs = rows.row("release", tasks), rows.row("tfjob", tasks)
     return [
         number(tasks),
         f"{ours['peak']:.1f}",
@@ -137,7 +137,7 @@ def _requests(rows: Rows) -> list[str]:
         f"{', failures included' if max(all_sizes) >= 1000 else ''}. A watch is counted when it ends.",
         "",
     ]
-    cells = [[kind, *(rows.one("release", tasks)["requests"].get(kind, 0) for tasks in all_sizes)] for kind in kinds]
+    cells = [[kind, *(rows.row("release", tasks)["requests"].get(kind, 0) for tasks in all_sizes)] for kind in kinds]
     return [*lines, *table(" | ".join(["request", *(f"{tasks:,} tasks" for tasks in all_sizes)]), cells), ""]
 
 
@@ -183,7 +183,7 @@ def _failures(rows: Rows) -> list[str]:
 
 
 def _many(rows: Rows) -> list[str]:
-    ours, theirs = rows.one("many releases"), rows.one("many tfjobs")
+    ours, theirs = rows.row("many releases"), rows.row("many tfjobs")
     if not ours:
         return []
     lines = [
@@ -209,7 +209,7 @@ def _many(rows: Rows) -> list[str]:
 
 
 def _real(rows: Rows) -> list[str]:
-    ours, theirs = rows.one("real release"), rows.one("real tfjob")
+    ours, theirs = rows.row("real release"), rows.row("real tfjob")
     if not ours or not theirs:
         return []
     titles = {

@@ -114,7 +114,7 @@ def real(lab: Lab, results: Results, kind: str, count: int) -> None:
         Watch(lab.api, namespace, tfjobs=kind == "tfjob") as seen,
         _Gate() as gate,
     ):
-        objects = [one for name in names for one in _real_job(lab, kind, name, namespace, gate)]
+        objects = [item for name in names for item in _real_job(lab, kind, name, namespace, gate)]
         began = time.time()
         jobs.apply(lab, namespace, objects)
         wait("all pods run", lambda: seen.count("running") == count * tasks, 300)
@@ -189,8 +189,8 @@ def _real_job(lab: Lab, kind: str, name: str, namespace: str, gate: _Gate) -> li
 
 def _spread(seconds: Any) -> list[float]:
     """Median, least and most."""
-    found = sorted(seconds)
-    return [round(one, 2) for one in (statistics.median(found), found[0], found[-1])]
+    values = sorted(seconds)
+    return [round(value, 2) for value in (statistics.median(values), values[0], values[-1])]
 
 
 def _services(lab: Lab, namespace: str) -> int:
@@ -201,4 +201,6 @@ def _services(lab: Lab, namespace: str) -> int:
 def _tf_config_bytes(lab: Lab, namespace: str) -> int:
     """The length of TF_CONFIG in the chief's pod; each pod has a copy."""
     pod = lab.api.get("pods", namespace, f"{NAME}-chief-0")
-    return len(next(one["value"] for one in pod["spec"]["containers"][0]["env"] if one["name"] == "TF_CONFIG"))
+    return len(
+        next(variable["value"] for variable in pod["spec"]["containers"][0]["env"] if variable["name"] == "TF_CONFIG")
+    )

@@ -50,8 +50,8 @@ def rate(lines: Iterator[Line]) -> float:
     """Steps a second between FIRST and LAST, of lines with the second they came."""
     times: dict[int, float] = {}
     for when, line in lines:
-        if found := re.search(r"step (\d+) of \d+: loss", line):
-            times[int(found[1])] = when
+        if match := re.search(r"step (\d+) of \d+: loss", line):
+            times[int(match[1])] = when
     return (LAST - FIRST) / (times[LAST] - times[FIRST])
 
 
@@ -192,12 +192,12 @@ class Pods:
             yield datetime.fromisoformat(f"{when[:26]}+00:00").timestamp(), rest
 
     def _done(self, *command: str, text: str | None = None) -> str:
-        found = subprocess.run(
+        result = subprocess.run(
             command, env=self._target.environ, input=text, capture_output=True, text=True, check=False
         )
-        if found.returncode:
-            raise SystemExit(f"{' '.join(command)} ended with {found.returncode}: {found.stderr}")
-        return found.stdout
+        if result.returncode:
+            raise SystemExit(f"{' '.join(command)} ended with {result.returncode}: {result.stderr}")
+        return result.stdout
 
 
 def compare(ours: Callable[[], float], by_hand: Callable[[], float], rounds: int) -> None:
@@ -207,8 +207,8 @@ def compare(ours: Callable[[], float], by_hand: Callable[[], float], rounds: int
     for number in range(rounds):
         # Each goes first every other time.
         first, second = (ours, by_hand) if number % 2 == 0 else (by_hand, ours)
-        one, two = first(), second()
-        both.append((one, two) if number % 2 == 0 else (two, one))
+        first_rate, second_rate = first(), second()
+        both.append((first_rate, second_rate) if number % 2 == 0 else (second_rate, first_rate))
         print(f"| {number + 1} | {both[-1][0]:.1f} | {both[-1][1]:.1f} | {both[-1][0] / both[-1][1]:.3f} |", flush=True)
     with_us, without = (statistics.median(rates) for rates in zip(*both, strict=True))
     print(f"| median | {with_us:.1f} | {without:.1f} | {with_us / without:.3f} |")

@@ -34,15 +34,15 @@ def measure(results: Results) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "values.yaml")
         file.write_text(yaml.safe_dump(values))
-        for title, words in COMMANDS.items():
+        for title, arguments in COMMANDS.items():
             say(f"tfconfig {title}")
-            seconds, memory, size = zip(*(_run([*words, "--release=j"], file) for _ in range(RUNS)), strict=True)
+            seconds, memory, size = zip(*(_run([*arguments, "--release=j"], file) for _ in range(RUNS)), strict=True)
             results.add("tool", command=title, seconds=statistics.median(seconds), peak=max(memory), printed=size[0])
 
 
-def _run(words: list[str], file: Path) -> tuple[float, float, int]:
+def _run(arguments: list[str], file: Path) -> tuple[float, float, int]:
     """Seconds, peak MiB and the bytes that it printed."""
-    command = [sys.executable, "-m", "tfconfig", *words, *([] if words[0] == "validate" else ["-f"]), str(file)]
+    command = [sys.executable, "-m", "tfconfig", *arguments, *([] if arguments[0] == "validate" else ["-f"]), str(file)]
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.DEVNULL)
@@ -54,5 +54,5 @@ def _run(words: list[str], file: Path) -> tuple[float, float, int]:
             time.sleep(0.005)
         seconds = time.monotonic() - began
         if process.returncode:
-            raise RuntimeError(f"tfconfig {' '.join(words)} ended with {process.returncode}")
+            raise RuntimeError(f"tfconfig {' '.join(arguments)} ended with {process.returncode}")
         return seconds, peak, output.seek(0, 2)

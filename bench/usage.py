@@ -38,13 +38,13 @@ def read(pid: int) -> Usage:
 
 def processes_of_pods(uids: set[str]) -> dict[str, int]:
     """The process that runs the lifecycle in each of these pods: UID -> process id, for those that have one."""
-    found: dict[str, int] = {}
+    processes: dict[str, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if b"--job=" in (folder / "cmdline").read_bytes():
                 group = (folder / "cgroup").read_text()
-                found |= {uid: int(folder.name) for uid in uids if uid in group}
-    return found
+                processes |= {uid: int(folder.name) for uid in uids if uid in group}
+    return processes
 
 
 class Sampler:
@@ -73,12 +73,14 @@ class Sampler:
         """Of all of them: CPU and memory added up."""
         self._look()
         last = self._last.values()
-        return Usage(sum(one.cpu for one in last), sum(one.peak for one in last), sum(one.resident for one in last))
+        return Usage(
+            sum(usage.cpu for usage in last), sum(usage.peak for usage in last), sum(usage.resident for usage in last)
+        )
 
     def largest(self) -> float:
         """The highest peak of one of them."""
         self._look()
-        return max((one.peak for one in self._last.values()), default=0.0)
+        return max((usage.peak for usage in self._last.values()), default=0.0)
 
     def _work(self) -> None:
         while not self._closed.wait(PAUSE_SECONDS):

@@ -21,7 +21,9 @@ from pathlib import Path
 from .lab import CHART
 
 # Each Helm of this machine once.
-BINARIES = sorted({str(Path(found).resolve()) for name in ("helm", "helm3", "helm4") if (found := shutil.which(name))})
+BINARIES = sorted(
+    {str(Path(binary).resolve()) for name in ("helm", "helm3", "helm4") if (binary := shutil.which(name))}
+)
 RUNS = 7
 MANY = 1000
 VALUES = CHART / "ci" / "gpu-values.yaml"

@@ -27,6 +27,14 @@ def only_child(pid: int) -> int:
     return int(child)
 
 
+def _parent(pid: int) -> int:
+    """The parent of a process; 0 of one that has gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 class Running:
     """A `tfconfig run` in progress. Every process of it carries a mark in its environment, whoever its parent is."""
 
@@ -115,13 +123,27 @@ class Running:
 
     def container(self, task: str) -> int:
         """The entrypoint of a task: what is process 1 of its container on a cluster."""
-        role, _, index = task.rpartition("-")
-        (pid,) = self.pids(f"tensorflow_job/task run --role={role} --index={index} ")
-        return pid
+        return self._entrypoint(task)[0]
 
     def program(self, task: str) -> int:
         """The program that a task runs, or its built-in server."""
-        return only_child(self.container(task))
+        until = time.monotonic() + 60
+        while True:  # one that is just forked still looks like the entrypoint
+            entrypoint, copies = self._entrypoint(task)
+            children = set(map(int, Path(f"/proc/{entrypoint}/task/{entrypoint}/children").read_text().split()))
+            if len(children - copies) == 1:
+                return (children - copies).pop()
+            assert time.monotonic() < until, f"{task} runs no program"
+            time.sleep(0.05)
+
+    def _entrypoint(self, task: str) -> tuple[int, set[int]]:
+        """A task's entrypoint, and the processes that it has forked: one copies the output of the program."""
+        role, _, index = task.rpartition("-")
+        found = self.pids(f"tensorflow_job/task run --role={role} --index={index} ")
+        parents = {pid: parent for pid in found if (parent := _parent(pid))}
+        forked = {pid for pid, parent in parents.items() if parent in parents}
+        (entrypoint,) = parents.keys() - forked
+        return entrypoint, forked
 
     def wait_until_gone(self, seconds: float = 120) -> None:
         """Fails when a process of this run is left after that time."""

@@ -13,6 +13,7 @@ EXIT_STATUS_WITHOUT_VALUES = "Exit status: 0 success, 2 usage error."
 # name -> its help in the list of commands; the click command is `command` in tfconfig/commands/<name>.py
 COMMANDS = {
     "init": "Write a values file to start from.",
+    "convert": "Write the values of a TFJob.",
     "validate": "Check values files, without a cluster.",
     "explain": "Explain a rule.",
     "plan": "Print what a job will ask of the cluster.",
@@ -20,12 +21,38 @@ COMMANDS = {
     "generate": "Print the TF_CONFIG of each task.",
     "doctor": "Check a cluster before installing a job.",
     "status": "Show the status of a job.",
+    "runs": "Compare the runs of a job.",
+    "report": "Write an HTML page about the runs of a job.",
     "logs": "Print the logs of a job's tasks.",
     "wait": "Wait for the end of a job, and exit as it did.",
+    "suspend": "Suspend a job: delete its pods until it is resumed.",
+    "resume": "Resume a suspended job from its last checkpoint.",
+    "rerun": "Run a job again.",
+    "cancel": "Cancel a job: uninstall its release.",
+    "prune": "Uninstall the releases of jobs that ended long ago.",
+    "tensorboard": "Show TensorBoard of a job.",
     "schema": "Print the JSON Schema of a values file.",
     "role": "Print the RBAC objects for users who cannot create Roles.",
     "chart": "Print the directory of the Helm chart, or export it.",
     "completion": "Print the shell completion script.",
+}
+# What other tools call them -> the command here
+SYNONYMS = {
+    "history": "runs",
+    "list": "status",
+    "get": "status",
+    "describe": "status",
+    "ps": "status",
+    "check": "validate",
+    "lint": "validate",
+    "stop": "suspend",
+    "pause": "suspend",
+    "delete": "cancel",
+    "uninstall": "cancel",
+    "clean": "prune",
+    "cleanup": "prune",
+    "restart": "rerun",
+    "new": "init",
 }
 
 
@@ -42,6 +69,20 @@ class _Lazy(click.Group):
             reads_values = any(parameter.name == "files" for parameter in command.params)
             command.epilog = EXIT_STATUS if reads_values else EXIT_STATUS_WITHOUT_VALUES
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            import difflib  # here, because it takes time to load
+
+            similar = difflib.get_close_matches(args[0], SYNONYMS.keys() | COMMANDS.keys(), 1)
+            if args[0].startswith("-") or not similar:
+                raise
+            name = SYNONYMS.get(similar[0], similar[0])
+            raise click.UsageError(f"no command {args[0]}; did you mean {name}?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -1,16 +1,19 @@
-"""Text for terminals: tables, labelled lines, durations, and control characters escaped."""
+"""Text for terminals: tables, labelled lines, durations, colours, and control characters escaped."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import textwrap
 from collections.abc import Sequence
+from typing import TextIO
 
 COLUMN_GAP = 2
 MIN_LAST_COLUMN = 28  # characters; the last column of a table has the longest text
 MIN_COLUMN = 8
 MAX_WIDTH = 160
+UNLIMITED = 1_000_000
 _CI_COMMAND = re.compile(r"^(\s*):(?=:[A-Za-z])|#(?=#\[)")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
@@ -26,8 +29,25 @@ def width() -> int:
     return size()[0]
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> list[str]:
-    """Lines of at most `columns` characters: the last column is wrapped, others lose their middle if necessary."""
+def list_width(stream: TextIO) -> int:
+    """The number of columns for a list of a line each: unlimited where no terminal shows it, as for grep."""
+    return width() if stream.isatty() else UNLIMITED
+
+
+def colour_wanted(is_terminal: bool) -> bool:
+    """Whether to print in colour (no-color.org; FORCE_COLOR is for CIs whose logs show colours)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (is_terminal and os.environ.get("TERM") != "dumb")
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], columns: int, shorten: bool = True, one_line: bool = False
+) -> list[str]:
+    """Lines of at most `columns` characters: the last column is wrapped, others lose their middle if necessary.
+
+    Without `shorten` only the last column gives way; with `one_line` each row is a line, and the last column is cut.
+    """
     cells = [[visible(cell) for cell in row] for row in [head, *rows]]
     if not any(row[-1] for row in cells[1:]):
         cells = [row[:-1] for row in cells]
@@ -36,7 +56,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> l
         last = min(MIN_LAST_COLUMN, max(len(row[-1]) for row in cells))
     count = len(cells[0]) - bool(last)
     widths = [max(len(row[column]) for row in cells) for column in range(count)]
-    while widths and sum(widths) + COLUMN_GAP * len(widths) + last > columns and max(widths) > MIN_COLUMN:
+    while shorten and widths and sum(widths) + COLUMN_GAP * len(widths) + last > columns and max(widths) > MIN_COLUMN:
         widths[widths.index(max(widths))] -= 1
     left = max(columns - sum(widths) - COLUMN_GAP * len(widths), MIN_COLUMN)
     lines: list[str] = []
@@ -44,7 +64,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], columns: int) -> l
         start = "".join(
             f"{_shortened(cell, size):<{size + COLUMN_GAP}}" for cell, size in zip(row, widths, strict=False)
         )
-        wrapped = _wrapped(row[-1], left) if last else []
+        wrapped = [_cut(row[-1], left)] if last and one_line else _wrapped(row[-1], left) if last else []
         lines.append((start + (wrapped[0] if wrapped else "")).rstrip())
         lines += [" " * len(start) + line for line in wrapped[1:]]
     return lines
@@ -84,6 +104,10 @@ def escaped_line(text: str) -> str:
 def _wrapped(text: str, size: int) -> list[str]:
     """Lines of a text; where it is wrapped, a `::name` in it comes to the start of a line."""
     return [escaped(line) for line in textwrap.wrap(text, size, break_on_hyphens=False)]
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else f"{text[: size - 1].rstrip()}…"
 
 
 def _shortened(text: str, size: int) -> str:

@@ -50,15 +50,7 @@ command:
   - {{ .mode }}
   - /volume
   - {{ .subPath | quote }}
-{{- $resources := dict -}}
-{{- range $kind := list "limits" "requests" -}}
-{{-   with pick (index ($.resources | default dict) $kind | default dict) "cpu" "memory" "ephemeral-storage" -}}
-{{-     $_ := set $resources $kind . -}}
-{{-   end -}}
-{{- end }}
-# Those of the pod's container, so that the pod needs no more and its QoS class stays.
-resources:
-  {{- toYaml $resources | nindent 2 }}
+{{ include "tensorflow-job.initResources" (dict "resources" .resources) }}
 {{- with .securityContext }}
 securityContext:
   {{- toYaml . | nindent 2 }}
@@ -69,6 +61,18 @@ volumeMounts:
   - name: checkpoints
     mountPath: /volume
     readOnly: {{ eq .mode "await" }}
+{{- end -}}
+
+{{/* The resources of an init container: those of the pod's container, so that the pod needs no more and its QoS class stays. */}}
+{{- define "tensorflow-job.initResources" -}}
+{{- $resources := dict -}}
+{{- range $kind := list "limits" "requests" -}}
+{{-   with pick (index ($.resources | default dict) $kind | default dict) "cpu" "memory" "ephemeral-storage" -}}
+{{-     $_ := set $resources $kind . -}}
+{{-   end -}}
+{{- end -}}
+resources:
+  {{- toYaml $resources | nindent 2 }}
 {{- end -}}
 
 {{/* That of a training pod; empty where it mounts the whole volume. Takes (dict "root" $ "role" role "settings" settings). */}}

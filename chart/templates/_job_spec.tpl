@@ -10,6 +10,7 @@
 {{- $env := dict -}}
 {{- $common := dict "command" (.Values.program.command | default list) "args" (.Values.program.args | default list) -}}
 {{- $programs := dict -}}
+{{- $progress := .Values.progress | default dict -}}{{/* a release that was installed before has none */}}
 {{- range $role := include "tensorflow-job.roles" . | fromJsonArray -}}
 {{-   $_ := set $replicas $role (int (index $all $role)) -}}
 {{-   if has $role $strategy.server -}}
@@ -45,6 +46,7 @@
       "serverImports" (.Values.server.imports | default list)
       "gpus" $gpus
       "devices" $devices
+      "gang" (eq (include "tensorflow-job.gang" .) "true")
       "checkpointDir" (include "tensorflow-job.checkpointDir" .)
       "checkpointClaim" (include "tensorflow-job.claimName" .)
       "completion" (dict
@@ -52,6 +54,7 @@
         "evaluatorGraceSeconds" (int64 .Values.completion.evaluatorGraceSeconds))
       "restart" (dict
         "policy" .Values.restart.policy
+        "alwaysRoles" (.Values.restart.alwaysRoles | default list)
         "backoffLimit" (int64 .Values.restart.backoffLimit)
         "repeatLimit" .Values.restart.repeatLimit
         "retryableExitCodes" .Values.restart.retryableExitCodes
@@ -62,8 +65,13 @@
         "activeSeconds" .Values.deadlines.activeSeconds
         "startSeconds" .Values.deadlines.startSeconds
         "unstartableSeconds" .Values.deadlines.unstartableSeconds
-        "stallSeconds" .Values.deadlines.stallSeconds)
+        "stallSeconds" .Values.deadlines.stallSeconds
+        "countQueuedTime" (eq (toString .Values.deadlines.countQueuedTime) "true"))
+      "progress" (dict
+        "sources" (ternary (list "output" "tensorboard" "checkpoints") $progress.sources (kindIs "invalid" $progress.sources))
+        "pattern" ($progress.pattern | default ""))
       "logs" (ternary (pick .Values.logs "maxBytes" "files") nil (eq (toString .Values.logs.persist) "true"))
       "cleanup" (dict "onSuccess" .Values.cleanup.onSuccess "onFailure" .Values.cleanup.onFailure)
+      "record" (include "tensorflow-job.record" . | fromJson)
     | toJson -}}
 {{- end -}}

@@ -52,6 +52,9 @@ spec:
         - --run-id={{ include "tensorflow-job.runId" .root }}
         {{- if .root.Values.metrics.enabled }}
         - --metrics={{ include "tensorflow-job.port" "metrics" }}
+        {{- with .root.Values.metrics.lastScrapeSeconds }}
+        - --last-scrape={{ int64 . }}
+        {{- end }}
       ports:
         - name: metrics
           containerPort: {{ include "tensorflow-job.port" "metrics" }}
@@ -74,8 +77,12 @@ spec:
       configMap:
         name: {{ include "tensorflow-job.taskCodeName" .root | quote }}
     - name: lifecycle
-      configMap:
-        name: {{ .jobName | quote }}
+      projected:
+        sources:
+          {{- range $part := include "tensorflow-job.lifecycleCodeParts" .root | fromJsonArray }}
+          - configMap:
+              name: {{ printf "%s%s" $.jobName $part.suffix | quote }}
+          {{- end }}
     - name: config
       configMap:
         name: {{ include "tensorflow-job.jobConfigName" .root | quote }}

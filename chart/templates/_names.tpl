@@ -40,15 +40,22 @@ has the names for the pods and the tool.
 {{- end -}}
 
 {{/*
-The lifecycle Job, and the ConfigMap with its code, files/lifecycle. A Job's template is immutable, so its name has a hash of all that the lifecycle runs with: when that changes,
-Helm makes a new Job, which takes over the run, and removes the old one. `suspend` is part of it, because resuming gives every
-set one pod (Kubernetes' default), and a lifecycle must be there to remove it when the run has ended long ago.
+The lifecycle Job; the names of the ConfigMaps with its code start so. A Job's template is immutable, so its name has a hash of
+all that the lifecycle runs with: when that changes, Helm makes a new Job, which takes over the run, and removes the old one.
+`suspend` is part of it, because resuming gives every set one pod (Kubernetes' default), and a lifecycle must be there to remove
+it when the run has ended long ago.
 */}}
 {{- define "tensorflow-job.lifecycleJobName" -}}
 {{- $pod := include "tensorflow-job.lifecyclePod" (dict "root" . "jobName" "") -}}
 {{- $all := list $pod (include "tensorflow-job.jobSpec" .) (include "tensorflow-job.code" (dict "root" . "program" "task"))
       (include "tensorflow-job.code" (dict "root" . "program" "lifecycle")) (toString .Values.suspend) -}}
 {{- printf "%s-%s" (include "tensorflow-job.lifecycleName" .) (join "\n" $all | sha256sum | trunc 8) -}}
+{{- end -}}
+
+{{/* The PodGroup. Kubernetes' own is of one run: pods of another run must not count for it. */}}
+{{- define "tensorflow-job.podGroupName" -}}
+{{- $name := include "tensorflow-job.fullname" . -}}
+{{- ternary (printf "%s-%s" $name (include "tensorflow-job.runId" .)) $name (eq (include "tensorflow-job.gang" .) "true") -}}
 {{- end -}}
 
 {{/* The service account of the lifecycle Job. */}}
@@ -80,6 +87,11 @@ set one pod (Kubernetes' default), and a lifecycle must be there to remove it wh
 {{/* The Deployment, Service, Ingress and NetworkPolicy of TensorBoard. */}}
 {{- define "tensorflow-job.tensorboardName" -}}
 {{- printf "%s-tensorboard" (include "tensorflow-job.fullname" .) -}}
+{{- end -}}
+
+{{/* The ConfigMap with the Grafana dashboard. */}}
+{{- define "tensorflow-job.dashboardName" -}}
+{{- printf "%s-dashboard" (include "tensorflow-job.fullname" .) -}}
 {{- end -}}
 
 {{/* Labels that identify the job's objects and pods; the same in every version of the chart. */}}

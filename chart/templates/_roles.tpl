@@ -58,7 +58,7 @@ refers to its own name means the one at the top. Takes (dict "root" $ "role" rol
 */}}
 {{- define "tensorflow-job.settings" -}}
 {{- $merged := list "image" "env" "nodeSelector" "podLabels" "podAnnotations" -}}
-{{- $replaced := list "envFrom" "python" "gpuResource" "resources" "tolerations" "affinity" "topologySpreadConstraints"
+{{- $replaced := list "envFrom" "python" "pythonFrom" "gpuResource" "resources" "tolerations" "affinity" "topologySpreadConstraints"
       "priorityClassName" "runtimeClassName" "schedulerName" "podSecurityContext" "securityContext" "initContainers"
       "extraContainers" "extraVolumes" "extraVolumeMounts" "shmSize" "terminationGracePeriodSeconds"
       "unreachableTolerationSeconds" -}}
@@ -94,14 +94,17 @@ refers to its own name means the one at the top. Takes (dict "root" $ "role" rol
 {{- end -}}
 
 {{/*
-A role's program: command, args and workingDir, its own or that of all roles. Takes (dict "root" $ "role" role). Read with
-fromJson.
+A role's program: command, args and workingDir, its own or that of all roles. The args of all roles are not for a command of
+its own. Takes (dict "root" $ "role" role). Read with fromJson.
 */}}
 {{- define "tensorflow-job.program" -}}
 {{- $own := (index .root.Values .role | default dict).program | default dict -}}
 {{- $program := dict -}}
 {{- range $key := list "command" "args" "workingDir" -}}
 {{-   $_ := set $program $key (index $own $key | default (index $.root.Values.program $key)) -}}
+{{- end -}}
+{{- if or $own.command (not (kindIs "invalid" $own.args)) -}}
+{{-   $_ := set $program "args" ($own.args | default list) -}}
 {{- end -}}
 {{- toJson $program -}}
 {{- end -}}

@@ -2,9 +2,7 @@
 
 {{/* Variables that the chart sets unless the user's env has the name, as YAML. */}}
 {{- define "tensorflow-job.defaultEnv" -}}
-HOME: {{ include "tensorflow-job.statePath" . }}/home
-TMPDIR: {{ include "tensorflow-job.statePath" . }}/tmp
-{{- if not (or .settings.gpus (include "tensorflow-job.asksForDevices" .)) }}
+{{- if not (or .settings.gpus (include "tensorflow-job.asksForDevices" .)) -}}
 # On a task without GPUs nothing must find, and occupy, those of its node.
 CUDA_VISIBLE_DEVICES: "-1"
 NVIDIA_VISIBLE_DEVICES: void

@@ -83,6 +83,10 @@ runtimeClassName: {{ . | quote }}
 {{- with $settings.schedulerName }}
 schedulerName: {{ . | quote }}
 {{- end }}
+{{- if eq (include "tensorflow-job.gang" .root) "true" }}
+schedulingGroup:
+  podGroupName: {{ include "tensorflow-job.podGroupName" .root | quote }}
+{{- end }}
 {{- with $settings.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -98,10 +102,11 @@ topologySpreadConstraints:
 tolerations:
   {{- include "tensorflow-job.tolerations" . | nindent 2 }}
 {{- $folder := include "tensorflow-job.checkpointFolderContainer" . }}
-{{- if or $folder $settings.initContainers }}
+{{- $python := include "tensorflow-job.pythonContainer" . }}
+{{- if or $folder $python $settings.initContainers }}
 initContainers:
-  {{- with $folder }}
-  -{{ . | nindent 4 | trimPrefix "\n   " }}
+  {{- range $container := compact (list $folder $python) }}
+  -{{ $container | nindent 4 | trimPrefix "\n   " }}
   {{- end }}
   {{- with $settings.initContainers }}
   {{- toYaml . | nindent 2 }}
@@ -127,7 +132,7 @@ name: tensorflow
 image: {{ include "tensorflow-job.image" (dict "image" $settings.image "defaultTag" .root.Chart.AppVersion) | quote }}
 imagePullPolicy: {{ $settings.image.pullPolicy | quote }}
 command:
-  {{- toYaml $settings.python | nindent 2 }}
+  {{- include "tensorflow-job.python" . | nindent 2 }}
   - -S  # no site-packages for the chart's program: the user's starts sooner, with more memory left
   - {{ include "tensorflow-job.codePath" "task" }}
   - run

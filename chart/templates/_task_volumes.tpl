@@ -8,6 +8,11 @@
   readOnly: true
 - name: state
   mountPath: {{ include "tensorflow-job.statePath" . }}
+{{- if .settings.pythonFrom }}
+- name: lifecycle-python
+  mountPath: {{ include "tensorflow-job.pythonPath" . }}
+  readOnly: true
+{{- end }}
 {{- if include "tensorflow-job.programName" .root }}
 - name: program
   mountPath: /app
@@ -55,6 +60,11 @@
 - name: state
   emptyDir:
     sizeLimit: 10Gi
+{{- if .settings.pythonFrom }}
+- name: lifecycle-python
+  emptyDir:
+    sizeLimit: 256Mi
+{{- end }}
 {{- with include "tensorflow-job.programName" .root }}
 - name: program
   configMap:

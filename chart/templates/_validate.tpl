@@ -5,7 +5,7 @@ and all of them are reported at once. `tfconfig validate` has the same rules wit
 {{- define "tensorflow-job.validate" -}}
 {{- $errors := list -}}
 {{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "references" "gpus" "checkpoint" "mounts"
-      "podSpec" "labels" "serviceAccount" "characters" -}}
+      "podSpec" "labels" "gang" "serviceAccount" "characters" -}}
 {{-   range $line := include (printf "tensorflow-job.validate.%s" $rule) $ | splitList "\n" -}}
 {{-     with trim $line -}}
 {{-       $errors = append $errors (printf "  - %s" .) -}}
@@ -43,6 +43,11 @@ and all of them are reported at once. `tfconfig validate` has the same rules wit
 {{-   end -}}
 {{-   if and $server (index $.Values $role).program }}
 {{ $role }}.program: with strategy {{ $.Values.strategy }} the {{ $role }} tasks are servers, which run no program; remove it, or use strategy Custom
+{{-   end -}}
+{{- end -}}
+{{- range $role := prepend (include "tensorflow-job.roles" . | fromJsonArray) "" -}}
+{{-   if and (ternary $.Values (index $.Values $role | default dict) (eq $role "")).pythonFrom (ne $.Values.strategy "Custom") }}
+{{ ternary "" (printf "%s." $role) (eq $role "") }}pythonFrom: LifecycleImage, but with strategy {{ $.Values.strategy }} the tasks need TensorFlow, and so the image's own Python; remove it, or use strategy Custom
 {{-   end -}}
 {{- end -}}
 {{- if and $missing (not $program.command) }}
@@ -273,12 +278,15 @@ data.{{ $name }}: has neither existingClaim nor volume; set existingClaim, or a 
             $volume $path) -}}
 {{-     end -}}
 {{-   end -}}
-{{-   $containers := concat ($settings.initContainers | default list) ($settings.extraContainers | default list) -}}
-{{-   range $container := concat $containers ($settings.podSpec.initContainers | default list) -}}
-{{-     if and (kindIs "map" $container) (eq (toString $container.name) "tensorflow") -}}
-{{-       $lines = append $lines "extraContainers: \"tensorflow\" is the name of the training container; rename yours" -}}
-{{-     else if eq $container.name "checkpoint-folder" -}}
-{{-       $lines = append $lines "initContainers: \"checkpoint-folder\" is the name of a container of the chart; rename yours" -}}
+{{-   $lists := dict "initContainers" $settings.initContainers "extraContainers" $settings.extraContainers -}}
+{{-   $_ := set $lists "podSpec.initContainers" $settings.podSpec.initContainers -}}
+{{-   range $label, $containers := $lists -}}
+{{-     range $container := $containers | default list -}}
+{{-       if and (kindIs "map" $container) (eq (toString $container.name) "tensorflow") -}}
+{{-         $lines = append $lines (printf "%s: \"tensorflow\" is the name of the training container; rename yours" $label) -}}
+{{-       else if and (kindIs "map" $container) (has (toString $container.name) (list "checkpoint-folder" "lifecycle-python")) -}}
+{{-         $lines = append $lines (printf "%s: %q is the name of a container of the chart; rename yours" $label $container.name) -}}
+{{-       end -}}
 {{-     end -}}
 {{-   end -}}
 {{- end }}
@@ -330,6 +338,11 @@ data.{{ $name }}: has neither existingClaim nor volume; set existingClaim, or a 
 {{-       $path := ternary "podLabels" (printf "%s.podLabels" $where) (eq $where "") -}}
 {{-       $lines = append $lines (printf "%s: %s is set by the chart to select its pods; remove it" $path $name) -}}
 {{-     end -}}
+{{-   end -}}
+{{- end -}}
+{{- range $name, $value := .Values.lifecycle.labels -}}
+{{-   if regexMatch "^(tensorflow-job/.*|app\\.kubernetes\\.io/(name|instance|component))$" $name -}}
+{{-     $lines = append $lines (printf "lifecycle.labels: %s is set by the chart to select its pods; remove it" $name) -}}
 {{-   end -}}
 {{- end }}
 {{ join "\n" $lines }}

@@ -6,10 +6,20 @@ import argparse
 import shlex
 import sys
 
-from . import cluster, nodes, provisioner
+from . import argocd, cluster, gang, kueue, nodes, policies, provisioner, training_operator
 from .build import build_programs, lock
 from .settings import KUBECONFIG, PROGRAMS
 from .shell import KitError, say
+
+# What is turned on and off: what does it, and what it is.
+_SWITCHES = {
+    "network-policies": ({"on": policies.on, "off": policies.off}, "enforce NetworkPolicies on all nodes"),
+    "training-operator": (
+        {"on": training_operator.on, "off": training_operator.off},
+        "run Kubeflow's training operator for TFJobs",
+    ),
+    "argocd": ({"on": argocd.on, "off": argocd.off}, "run Argo CD"),
+}
 
 
 def main() -> int:
@@ -21,13 +31,23 @@ def main() -> int:
     commands.add_parser("down", help="stop the cluster and remove everything but the build cache")
     commands.add_parser("status", help="show what is running; exit status 0 if everything is, else 1")
     commands.add_parser("env", help="print the shell commands that point kubectl and helm to the cluster")
-    build = commands.add_parser("build", help="build programs without starting anything (default: all)")
+    build = commands.add_parser(
+        "build", help="build programs without starting anything (default: all that the cluster needs)"
+    )
     build.add_argument("modules", nargs="*", metavar="MODULE")
     for name, text in (
         ("cut-node", "disconnect a node from the network"),
         ("heal-node", "connect a node again"),
     ):
         commands.add_parser(name, help=text).add_argument("number", type=int)
+    for name, (states, text) in _SWITCHES.items():
+        commands.add_parser(name, help=f"{text}, or no more").add_argument("state", choices=states)
+    switch = commands.add_parser("kueue", help="run Kueue, in a variant of its configuration, or no more")
+    switch.add_argument("state", choices=[*kueue.VARIANTS, "off"])
+    switch = commands.add_parser(
+        "gang", help="restart Kubernetes with its own gang scheduling (ignored: by the scheduler)"
+    )
+    switch.add_argument("state", choices=gang.STATES)
     for name, text in (
         ("stop", "kill one process of the cluster"),
         ("start", "restart a process of the control plane"),
@@ -65,6 +85,13 @@ def _carry_out(arguments: argparse.Namespace) -> int:
         cluster.stop_part(arguments.process)
     elif arguments.command == "start":
         cluster.start_part(arguments.process)
+    elif arguments.command in _SWITCHES:
+        states, _ = _SWITCHES[arguments.command]
+        states[arguments.state]()
+    elif arguments.command == "kueue":
+        kueue.off() if arguments.state == "off" else kueue.on(arguments.state)
+    elif arguments.command == "gang":
+        cluster.switch_gang(arguments.state)
     elif arguments.command == "provisioner":
         provisioner.serve()
     return 0

@@ -47,6 +47,12 @@ class Api:
         """Make a call and return the object in the answer."""
         return json.loads(self.text(method, path, body))
 
+    def token(self, namespace: str, account: str) -> str:
+        """Return a token of a service account, for a day."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        token: str = self.call("POST", path, {"spec": {"expirationSeconds": 86400}})["status"]["token"]
+        return token
+
     def create(self, path: str, body: object) -> None:
         """Create an object unless it exists."""
         try:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from .settings import CACHE, GO_MODULES, KUBERNETES_VERSION, PROGRAMS
+from .settings import BUILDS, BUILDS_CONTAINERD, CACHE, GO_MODULES, KUBERNETES, PROGRAMS
 from .shell import KitError, run, say
 
 # Raised when the way of building changes, so that old build outputs are not taken for new ones.
@@ -42,12 +44,17 @@ class Module:
     programs: dict[str, str]
     """The name of each program, and its Go package."""
     linker_flags: str = ""
+    """`{MODULE}` in it is the version of that module in go.mod, `{MODULE:minor}` the second number of it."""
+    on_request: bool = field(default=False, repr=False)  # of no account to what is built
+    """Whether the cluster runs without it."""
+    tags: str = field(default="", repr=False)
+    """Build tags; a change of them alone builds nothing anew."""
 
 
 MODULES = (
     Module("etcd", {"etcd": "go.etcd.io/etcd/server/v3"}),
     Module(
-        "kubernetes",
+        f"kubernetes-{KUBERNETES}",
         {
             name: f"k8s.io/kubernetes/cmd/{name}"
             for name in (
@@ -59,11 +66,50 @@ MODULES = (
                 "kubectl",
             )
         },
-        f"-X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}",
+        "-X k8s.io/component-base/version.gitVersion={k8s.io/kubernetes}",
+    ),
+    Module(
+        "containerd",
+        {name: f"github.com/containerd/containerd/v2/cmd/{name}" for name in ("containerd", "containerd-shim-runc-v2")},
+        on_request=not BUILDS_CONTAINERD,
     ),
     Module("coredns", {"coredns": "."}),
-    Module("helm3", {"helm3": "helm.sh/helm/v3/cmd/helm"}),
-    Module("helm4", {"helm4": "helm.sh/helm/v4/cmd/helm"}),
+    # The flags of Helm's own Makefile. A Helm 3 without them renders for Kubernetes 1.20.
+    Module(
+        "helm3",
+        {"helm3": "helm.sh/helm/v3/cmd/helm"},
+        "-X helm.sh/helm/v3/internal/version.version={helm.sh/helm/v3}"
+        " -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1"
+        " -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor={k8s.io/client-go:minor}"
+        " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1"
+        " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor={k8s.io/client-go:minor}",
+    ),
+    Module(
+        "helm4",
+        {"helm4": "helm.sh/helm/v4/cmd/helm"},
+        "-X helm.sh/helm/v4/internal/version.version={helm.sh/helm/v4}",
+    ),
+    Module("network-policies", {"kube-network-policies": "sigs.k8s.io/kube-network-policies/cmd"}, on_request=True),
+    Module(
+        "prometheus",
+        {name: f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")},
+        on_request=True,
+        tags="netgo,remove_all_sd,enable_kubernetes_sd",
+    ),
+    Module(
+        "kueue",
+        {"kueue": "sigs.k8s.io/kueue/cmd/kueue"},
+        "-X sigs.k8s.io/kueue/pkg/version.GitVersion=v0.19.2",
+        on_request=True,
+    ),
+    Module(
+        "training-operator",
+        {"training-operator": "github.com/kubeflow/training-operator/cmd/training-operator.v1"},
+        on_request=True,
+    ),
+    Module("argo-health", {"argo-health": "."}, on_request=True),
+    Module("flux-health", {"flux-health": "."}, on_request=True),
+    Module("argocd", {"argocd": "."}, on_request=True),
 )
 
 _ALIASES = {"helm": "helm3"}
@@ -82,9 +128,9 @@ def lock() -> Iterator[None]:
         yield
 
 
-def install_packages() -> None:
-    """Install the Debian packages whose programs are missing."""
-    missing = {package for program, package in _PACKAGES.items() if shutil.which(program) is None}
+def install_packages(wanted: Mapping[str, str] = _PACKAGES) -> None:
+    """Install the Debian packages whose programs are missing (default: all that the cluster needs)."""
+    missing = {package for program, package in wanted.items() if shutil.which(program) is None}
     if not missing:
         return
     if shutil.which("apt-get") is None:
@@ -99,8 +145,8 @@ def install_packages() -> None:
 
 
 def build_programs(names: Iterable[str] = ()) -> None:
-    """Build the modules of these names (default: all) that are not cached, and link their programs in one folder."""
-    wanted = set(names) or {module.name for module in MODULES}
+    """Build the modules of these names (default: all that the cluster needs) unless cached; link them in one folder."""
+    wanted = set(names) or {module.name for module in MODULES if not module.on_request}
     unknown = wanted - {module.name for module in MODULES}
     if unknown:
         raise KitError(f"no such module: {', '.join(sorted(unknown))}")
@@ -113,11 +159,12 @@ def build_programs(names: Iterable[str] = ()) -> None:
     for alias, program in _ALIASES.items():
         if (PROGRAMS / program).exists():
             _link(PROGRAMS / alias, Path(program))
+    remove_unused()
 
 
 def build(module: Module, source: Path) -> Path:
     """Build the module in this folder unless the cache has it, and return the folder with its programs."""
-    folder = CACHE / "programs" / f"{module.name}-{_key(module, source)}"
+    folder = BUILDS / f"{module.name}-{_key(module, source)}"
     if folder.exists():
         return folder
     if shutil.which("go") is None:
@@ -125,20 +172,45 @@ def build(module: Module, source: Path) -> Path:
     started = time.monotonic()
     scratch = folder.with_suffix(".new")
     shutil.rmtree(scratch, ignore_errors=True)
+    linker_flags = f"-s -w {with_versions(module.linker_flags, source)}".strip()
     for program, package in module.programs.items():
         say(f"building {program}")
-        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {module.linker_flags}".strip()]
+        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", linker_flags]
+        flags += ["-tags", module.tags] if module.tags else []
         run(
             ["nice", "go", "build", *flags, "-o", scratch / program, package],
             folder=source,
             environment={**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"},
         )
-    for old in folder.parent.glob(f"{module.name}-*"):
-        if old != scratch:
-            shutil.rmtree(old)
     scratch.rename(folder)
     say(f"built {module.name} in {time.monotonic() - started:.0f} s")
     return folder
+
+
+def source(module: str, path: str) -> Path:
+    """Return the folder, in Go's cache, of the Go module with this path that a module of the kit requires."""
+    environment = {**os.environ, "GOWORK": "off"}
+    answer = run(["go", "mod", "download", "-json", path], folder=GO_MODULES / module, environment=environment)
+    return Path(json.loads(answer)["Dir"])
+
+
+def with_versions(linker_flags: str, source: Path) -> str:
+    """Fill in the versions that go.mod names."""
+    versions = dict(re.findall(r"^(?:require)?\s+(\S+) (v\S+)", (source / "go.mod").read_text(), re.MULTILINE))
+
+    def version(match: re.Match[str]) -> str:
+        whole: str = versions[match[1]]
+        return whole.split(".")[1] if match[2] else whole
+
+    return re.sub(r"\{([^}:]+)(:minor)?\}", version, linker_flags)
+
+
+def remove_unused() -> None:
+    """Remove the builds that no version of Kubernetes has a link to any more."""
+    linked = {link.resolve().parent for folder in CACHE.glob("bin*") for link in folder.iterdir()}
+    for folder in BUILDS.iterdir():
+        if folder.resolve() not in linked:
+            shutil.rmtree(folder)
 
 
 def _key(module: Module, source: Path) -> str:

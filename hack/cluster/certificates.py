@@ -50,14 +50,29 @@ def make_node_certificate(number: int) -> None:
     _sign(name, f"/O=system:nodes/CN=system:node:{name}", [f"DNS:{name}", f"IP:{node_address(number)}"])
 
 
+def make_server_certificate(name: str, address: str) -> None:
+    """Make the certificate of something else that serves at an address, unless it is there."""
+    _sign(name, f"/CN={name}", [f"IP:{address}"])
+
+
 def kubeconfig(name: str) -> str:
-    """Return the kubeconfig of the holder of a certificate; JSON is YAML too."""
+    """Return the kubeconfig of the holder of a certificate."""
+    return _kubeconfig(name, {"client-certificate-data": _data(certificate(name)), "client-key-data": _data(key(name))})
 
-    def data(file: Path) -> str:
-        return base64.b64encode(file.read_bytes()).decode()
 
-    user = {"client-certificate-data": data(certificate(name)), "client-key-data": data(key(name))}
-    cluster = {"server": API_URL, "certificate-authority-data": data(AUTHORITY)}
+def write_token_kubeconfig(file: Path, name: str, token: str) -> None:
+    """Write the kubeconfig of the holder of a token, for the owner of the file alone."""
+    file.touch(mode=0o600)
+    file.write_text(_kubeconfig(name, {"token": token}))
+
+
+def _data(file: Path) -> str:
+    return base64.b64encode(file.read_bytes()).decode()
+
+
+def _kubeconfig(name: str, user: dict[str, str]) -> str:
+    """Return a kubeconfig; JSON is YAML too."""
+    cluster = {"server": API_URL, "certificate-authority-data": _data(AUTHORITY)}
     context = {"cluster": "tensorflow-job-test", "user": name}
     content = {
         "apiVersion": "v1",

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from . import certificates, images, nodes, processes, provisioner
+from . import certificates, gang, images, nodes, processes, provisioner
 from .api import Api, ApiError
 from .build import build_programs, install_packages, lock
 from .settings import (
@@ -27,7 +27,10 @@ from .settings import (
     HOST_ADDRESS,
     KIT,
     KUBECONFIG,
+    KUBERNETES,
+    KUBERNETES_VERSIONS,
     PROGRAMS,
+    RUNNING_VERSION,
     SERVICE_NETWORK,
     STATE,
     node_address,
@@ -56,6 +59,7 @@ def up(node_count: int) -> None:
     """Bring up the cluster with at least so many nodes: build, install and start what is missing."""
     _need_root()
     with lock():
+        check_version()
         if _is_healthy(node_count):
             say("the cluster is running")
             return
@@ -113,7 +117,57 @@ def stop_part(name: str) -> None:
 def start_part(name: str) -> None:
     """Start a process of the control plane again."""
     with lock():
+        check_version()
         _start_control_plane([name])
+
+
+def switch_gang(state: str) -> None:
+    """Restart the control plane with gang scheduling, or without; its PodGroups must go first, or they could not."""
+    with lock():
+        check_version()
+        if not certificates.AUTHORITY.exists():
+            raise KitError("the cluster does not run")
+        api = Api()
+        if gang.chosen() == state:
+            return
+        if state == "off":
+            processes.wait("all PodGroups are gone", lambda: not _pod_groups(api), gang.PROCESSES)
+        try:
+            _restart_with_gang(state, api)
+        except BaseException:
+            say("failed: back to a control plane without gang scheduling")
+            _restart_with_gang("off", api)
+            raise
+
+
+def _restart_with_gang(state: str, api: Api) -> None:
+    gang.choose(state)
+    processes.kill(gang.PROCESSES)
+    # The last threads of a process that was killed may hold its port when it is gone.
+    processes.wait("the API server's port is free", _port_is_free, ["etcd"])
+    _start_control_plane(gang.PROCESSES)
+    processes.wait("the API server is ready", lambda: _answers(api), gang.PROCESSES)
+
+
+def _pod_groups(api: Api) -> list[object]:
+    """Return the PodGroups of all namespaces; none where they are not served."""
+    try:
+        groups: list[object] = api.call("GET", f"{gang.API}/podgroups")["items"]
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        return []
+    return groups
+
+
+def check_version() -> None:
+    """Refuse to take the cluster that runs for one of another version of Kubernetes."""
+    if KUBERNETES not in KUBERNETES_VERSIONS:
+        raise KitError(f"CLUSTER_KUBERNETES is {KUBERNETES}; there are {' and '.join(KUBERNETES_VERSIONS)}")
+    running = RUNNING_VERSION.read_text() if RUNNING_VERSION.exists() else KUBERNETES
+    if running != KUBERNETES:
+        stop = f"to have one of {KUBERNETES}, stop it (python3 -m hack.cluster down)"
+        raise KitError(f"a cluster of Kubernetes {running} runs; {stop}")
 
 
 def _need_root() -> None:
@@ -156,6 +210,7 @@ def _is_healthy(node_count: int) -> bool:
 def _start_all(node_count: int, store: Path) -> None:
     """Start what does not run, and wait until all of it works."""
     STATE.mkdir(parents=True, exist_ok=True)
+    RUNNING_VERSION.write_text(KUBERNETES)
     nodes.make_bridge()
     certificates.make_cluster_certificates()
     KUBECONFIG.touch(mode=0o600)
@@ -193,7 +248,8 @@ def _start_control_plane(names: tuple[str, ...] | list[str]) -> None:
     for name in names:
         if name not in commands:
             raise KitError(f"no such process; there are {' '.join(commands)}")
-        processes.start(name, commands[name])
+        more = gang.options(name) if name in gang.PROCESSES else []
+        processes.start(name, [*commands[name], *more])
 
 
 def _etcd(folder: Path) -> list[str | Path]:
@@ -275,6 +331,18 @@ def _answers(api: Api) -> bool:
         return False
 
 
+def _port_is_free() -> bool:
+    """Return whether an API server can listen."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST_ADDRESS, API_PORT))
+            listener.listen()
+        except OSError:
+            return False
+    return True
+
+
 def _exists(api: Api, path: str) -> bool:
     """Return whether an object exists."""
     try:
@@ -287,13 +355,10 @@ def _exists(api: Api, path: str) -> bool:
 def _node_is_ready(api: Api, number: int) -> bool:
     """Return whether a node takes pods, and its services work."""
     try:
-        if not _is_ready(api.call("GET", f"/api/v1/nodes/{node_name(number)}")):
-            return False
-        connection = http.client.HTTPConnection(node_address(number), 10256, timeout=2)
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
+        node = api.call("GET", f"/api/v1/nodes/{node_name(number)}")
     except (OSError, http.client.HTTPException, ApiError):
         return False
+    return _is_ready(node) and processes.is_healthy(node_address(number), 10256)
 
 
 def _is_ready(node: dict[str, dict[str, list[dict[str, str]]]]) -> bool:

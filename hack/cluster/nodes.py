@@ -14,6 +14,8 @@ from . import certificates, processes
 from .images import copy_store
 from .settings import (
     BRIDGE,
+    BUILDS,
+    BUILDS_CONTAINERD,
     CGROUP,
     CLUSTER_DOMAIN,
     HOST_ADDRESS,
@@ -33,7 +35,7 @@ MAX_NODES = 9
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
-# $1: the node's folder; $2: the volumes; $3: the programs.
+# $1: the node's folder; $2: the volumes; $3: the built programs.
 _INIT = """
 set -e
 mount --bind "$2" "$1/var/volumes"
@@ -99,18 +101,18 @@ def start(number: int, store: Path) -> None:
             stop(number)
         _write_files(number, folder, store)
         _make_cgroup(name)
-        programs = (PROGRAMS / "kubelet").resolve().parent
         unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
-        processes.start(name, [*unshare, "sh", "-c", _INIT, name, folder, VOLUMES, programs])
+        processes.start(name, [*unshare, "sh", "-c", _INIT, name, folder, VOLUMES, BUILDS])
         processes.wait(f"{name} starts", (folder / "run/ready").exists, [name])
         _connect(number)
     _, containerd, kubelet, kube_proxy = process_names(number)
-    enter = ["nsenter", "--target", str(_first_process(name)), "--mount", "--net", "--pid"]
-    processes.start(containerd, [*enter, "containerd", "--config", "/run/containerd.toml", "--log-level", "warn"])
+    enter = entered(number)
+    command = [*_containerd(), "--config", "/run/containerd.toml", "--log-level", "warn"]
+    processes.start(containerd, [*enter, *command])
     processes.wait(f"{containerd} starts", (folder / "run/containerd/containerd.sock").exists, [containerd])
-    command = ["/run/programs/kubelet", "--config=/run/kubelet.json", "--kubeconfig=/run/kubelet.kubeconfig"]
+    command = [_program("kubelet"), "--config=/run/kubelet.json", "--kubeconfig=/run/kubelet.kubeconfig"]
     processes.start(kubelet, [*enter, *command, f"--hostname-override={name}", f"--node-ip={node_address(number)}"])
-    command = ["/run/programs/kube-proxy", "--kubeconfig=/run/kube-proxy.kubeconfig", "--proxy-mode=iptables"]
+    command = [_program("kube-proxy"), "--kubeconfig=/run/kube-proxy.kubeconfig", "--proxy-mode=iptables"]
     command += [f"--cluster-cidr={POD_NETWORK}", f"--hostname-override={name}", "--conntrack-max-per-core=0"]
     command += [f"--healthz-bind-address={node_address(number)}:10256", "--metrics-bind-address=127.0.0.1:10249"]
     processes.start(kube_proxy, [*enter, *command])
@@ -155,7 +157,12 @@ def _link(number: int) -> str:
     return f"tfjob-{node_name(number)}"
 
 
-def _first_process(name: str) -> int:
+def entered(number: int) -> list[str | Path]:
+    """Return the words before a command that runs it on a node."""
+    return ["nsenter", "--target", str(first_process(node_name(number))), "--mount", "--net", "--pid"]
+
+
+def first_process(name: str) -> int:
     """Return the process id, as seen from here, of a node's first process."""
     holder = processes.process_id(name)
     first = processes.child(holder) if holder else None
@@ -164,10 +171,23 @@ def _first_process(name: str) -> int:
     return first
 
 
+def _program(name: str) -> Path:
+    """Return where a node sees a built program."""
+    return Path("/run/programs", (PROGRAMS / name).resolve().parent.name, name)
+
+
+def _containerd() -> list[str | Path]:
+    """Return the command of containerd, Debian's or the one that is built; it looks for its shim on PATH."""
+    if not BUILDS_CONTAINERD:
+        return ["containerd"]
+    program = _program("containerd")
+    return ["env", f"PATH={program.parent}{os.pathsep}{os.environ['PATH']}", program]
+
+
 def _connect(number: int) -> None:
     """Lay a cable from the bridge to a node, and the routes between them."""
     name, link = node_name(number), _link(number)
-    pid = _first_process(name)
+    pid = first_process(name)
     run(["ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", str(pid)])
     run(["ip", "link", "set", link, "master", BRIDGE, "up"])
     inside = ["nsenter", "--target", str(pid), "--net", "ip"]

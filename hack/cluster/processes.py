@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import subprocess
@@ -55,6 +56,16 @@ def process_id(name: str) -> int | None:
 def is_running(name: str) -> bool:
     """Return whether a process runs."""
     return process_id(name) is not None
+
+
+def is_healthy(address: str, port: int, path: str = "/healthz") -> bool:
+    """Return whether a process says by HTTP that it is."""
+    try:
+        connection = http.client.HTTPConnection(address, port, timeout=2)
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def child(pid: int) -> int | None:

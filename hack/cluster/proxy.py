@@ -19,6 +19,7 @@ Object = dict[str, Any]
 _GROUPS = {
     "statefulsets": "/apis/apps/v1",
     "tfjobs": "/apis/kubeflow.org/v1",
+    "applications": "/apis/argoproj.io/v1alpha1",
     "jobs": "/apis/batch/v1",
     "endpointslices": "/apis/discovery.k8s.io/v1",
     "poddisruptionbudgets": "/apis/policy/v1",

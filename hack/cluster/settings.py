@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-KUBERNETES_VERSION = "v1.35.4"
+# The versions of Kubernetes that the kit can run, each with a module in go/; the first unless another is asked for.
+KUBERNETES_VERSIONS = ("1.37", "1.35")
+KUBERNETES = os.environ.get("CLUSTER_KUBERNETES") or KUBERNETES_VERSIONS[0]
+# A kubelet from 1.36 on needs containerd 2, which is newer than Debian's.
+BUILDS_CONTAINERD = KUBERNETES != "1.35"
 
 PYTHON_IMAGE = "tensorflow-job.test/python:1"
 TENSORFLOW_IMAGE = "tensorflow-job.test/tensorflow:1"
@@ -17,7 +21,6 @@ CLUSTER_DOMAIN = "cluster.local"
 BRIDGE = "tfjob0"
 # The machine's own end of the bridge: here listen the API server and the DNS server.
 HOST_ADDRESS = "10.231.0.1"
-NODE_NETWORK = "10.231.0.0/24"
 POD_NETWORK = "10.232.0.0/16"
 SERVICE_NETWORK = "10.233.0.0/16"
 API_SERVICE_ADDRESS = "10.233.0.1"
@@ -37,7 +40,10 @@ _PROJECT = "tensorflow-job-cluster"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / _PROJECT
 STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / _PROJECT
 
-PROGRAMS = CACHE / "bin"
+BUILDS = CACHE / "programs"
+# Links to the programs of this version of Kubernetes, and to those that all versions share.
+PROGRAMS = CACHE / f"bin-{KUBERNETES}"
+RUNNING_VERSION = STATE / "kubernetes"
 KUBECONFIG = STATE / "kubeconfig"
 CERTIFICATES = STATE / "certificates"
 LOGS = STATE / "logs"

@@ -28,10 +28,10 @@ def run(
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """Run a command and return its standard output; with `check`, a failure is a KitError with its output."""
-    words = [str(word) for word in command]
+    arguments = [str(word) for word in command]
     try:
         result = subprocess.run(
-            words,
+            arguments,
             input=text,
             cwd=folder,
             env=environment,
@@ -41,10 +41,10 @@ def run(
             check=False,
         )
     except OSError as error:
-        raise KitError(f"{words[0]}: {error.strerror}") from error
+        raise KitError(f"{arguments[0]}: {error.strerror}") from error
     if check and result.returncode != 0:
         output = tail(result.stdout) + "\n" + tail(result.stderr)
-        raise KitError(f"{shlex.join(words)}: exit status {result.returncode}\n{output.strip()}")
+        raise KitError(f"{shlex.join(arguments)}: exit status {result.returncode}\n{output.strip()}")
     return result.stdout
 
 

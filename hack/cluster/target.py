@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from .cluster import check_version
 from .settings import KIT, KUBECONFIG, PROGRAMS, PYTHON_IMAGE, TENSORFLOW_IMAGE
 
 # Environment variables that name another cluster.
@@ -33,31 +34,28 @@ class Target:
     own: bool
     """Whether it is the kit's: its processes can be stopped, and its nodes cut off."""
 
-    def run(self, *words: str, text: str | None = None, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, text: str | None = None, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         """Run kubectl or helm."""
         return subprocess.run(
-            words, input=text, env=self.environ, capture_output=True, text=True, timeout=seconds, check=False
+            command, input=text, env=self.environ, capture_output=True, text=True, timeout=seconds, check=False
         )
 
-    def kit(self, *words: str) -> None:
-        """Run a command of the kit, `stop kube-apiserver` say."""
-        subprocess.run(
-            [sys.executable, "-m", "hack.cluster", *words],
-            cwd=KIT.parents[1],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+    def kit(self, *arguments: str) -> None:
+        """Run a command of the kit, `stop kube-apiserver` say; raises RuntimeError with its messages where it fails."""
+        command = [sys.executable, "-m", "hack.cluster", *arguments]
+        done = subprocess.run(command, cwd=KIT.parents[1], check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(arguments)}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
 
     def helm(self, name: str) -> str | None:
         """The program for `helm3` or `helm4`; None where there is none of that version."""
         path = self.environ["PATH"]
         for program in (name, "helm"):
-            found = shutil.which(program, path=path)
-            if found:
-                version = self.run(found, "version", "--template", "{{.Version}}").stdout
+            executable = shutil.which(program, path=path)
+            if executable:
+                version = self.run(executable, "version", "--template", "{{.Version}}").stdout
                 if re.match(f"v{name[-1]}\\.", version):
-                    return found
+                    return executable
         return None
 
 
@@ -79,6 +77,7 @@ def find() -> Target:
         raise CannotRunError("the tests' own cluster is built with Go, which is not installed")
     environ = {**os.environ, "KUBECONFIG": str(KUBECONFIG), "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
     target = Target(environ, TENSORFLOW_IMAGE, PYTHON_IMAGE, "ReadWriteMany", True)
+    check_version()
     # One that answers is taken as it is: another session may use it, and have cut off a node.
     if not KUBECONFIG.exists() or target.run("kubectl", "get", "--raw=/readyz").returncode != 0:
         try:

@@ -13,7 +13,7 @@ import click
 from hack.fuzz.mutate import mutated
 from hack.fuzz.targets import TARGETS, corpus
 
-FOUND = Path(__file__).parents[2] / "build/fuzz"
+FINDINGS = Path(__file__).parents[2] / "build/fuzz"
 SLOW_SECONDS = 5.0  # of CPU time, for one input
 
 
@@ -40,7 +40,7 @@ def main(targets: tuple[str, ...], seconds: float, seed: int | None) -> None:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{type(error).__name__} at {frame.filename}:{frame.lineno}"
         if place and place not in places:
-            file = FOUND / target / hashlib.sha256(data).hexdigest()[:12]
+            file = FINDINGS / target / hashlib.sha256(data).hexdigest()[:12]
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
             click.echo(f"{target}: {place}: {file}")

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from tfconfig.values.libyaml import loader
+
 PIECES = (
     b"\0", b"\t", b"\n", b"\r", b"\xff", b"\x1b[31m", b"\xc2\x85", b"\x1f\x8b",
     b"\xe2\x80\xa8", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"---\n", b"...",
@@ -41,7 +43,7 @@ def _document(rng: random.Random, data: bytes) -> bytes | None:
     if len(data) > 20_000:
         return None
     try:
-        document = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        document = yaml.load(data, Loader=loader())
     except (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError):
         return None
     if not isinstance(document, (dict, list)):
@@ -75,7 +77,7 @@ def _containers(value: Any, depth: int = 0) -> list[Any]:
     if not isinstance(value, (dict, list)) or depth > 50:
         return []
     children = value.values() if isinstance(value, dict) else value
-    return [value, *(found for child in children for found in _containers(child, depth + 1))]
+    return [value, *(container for child in children for container in _containers(child, depth + 1))]
 
 
 def _bytes(rng: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:

@@ -12,6 +12,7 @@ JOB: Values = {
     "worker": {"replicas": 4, "gpus": 2},
     "podLabels": {"cost-centre": "4711"},
 }
+ROLES = ("chief", "worker", "ps", "evaluator")
 HOST = {"hostPath": {"path": "/"}}
 BINDING = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -46,6 +47,11 @@ EVIL: dict[str, Values] = {
     "an init container in podSpec": {"podSpec": {"initContainers": [BESIDE]}},
     "root": {"podSecurityContext": {"runAsNonRoot": False, "runAsUser": 0}},
     "root in a role": {"ps": {"podSecurityContext": None}},
+    "root for TensorBoard alone": {
+        "tensorboard": {"enabled": True},
+        "podSecurityContext": {"runAsNonRoot": False, "runAsUser": 0},
+        **{role: {"podSecurityContext": {"runAsNonRoot": True, "runAsUser": 1000}} for role in ROLES},
+    },
     "a privileged container": {"worker": {"securityContext": {"privileged": True}}},
     "no security context": {"securityContext": None},
     "16 GPUs for a task": {"worker": {"gpus": 16}},
@@ -53,6 +59,17 @@ EVIL: dict[str, Values] = {
     "any node in podSpec": {"podSpec": {"tolerations": [{"operator": "Exists"}]}},
     "another priority": {"priorityClassName": "system-node-critical"},
     "open servers": {"networkPolicy": {"enabled": False}},
+    "servers open to an address": {"networkPolicy": {"extraPeers": [{"ipBlock": {"cidr": "0.0.0.0/1"}}]}},
+    "TensorBoard for all addresses": {"tensorboard": {"enabled": True, "from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}},
+    "metrics for all namespaces": {"metrics": {"enabled": True, "from": [{"namespaceSelector": {}}]}},
+    "no seccomp": {"securityContext": {"seccompProfile": {"type": "Unconfined"}}},
+    "no AppArmor": {"podSecurityContext": {"appArmorProfile": {"type": "Unconfined"}}},
+    "no seccomp for the lifecycle": {"lifecycle": {"securityContext": {"seccompProfile": {"type": "Unconfined"}}}},
+    "an unmasked /proc": {"securityContext": {"procMount": "Unmasked"}},
+    "another SELinux type": {"podSecurityContext": {"seLinuxOptions": {"type": "spc_t"}}},
+    "any node for the lifecycle": {"lifecycle": {"tolerations": [{"operator": "Exists"}]}},
+    "another priority of the lifecycle": {"lifecycle": {"priorityClassName": "system-node-critical"}},
+    "one node": {"podSpec": {"nodeName": "node1"}},
     "a binding": {"extraObjects": {"pwn": BINDING}},
     "a lookup": {"extraObjects": {"x": LOOKUP}},
 }

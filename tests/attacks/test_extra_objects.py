@@ -51,7 +51,7 @@ BEYOND = {
 
 def rules(folder: Path, objects: object, *options: str | Path) -> set[str]:
     (folder / "job.yaml").write_text(GOOD + "extraObjects: " + json.dumps(objects) + "\n", "utf-8")
-    result = run("validate", "--format", "json", *options, folder / "job.yaml")
+    result = run("validate", "-o", "json", *options, folder / "job.yaml")
     return {item["rule"] for item in json.loads(result.stdout)["diagnostics"]}
 
 
@@ -77,7 +77,7 @@ def test_objects_of_the_job_itself_are_no_finding(tmp_path: Path) -> None:
 def test_plan_lists_the_permissions_that_they_need(tmp_path: Path) -> None:
     objects = {"pwn": BINDING, "copy": LOOKUP, "odd": "{{ .Files }}"}
     (tmp_path / "job.yaml").write_text(GOOD + "extraObjects: " + json.dumps(objects) + "\n", "utf-8")
-    plan = json.loads(run("plan", "--format", "json", "-f", tmp_path / "job.yaml").stdout)
+    plan = json.loads(run("plan", "-o", "json", "-f", tmp_path / "job.yaml").stdout)
     installer = plan["permissions"]["installer"]
     assert {"ClusterRoleBinding", "ConfigMap", "unknown"} <= set(installer["kinds"])
     assert (installer["otherNamespaces"], installer["lookup"]) == (["team"], True)

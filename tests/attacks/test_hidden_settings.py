@@ -32,11 +32,16 @@ POLICY = {
     "required": ["roles", "totals", "images"],
     "properties": {
         "roles": {"additionalProperties": {"properties": {"pod": POD, "podLabels": LABELS, "image": OURS}}},
-        "totals": {"properties": {"gpus": {"maximum": 32}, "pods": {"maximum": 40}}},
+        "totals": {"properties": {"gpus": {"maximum": 32}, "pods": {"maximum": 40}, "unknownClaims": {"maximum": 0}}},
         "images": {"items": OURS},
     },
 }
 CLAIM = "resources: {limits: {example.com/npu: 40}, requests: {example.com/npu: 40}}"
+CLAIMS = "podSpec: {resourceClaims: [{name: gpus, resourceClaimTemplateName: eight}]}"
+DRA = (
+    "extraObjects: {eight: {apiVersion: resource.k8s.io/v1, kind: ResourceClaimTemplate, metadata: {name: eight}, "
+    "spec: {spec: {devices: {requests: [%s]}}}}}"
+)
 HIDDEN = {
     "no registry": ("image: {registry: null}", "images"),
     "a registry in the repository": ("image: {registry: '', repository: evil.example/x}", "images"),
@@ -65,6 +70,13 @@ HIDDEN = {
     "GPUs as resources": (f"worker: {{gpus: 0, {CLAIM}}}", "totals.gpus"),
     "GPUs of a container beside": (f"extraContainers: [{{name: x, image: a.b/c, {CLAIM}}}]", "totals.gpus"),
     "GPUs of an init container": (f"podSpec: {{initContainers: [{{name: x, image: a.b/c, {CLAIM}}}]}}", "totals.gpus"),
+    "GPUs by claims": (f"{CLAIMS}\n{DRA % '{exactly: {deviceClassName: gpu.example.com, count: 8}}'}", "totals.gpus"),
+    "GPUs by older claims": (f"{CLAIMS}\n{DRA % '{deviceClassName: gpu.example.com, count: 8}'}", "totals.gpus"),
+    "all GPUs of a node": (
+        f"{CLAIMS}\n{DRA % '{exactly: {deviceClassName: gpu.example.com, allocationMode: All}}'}",
+        "totals.unknownClaims",
+    ),
+    "claims of templates on the cluster": (CLAIMS, "totals.unknownClaims"),
     "many pods": ("ps: {replicas: 100}", "totals.pods"),
 }
 
@@ -75,7 +87,7 @@ def violations(folder: Path, *texts: str, policy: Any = POLICY, options: tuple[s
     for file, text in zip(files, texts, strict=True):
         file.write_text(text, "utf-8")
     named = [word for file in files for word in ("-f", str(file))]
-    result = run("validate", "--policy", folder / "policy.json", "--format", "json", *options, *named)
+    result = run("validate", "--policy", folder / "policy.json", "-o", "json", *options, *named)
     return [item for item in json.loads(result.stdout)["diagnostics"] if item["rule"].startswith("TFC4")]
 
 

@@ -24,7 +24,7 @@ def reported(folder: Path, *policies: object) -> set[str]:
     for number, policy in enumerate(policies):
         (folder / f"{number}.json").write_text(json.dumps(policy), "utf-8")
         options += ["--policy", folder / f"{number}.json"]
-    result = run("validate", *options, "--ignore", "TFC009,TFC322,TFC332", "--format", "json", folder / "job.yaml")
+    result = run("validate", *options, "--ignore", "TFC009,TFC322,TFC332", "-o", "json", folder / "job.yaml")
     return {item["rule"] for item in json.loads(result.stdout)["diagnostics"]}
 
 

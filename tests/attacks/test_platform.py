@@ -25,7 +25,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL)
 def test_policy_refuses(evil: Values, tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(json.dumps({"training": helm.merged(JOB, evil)}) + "\n", "utf-8")
-    result = run(*CHECK, "--format", "json", tmp_path / "job.yaml")
+    result = run(*CHECK, "-o", "json", tmp_path / "job.yaml")
     assert [item for item in json.loads(result.stdout)["diagnostics"] if item["rule"] == "TFC400"]
 
 

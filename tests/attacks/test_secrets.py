@@ -100,7 +100,7 @@ def printed(*arguments: str) -> str:
 def test_no_diagnostic_quotes_the_environment(tmp_path: Path, form: str, text: str) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(JOB + text.format(CANARY.replace(",x", "")))
-    shown = printed("validate", "--format", form, str(file))
+    shown = printed("validate", "-o", form, str(file))
     assert str(file) in shown or "TFC" in shown, "something is reported"
     assert MARK not in shown
 
@@ -135,7 +135,7 @@ def test_no_other_command_does_so(tmp_path: Path, command: str, text: str) -> No
 def test_no_argument_of_set_is_repeated(tmp_path: Path, option: str, argument: str, form: str) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(JOB)
-    assert MARK not in printed("validate", "--format", form, option, argument, str(file))
+    assert MARK not in printed("validate", "-o", form, option, argument, str(file))
 
 
 def test_what_is_no_secret_is_quoted_as_before(tmp_path: Path) -> None:

@@ -24,13 +24,15 @@ FILES = {
     "open comments": PROGRAM + "# tfconfig: ignore[" * (SIZE // 4) + "\n",
     "wrong entries": PROGRAM + "extraVolumes:\n" + "- {a: 1}\n" * 20_000,
     "ignore comments": PROGRAM + "# tfconfig: ignore[TFC150]\n" * 20_000,
+    "tasks without an end": PROGRAM + f"worker: {{replicas: {1 << 70}}}\n",
+    "letters without an end": f"# {'a' * SIZE}\n{PROGRAM}",
     "duplicate keys": PROGRAM + "env: {A: b}\n" * 20_000,
 }
 
 
 def validate(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tfconfig", "validate", "--format", "json", "--strict", *words],
+        [sys.executable, "-m", "tfconfig", "validate", "-o", "json", "--strict", *words],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS)),
         capture_output=True,
         text=True,
@@ -45,6 +47,14 @@ def test_a_file_is_checked_in_linear_time(name: str, tmp_path: Path) -> None:
     done = validate(str(file))
     assert done.returncode == 1, done.stderr[-2000:]
     assert json.loads(done.stdout)["diagnostics"]
+
+
+def test_one_argument_of_many_digits_is_checked_in_linear_time(tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(PROGRAM, "utf-8")
+    done = validate("--set-json", f"run={'9' * SIZE}", str(file))
+    assert done.returncode == 2, done.stderr[-2000:]
+    assert "not JSON" in done.stderr or "no number" in done.stderr, done.stderr[-2000:]
 
 
 def test_one_argument_that_fills_a_list_is_checked_in_linear_time(tmp_path: Path) -> None:

@@ -31,6 +31,16 @@ def _token(name: str, audience: str = "") -> Values:
 # Rules across fields: _validate.tpl.
 RULES = [
     Case(
+        {"podGroup": {"scheduler": "Kubernetes"}, "worker": {"priorityClassName": "high"}},
+        "podGroup.scheduler: Kubernetes starts the pods of a group together only with the same priorityClassName, but "
+        "there are chief none, ps none, worker high; set priorityClassName for all roles at the top level",
+    ),
+    Case(
+        {"podGroup": {"scheduler": "Kubernetes"}, "ps": {"podSpec": {"schedulerName": "mine"}}},
+        "podGroup.scheduler: Kubernetes starts the pods of a group together only with the same schedulerName, but "
+        "there are chief none, ps mine, worker none; set",
+    ),
+    Case(
         {"logs": {"persist": True}, "checkpoint": {"enabled": False}},
         "logs.persist: true, but checkpoint.enabled is false, so there is no volume for the logs; set",
     ),
@@ -208,11 +218,20 @@ RULES = [
     ),
     Case(
         {"podSpec": {"initContainers": [{"name": "tensorflow", "image": "x"}]}},
-        'extraContainers: "tensorflow" is the name of the training container; rename yours',
+        'podSpec.initContainers: "tensorflow" is the name of the training container; rename yours',
     ),
     Case(
         {"initContainers": [{"name": "checkpoint-folder", "image": "x"}]},
         'initContainers: "checkpoint-folder" is the name of a container of the chart; rename yours',
+    ),
+    Case(
+        {"initContainers": [{"name": "lifecycle-python", "image": "x"}]},
+        'initContainers: "lifecycle-python" is the name of a container of the chart; rename yours',
+    ),
+    Case(
+        {"worker": {"pythonFrom": "LifecycleImage"}},
+        "worker.pythonFrom: LifecycleImage, but with strategy ParameterServer the tasks need TensorFlow, and so the "
+        "image's own Python; remove it, or use strategy Custom",
     ),
     # Programs of roles, podSpec and container
     Case(
@@ -244,6 +263,10 @@ RULES = [
         for label in ("tensorflow-job/role", "app.kubernetes.io/component")
     ),
     Case({"ps": {"podLabels": {"tensorflow-job/job": "x"}}}, "ps.podLabels: tensorflow-job/job is set by the chart"),
+    Case(
+        {"lifecycle": {"labels": {"tensorflow-job/job": "x"}}},
+        "lifecycle.labels: tensorflow-job/job is set by the chart",
+    ),
     Case(
         {"lifecycle": {"podLabels": {"tensorflow-job/job": "x"}}}, "lifecycle.podLabels: tensorflow-job/job is set by"
     ),
@@ -283,7 +306,9 @@ SCHEMA = [
         {"completion": {"successPolicy": "chief"}},
         "at '/completion/successPolicy': value must be one of 'Chief', 'Worker0'",
     ),
-    Case({"cleanup": {"onSuccess": "All"}}, "at '/cleanup/onSuccess': value must be one of 'Delete', 'Keep'"),
+    Case(
+        {"cleanup": {"onSuccess": "All"}}, "at '/cleanup/onSuccess': value must be one of 'Delete', 'Keep', 'KeepGPUs'"
+    ),
     Case({"deadlines": {"activeSeconds": 0}}, "at '/deadlines/activeSeconds': minimum: got 0, want 1"),
     Case({"deadlines": {"activeSeconds": "1h"}}, "at '/deadlines/activeSeconds': got string, want null or integer"),
     Case({"terminationGracePeriodSeconds": 0}, "at '/terminationGracePeriodSeconds': minimum: got 0, want 1"),

@@ -159,7 +159,7 @@ def _by_sdk(values: Values, release: str, namespace: str, chart: Path) -> dict[s
 
 
 def _by_binary(program: str, values: Values, release: str, namespace: str, chart: Path) -> dict[str, str]:
-    # Without a cluster, a Helm built from source assumes Kubernetes 1.20.
+    # Without a cluster, a Helm 3 that was built without its Makefile assumes Kubernetes 1.20.
     command = [
         program,
         "template",

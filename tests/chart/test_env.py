@@ -10,7 +10,6 @@ import pytest
 
 from .helm import PROGRAM, Values, merged, render
 
-STATE = "/tensorflow-job-state"
 SOME = hypothesis.settings(max_examples=50, deadline=None)
 PRINTABLE = st.text(
     st.sampled_from("\t\n\r ") | st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff\ufffe\uffff")
@@ -68,20 +67,13 @@ def test_a_role_overrides_env_by_name_and_null_removes_a_name() -> None:
     assert env_of(values, "ps").keys() >= {"A", "B", "C"}
 
 
-def test_writable_folders_and_hidden_gpus_by_default() -> None:
-    env = {
-        "HOME": f"{STATE}/home",
-        "TMPDIR": f"{STATE}/tmp",
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "NVIDIA_VISIBLE_DEVICES": "void",
-    }
-    assert env_of({}) == env
+def test_gpus_are_hidden_by_default_and_all_else_is_left_to_envfrom_and_the_image() -> None:
+    assert env_of({}) == {"CUDA_VISIBLE_DEVICES": "-1", "NVIDIA_VISIBLE_DEVICES": "void"}
 
 
 def test_the_users_env_comes_before_the_charts() -> None:
     assert env_of({"env": {"HOME": "/root"}, "worker": {"env": {"CUDA_VISIBLE_DEVICES": "0"}}}) == {
         "HOME": "/root",
-        "TMPDIR": f"{STATE}/tmp",
         "CUDA_VISIBLE_DEVICES": "0",
         "NVIDIA_VISIBLE_DEVICES": "void",
     }
@@ -123,10 +115,6 @@ def test_texts_with_references_are_left_to_the_pod_where_every_variable_is_known
     texts = {"ADDRESS": "$(POD_IP):9", "PATH": "/x:$(PATH)", "ESCAPED": "$$(A)"}
     expected = {"chief": texts, "worker": texts, "ps": {"LOG": "$(TASK_INDEX)", "ESCAPED": "$$(A)"}}
     assert render(merged(PROGRAM, values)).job_spec()["env"] == expected
-
-
-def test_the_charts_own_home_is_there_for_a_text_that_builds_on_it() -> None:
-    assert env_of({"env": {"HOME": "$(HOME)/me"}})["HOME"] == f"{STATE}/home"
 
 
 def test_a_roles_text_that_refers_to_its_own_name_means_the_one_for_all_roles() -> None:

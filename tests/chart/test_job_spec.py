@@ -35,6 +35,7 @@ def chart_and_later(folder: Path) -> tuple[Path, Path]:
 def test_the_whole_job_spec() -> None:
     spec = render(PROGRAM, release="mnist").job_spec()
     assert re.fullmatch("[0-9a-f]{10}", spec.pop("runId"))
+    assert spec.pop("record")["images"] == dict.fromkeys(("chief", "worker", "ps"), "tensorflow/tensorflow:2.21.0")
     assert spec == {
         "name": "mnist",
         "service": "mnist",
@@ -56,19 +57,28 @@ def test_the_whole_job_spec() -> None:
             "backoffLimit": 6,
             "repeatLimit": 3,
             "retryableExitCodes": None,
+            "alwaysRoles": [],
             "uncountedExitCodes": [42],
             "nodeLoss": "Wait",
             "nodeLossGraceSeconds": 60,
         },
-        "deadlines": {"activeSeconds": None, "startSeconds": None, "unstartableSeconds": 300, "stallSeconds": None},
+        "deadlines": {
+            "activeSeconds": None,
+            "startSeconds": None,
+            "countQueuedTime": False,
+            "unstartableSeconds": 300,
+            "stallSeconds": None,
+        },
         "cleanup": {"onSuccess": "Delete", "onFailure": "Delete"},
+        "progress": {"sources": ["output", "tensorboard", "checkpoints"], "pattern": ""},
         "logs": None,
+        "gang": False,
     }
 
 
 def test_the_job_spec_of_everything() -> None:
     spec = render(helm.ci_values()["everything"]).job_spec()
-    del spec["runId"]
+    del spec["runId"], spec["record"]
     assert spec == {
         "name": "everything",
         "service": "everything",
@@ -90,14 +100,45 @@ def test_the_job_spec_of_everything() -> None:
             "backoffLimit": 0,
             "repeatLimit": 2,
             "retryableExitCodes": [75, 130],
+            "alwaysRoles": ["ps"],
             "uncountedExitCodes": [],
             "nodeLoss": "Replace",
             "nodeLossGraceSeconds": 5,
         },
-        "deadlines": {"activeSeconds": 1000000, "startSeconds": 600, "unstartableSeconds": 60, "stallSeconds": 1800},
+        "deadlines": {
+            "activeSeconds": 1000000,
+            "startSeconds": 600,
+            "countQueuedTime": True,
+            "unstartableSeconds": 60,
+            "stallSeconds": 1800,
+        },
         "cleanup": {"onSuccess": "Keep", "onFailure": "Keep"},
+        "progress": {"sources": ["output"], "pattern": r"it (?P<step>\d+)"},
         "logs": None,
+        "gang": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("change", "marked"),
+    [
+        ({"env": {"LR": "0.2"}}, {"env.LR"}),
+        ({"worker": {"resources": {"limits": {"cpu": 2}}}}, {"worker.resources"}),
+        ({"program": {"files": {"train.py": "print()"}}}, {"program.files.train.py"}),
+        ({"checkpoint": {"directory": "other"}}, {"checkpoint.directory"}),
+        ({"data": {"images": {"mountPath": "/d", "existingClaim": "c"}}, "server": {"imports": ["ops"]}},
+         {"data.images", "server.imports"}),
+        ({"image": {"tag": "2.20.0"}, "run": 2, "worker": {"replicas": 3, "gpus": 1}}, set()),
+        ({"program": {"args": ["--lr=2"]}, "strategy": "BetweenGraph"}, set()),
+    ],
+)  # fmt: skip
+def test_what_starts_a_new_run_is_named_by_a_mark_or_kept_by_other_means(change: Values, marked: set[str]) -> None:
+    before, after = (render(merged(PROGRAM, values)).job_spec() for values in ({}, change))
+    old, new = before["record"]["marks"], after["record"]["marks"]
+    assert {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)} == marked
+    assert before["runId"] != after["runId"]
+    if not marked and not change.get("run"):
+        assert [key for key in before if before[key] != after[key] and key not in ("runId", "record")]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -128,15 +169,32 @@ def test_a_role_without_tasks_leaves_no_trace() -> None:
     assert len(rendered.all("StatefulSet")) == 1
 
 
-def test_a_role_may_have_a_program_of_its_own() -> None:
-    own = {"chief": {"program": {"args": ["--lead"]}}, "evaluator": {"replicas": 1, "program": {"command": ["eval"]}}}
-    rendered = render(merged(PROGRAM, {"program": {"args": ["--fast"], "workingDir": "/src"}}, own))
-    command = PROGRAM["program"]["command"]
-    assert rendered.job_spec()["program"] == {"command": command, "args": ["--fast"]}
-    assert rendered.job_spec()["programs"] == {
-        "chief": {"command": command, "args": ["--lead"]},
-        "evaluator": {"command": ["eval"], "args": ["--fast"]},
-    }
+@pytest.mark.parametrize(
+    ("own", "command", "args"),
+    [
+        ({"args": ["--lead"]}, None, ["--lead"]),
+        ({"command": ["eval"]}, ["eval"], []),  # as a container's command leaves the args of its image out
+        ({"command": ["eval"], "args": ["--once"]}, ["eval"], ["--once"]),
+        ({"args": []}, None, []),
+        ({"command": [], "args": []}, None, []),
+    ],
+)
+def test_a_role_may_have_a_program_of_its_own(own: Values, command: list[str] | None, args: list[str]) -> None:
+    all_roles = {"program": {"args": ["--fast"], "workingDir": "/src"}}
+    rendered = render(merged(PROGRAM, all_roles, {"chief": {"program": own}}))
+    common = PROGRAM["program"]["command"]
+    assert rendered.job_spec()["program"] == {"command": common, "args": ["--fast"]}
+    assert rendered.job_spec()["programs"] == {"chief": {"command": command or common, "args": args}}
+    assert rendered.container_of("chief")["workingDir"] == "/src"
+
+
+@pytest.mark.parametrize("own", [{}, {"command": []}, {"workingDir": "/a"}])
+def test_a_role_without_a_command_or_args_of_its_own_runs_the_program_of_all(own: Values) -> None:
+    rendered = render(merged(PROGRAM, {"program": {"args": ["--fast"]}, "chief": {"program": own}}))
+    assert rendered.job_spec()["programs"] == {}
+
+
+def test_only_the_roles_may_have_a_program() -> None:
     only_roles = {"program": {"command": None}, "chief": {"program": {"command": ["a"], "workingDir": "/a"}}}
     rendered = render(merged(PROGRAM, only_roles))
     assert rendered.job_spec()["programs"]["chief"] == {"command": ["a"], "args": []}
@@ -164,7 +222,13 @@ BESIDE: list[Values] = [
     {"serviceAccount": {"annotations": {"a": "b"}}},
     {"networkPolicy": {"enabled": False}},
     {"tensorboard": {"enabled": True}},
-    {"metrics": {"podMonitor": {"interval": "5s"}}},
+    {
+        "metrics": {
+            "podMonitor": {"interval": "5s"},
+            "prometheusRule": {"enabled": True},
+            "dashboard": {"enabled": True},
+        }
+    },
     {"extraObjects": {"a": None}},
     {"checkpoint": {"keep": False, "size": "1Ti", "storageClassName": "fast", "accessModes": ["ReadWriteOnce"]}},
     {"global": {"team": "vision"}},
@@ -215,6 +279,24 @@ def test_a_new_empty_default_of_a_later_chart_starts_no_new_run(tmp_path: Path, 
     new = {"newSetting": empty, "newSection": {"inner": {"setting": empty}}}
     (later / "values.yaml").write_text(f"{values}\n{json.dumps(new)[1:-1].replace(', ', chr(10))}\n", "utf-8")
     assert render(PROGRAM, chart=later).job_spec()["runId"] == render(PROGRAM, chart=now).job_spec()["runId"]
+
+
+@pytest.mark.parametrize(
+    ("common", "empty"),
+    [
+        ({"program": {"args": ["--fast"]}}, {"program": {"args": []}}),
+        ({"envFrom": [{"configMapRef": {"name": "a"}}]}, {"envFrom": []}),
+        ({"resources": {"limits": {"cpu": 1}}}, {"resources": {}}),
+        ({"runtimeClassName": "nvidia"}, {"runtimeClassName": ""}),
+    ],
+)
+def test_what_a_role_empties_for_itself_starts_a_new_run(common: Values, empty: Values) -> None:
+    assert run_of(merged(common, {"chief": empty})) != run_of(common)
+
+
+@pytest.mark.parametrize("empty", [{"env": {}}, {"podSpec": {}}, {"image": {}}, {"program": {"command": []}}])
+def test_an_empty_addition_of_a_role_to_what_all_have_starts_no_new_run(empty: Values) -> None:
+    assert run_of({"chief": empty}) == run_of({})
 
 
 def test_an_empty_argument_is_not_an_empty_default() -> None:

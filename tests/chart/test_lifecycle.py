@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import kubernetes
 from .helm import PROGRAM, Object, Rendered, merged, render
+from .kubernetes import config_maps
 
 
 def test_the_command_of_the_lifecycle() -> None:
@@ -92,22 +93,24 @@ def test_only_the_pod_of_the_lifecycle_gets_the_token_of_its_account(rendered: R
 def test_the_lifecycle_pod_has_code_and_job_json_and_nothing_of_the_tasks() -> None:
     rendered = render(PROGRAM, release="mnist")
     pod = rendered.lifecycle()
-    volumes = {volume["name"]: volume["configMap"]["name"] for volume in pod["volumes"]}
+    volumes = {volume["name"]: config_maps(volume) for volume in pod["volumes"]}
+    code = rendered.one("Job")["metadata"]["name"]
     library = "/tensorflow-job/lib/tensorflow_job"
     assert {
         (mount["mountPath"], volumes[mount["name"]], mount["readOnly"])
         for mount in pod["containers"][0]["volumeMounts"]
     } == {
-        (f"{library}/task", "mnist-task", True),
-        (f"{library}/lifecycle", rendered.one("Job")["metadata"]["name"], True),
-        ("/tensorflow-job/config", "mnist-job", True),
+        (f"{library}/task", ("mnist-task",), True),
+        (f"{library}/lifecycle", (code, f"{code}-2"), True),
+        ("/tensorflow-job/config", ("mnist-job",), True),
     }
 
 
 def test_only_code_that_is_replaced_with_its_pod_is_immutable(rendered: Rendered) -> None:
     """A training pod outlives upgrades: after a restart of its node it mounts what kept its name, with other text."""
     immutable = [item["metadata"]["name"] for item in rendered.all("ConfigMap") if item.get("immutable")]
-    assert immutable == [rendered.one("Job")["metadata"]["name"]]
+    code = rendered.one("Job")["metadata"]["name"]
+    assert immutable == [code, f"{code}-2"]
 
 
 def test_the_lifecycle_job_can_end_as_the_training_ended(rendered: Rendered) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import yaml
 
 from . import helm, kubernetes
 from .helm import CHART, PROGRAM, Rendered, merged, render, rendered_ci
+from .kubernetes import config_maps
 
 ROLES = ("chief", "worker", "ps", "evaluator")
 LIBRARY = "/tensorflow-job/lib/tensorflow_job"
@@ -45,6 +48,7 @@ def test_only_namespaced_kinds_are_made_and_nothing_names_a_namespace(rendered: 
         "PodDisruptionBudget",
         "PodGroup",
         "PodMonitor",
+        "PrometheusRule",
         "Role",
         "RoleBinding",
         "Service",
@@ -187,7 +191,7 @@ def test_the_pod_security_check_finds_what_it_looks_for() -> None:
     ]
 
 
-def test_a_claim_is_kept_on_uninstall_unless_told_otherwise() -> None:
+def test_a_claim_is_kept_on_uninstall_by_default() -> None:
     kept = render(PROGRAM).one("PersistentVolumeClaim")
     assert kept["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     gone = render(merged(PROGRAM, {"checkpoint": {"keep": False}})).one("PersistentVolumeClaim")
@@ -223,6 +227,7 @@ def test_without_options_there_are_these_objects_and_no_others() -> None:
     assert made == [
         ("ConfigMap", "mnist-job"),
         ("ConfigMap", lifecycle),
+        ("ConfigMap", f"{lifecycle}-2"),
         ("ConfigMap", "mnist-status"),
         ("ConfigMap", "mnist-task"),
         ("Job", lifecycle),
@@ -249,6 +254,14 @@ def test_every_program_is_mounted_whole_where_it_imports_the_other_from() -> Non
         assert [path for path in mounts if path.startswith(LIBRARY)] == [f"{LIBRARY}/{program}" for program in programs]
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
         for program in programs:
-            config_map = rendered.one("ConfigMap", volumes[mounts[f"{LIBRARY}/{program}"]]["configMap"]["name"])
+            data: dict[str, str] = {}
+            for name in config_maps(volumes[mounts[f"{LIBRARY}/{program}"]]):
+                data |= rendered.one("ConfigMap", name)["data"]
             files = (CHART / "files" / program).glob("*.py")
-            assert config_map["data"] == {file.name: file.read_text("utf-8") for file in files}
+            assert data == {file.name: file.read_text("utf-8") for file in files}
+
+
+def test_every_object_can_be_applied() -> None:
+    """`kubectl apply` keeps the object in an annotation, and those of an object may have no more than 262,144 bytes."""
+    for item in render(PROGRAM).objects:
+        assert len(json.dumps(item, ensure_ascii=False).encode()) < 200_000, (item["kind"], item["metadata"]["name"])

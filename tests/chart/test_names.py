@@ -29,7 +29,7 @@ def test_the_names_of_all_objects() -> None:
     job = rendered.one("Job")["metadata"]["name"]
     assert job.startswith("mnist-lifecycle-")
     assert names(rendered) == {
-        "ConfigMap": ["mnist-job", job, "mnist-program", "mnist-status", "mnist-task"],
+        "ConfigMap": ["mnist-job", job, f"{job}-2", "mnist-program", "mnist-status", "mnist-task"],
         "Job": [job],
         "NetworkPolicy": ["mnist"],
         "PersistentVolumeClaim": ["mnist-checkpoints"],
@@ -46,7 +46,8 @@ def test_pods_and_tool_know_the_objects_by_the_same_names() -> None:
     rendered = render(values, release="mnist")
     kinds = names(rendered)
     config_maps = (in_pods.job_config_name, in_pods.program_name, in_pods.status_name, in_pods.task_code_name)
-    assert sorted([*(name("mnist") for name in config_maps), *kinds["Job"]]) == kinds["ConfigMap"]
+    lifecycle_code = [kinds["Job"][0], f"{kinds['Job'][0]}-2"]
+    assert sorted([*(name("mnist") for name in config_maps), *lifecycle_code]) == kinds["ConfigMap"]
     assert kinds["StatefulSet"] == [in_pods.set_name("mnist", role) for role in ("chief", "ps", "worker")]
     assert kinds["Role"] == kinds["RoleBinding"] == kinds["ServiceAccount"] == [in_pods.lifecycle_name("mnist")]
     assert kinds["PersistentVolumeClaim"] == [in_pods.claim_name("mnist")]

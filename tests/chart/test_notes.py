@@ -21,9 +21,11 @@ def test_the_notes_give_the_next_commands() -> None:
         "tfconfig logs -f -n team mnist",
         "tfconfig wait -n team mnist",
         "kubectl -n team logs -f mnist-chief-0",
-        f"kubectl -n team wait --for=condition=complete --timeout=24h job/{job}",
+        f"kubectl -n team wait --for=jsonpath='{{.status.conditions[0].status}}'=True --timeout=24h job/{job}",
+        f"kubectl -n team wait --for=condition=complete --timeout=10s job/{job}",
         "helm -n team upgrade mnist <chart> --reuse-values --set suspend=true",
         "helm -n team upgrade mnist <chart> --reuse-values --set run=2",
+        "/blob/main/docs/gitops.md",
         "/checkpoints/mnist on claim mnist-checkpoints. A new run resumes from them",
         "kubectl -n team delete pvc mnist-checkpoints",
     ):
@@ -39,7 +41,11 @@ def test_the_notes_give_the_next_commands() -> None:
         ({"checkpoint": {"keep": False}}, "helm uninstall removes the claim and the checkpoints"),
         ({"checkpoint": {"enabled": False}}, "There is no checkpoint volume"),
         ({"networkPolicy": {"enabled": False}}, "WARNING: networkPolicy.enabled is false"),
-        ({"cleanup": {"onSuccess": "Keep"}}, "After success the pods stay"),
+        (
+            {"cleanup": {"onSuccess": "Keep"}},
+            "After success the pods stay until helm uninstall, but for those with GPUs",
+        ),
+        ({"cleanup": {"onSuccess": "KeepGPUs"}}, "After success the pods stay until helm uninstall, with their GPUs"),
     ],
 )
 def test_the_notes_mention_what_is_special(values: Values, expected: str) -> None:

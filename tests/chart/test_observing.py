@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -28,7 +30,7 @@ def _named(rendered: Rendered) -> dict[tuple[str, str], Any]:
     """All but the lifecycle Job and its code, whose name changes."""
     job = rendered.one("Job")["metadata"]["name"]
     named = {(item["kind"], item["metadata"]["name"]): item for item in rendered.objects}
-    return {key: item for key, item in named.items() if key[1] != job}
+    return {key: item for key, item in named.items() if not key[1].startswith(job)}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,11 @@ def _named(rendered: Rendered) -> dict[tuple[str, str], Any]:
             merged(METRICS, {"metrics": {"podMonitor": {"enabled": True}, "from": FROM}}),
             [("NetworkPolicy", "digits-lifecycle"), ("PodMonitor", "digits")],
         ),
-        ({"metrics": {"podMonitor": {"enabled": True}}}, []),
+        (
+            merged(METRICS, {"metrics": {"prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}}}),
+            [("ConfigMap", "digits-dashboard"), ("NetworkPolicy", "digits-lifecycle"), ("PrometheusRule", "digits")],
+        ),
+        ({"metrics": {what: {"enabled": True} for what in ("podMonitor", "prometheusRule", "dashboard")}}, []),
         (
             BOARD,
             [
@@ -119,7 +125,7 @@ def test_users_reach_the_port_of_tensorboard_and_nothing_else() -> None:
     rendered = render(merged(PROGRAM, BOARD))
     labels = rendered.one("Deployment")["spec"]["template"]["metadata"]["labels"]
     policy = rendered.one("NetworkPolicy", "digits-tensorboard")["spec"]
-    assert (policy["policyTypes"], policy["ingress"]) == (["Ingress"], []), "nobody, unless the values name them"
+    assert (policy["policyTypes"], "ingress" in policy) == (["Ingress"], False), "nobody, unless the values name them"
     named = render(merged(PROGRAM, BOARD, {"tensorboard": {"from": FROM}})).one("NetworkPolicy", "digits-tensorboard")
     assert named["spec"]["ingress"] == [{"from": FROM, "ports": [{"port": "tensorboard", "protocol": "TCP"}]}]
     assert kubernetes.selects(policy["podSelector"]["matchLabels"], labels)
@@ -151,7 +157,7 @@ def test_only_the_port_of_the_metrics_is_open() -> None:
     policy = rendered.one("NetworkPolicy", "digits-lifecycle")["spec"]
     template = rendered.one("Job")["spec"]["template"]
     assert kubernetes.selects(policy["podSelector"]["matchLabels"], template["metadata"]["labels"])
-    assert (policy["policyTypes"], policy["ingress"]) == (["Ingress"], []), "nobody, unless the values name them"
+    assert (policy["policyTypes"], "ingress" in policy) == (["Ingress"], False), "nobody, unless the values name them"
     named = render(merged(PROGRAM, METRICS, {"metrics": {"from": FROM}})).one("NetworkPolicy", "digits-lifecycle")
     assert named["spec"]["ingress"] == [{"from": FROM, "ports": [{"port": "metrics", "protocol": "TCP"}]}]
     (container,) = template["spec"]["containers"]
@@ -175,6 +181,39 @@ def test_the_pod_monitor() -> None:
         "selector": selector,
         "podMetricsEndpoints": [{"port": "metrics", "interval": "15s"}],
     }
+
+
+def test_the_alerts_are_about_this_job_alone() -> None:
+    """What they say of real jobs is in tests/cluster/test_prometheus.py."""
+    rule = render(helm.ci_values()["observed"]).one("PrometheusRule")
+    assert rule["apiVersion"] == "monitoring.coreos.com/v1"
+    assert rule["metadata"]["labels"]["release"] == "prometheus"
+    (group,) = rule["spec"]["groups"]
+    for alert in group["rules"]:
+        assert 'namespace="team",tensorflow_job="digits"' in alert["expr"]
+        assert alert["annotations"].keys() == {"summary", "description"}
+
+
+def test_the_dashboard_opens_on_this_job() -> None:
+    config = render(helm.ci_values()["observed"]).one("ConfigMap", "digits-dashboard")
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "yes"
+    dashboard = json.loads(config["data"]["digits-dashboard.json"])
+    shown = {one["name"]: one["current"]["value"] for one in dashboard["templating"]["list"] if "current" in one}
+    assert shown == {"namespace": "team", "tensorflow_job": "digits"}
+    other = json.loads((helm.CHART / "files/dashboard.json").read_text("utf-8"))
+    assert dashboard["panels"] == other["panels"]
+    assert dashboard["uid"] != other["uid"], "both can be in one Grafana"
+
+
+def test_every_metric_that_the_dashboard_and_the_alerts_ask_for_is_served() -> None:
+    texts = [(helm.CHART / "files/dashboard.json").read_text("utf-8")]
+    texts += [str(render(helm.ci_values()["observed"]).one("PrometheusRule"))]
+    asked = {name for text in texts for name in re.findall(r"\btensorflow_job_[a-z_]+", text)}
+    served = set(
+        re.findall(r"(?:gauge|add)\(\s*\"([a-z_]+)\"", (helm.CHART / "files/lifecycle/metrics.py").read_text("utf-8"))
+    )
+    assert len(asked) > 10
+    assert asked <= {f"tensorflow_job_{name}" for name in served}
 
 
 def test_the_lifecycle_may_ask_the_tasks_at_the_port_they_answer_at() -> None:

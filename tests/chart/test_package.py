@@ -22,6 +22,7 @@ def test_the_archive_has_what_the_chart_needs_and_no_more(tmp_path: Path) -> Non
     with tarfile.open(helm.package(tmp_path)) as archive:
         names = {name.removeprefix("tensorflow-job/") for name in archive.getnames()}
     parts = {"Chart.yaml", "README.md", ".helmignore", "values.yaml", "values.schema.json", "files/strategies.json"}
+    parts.add("files/dashboard.json")
     parts |= {str(file.relative_to(CHART)) for file in (CHART / "templates").rglob("*.*")}
     parts |= {str(file.relative_to(CHART)) for file in (CHART / "files").rglob("*.py")}
     assert names == parts

@@ -6,6 +6,7 @@ import pytest
 
 from .helm import PROGRAM, Values, merged, render
 
+ONE = {"replicas": 1}
 STATE = "/tensorflow-job-state"
 
 
@@ -37,6 +38,36 @@ def test_a_wrapped_python_starts_the_task() -> None:
         "/tensorflow-job/lib/tensorflow_job/task",
     ]
     assert rendered.container_of("ps")["command"][:3] == ["python3.6", "-S", "/tensorflow-job/lib/tensorflow_job/task"]
+
+
+def test_the_python_of_the_lifecycles_image_starts_the_task() -> None:
+    image, resources = (
+        {"repository": "team/python", "tag": "3.13"},
+        {"limits": {"memory": "1Gi", "aliyun.com/gpu-mem": 3}},
+    )
+    own = {"pythonFrom": "LifecycleImage", "resources": resources, "podSecurityContext": {}, "securityContext": {}}
+    values: Values = {
+        "strategy": "Custom",
+        "lifecycle": {"image": image},
+        "worker": {"replicas": 1, **own},
+        "chief": ONE,
+    }
+    rendered = render(merged(PROGRAM, values))
+    folder = "/tensorflow-job/python"
+    start = [f"{folder}/ld.so", "--library-path", f"{folder}/lib", f"{folder}/bin/python3", "-I", "-B", "-S"]
+    container = rendered.container_of("worker")
+    assert container["command"][:8] == [*start, "/tensorflow-job/lib/tensorflow_job/task"]
+    mount = {"name": "lifecycle-python", "mountPath": folder}
+    assert {**mount, "readOnly": True} in container["volumeMounts"]
+    pod = rendered.pod_of("worker")
+    assert {"name": "lifecycle-python", "emptyDir": {"sizeLimit": "256Mi"}} in pod["volumes"]
+    (init,) = pod["initContainers"]
+    assert (init["image"], init["resources"]) == ("team/python:3.13", {"limits": {"memory": "1Gi"}})
+    assert mount in init["volumeMounts"]
+    security = init["securityContext"]
+    assert (security["runAsNonRoot"], security["runAsUser"], security["readOnlyRootFilesystem"]) == (True, 1000, True)
+    assert rendered.container_of("chief")["command"][0] == "python3"
+    assert "initContainers" not in rendered.pod_of("chief")
 
 
 @pytest.mark.parametrize(

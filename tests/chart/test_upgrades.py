@@ -140,6 +140,7 @@ def test_nothing_else_starts_a_new_run() -> None:
         "podAnnotations",
         "podDisruptionBudget",
         "podGroup",
+        "progress",
         "podLabels",
         "podSecurityContext",
         "restart",
@@ -153,6 +154,12 @@ def test_nothing_else_starts_a_new_run() -> None:
     for role in ("worker", "ps"):
         own = {key: DEFAULTS[key] for key in ("podAnnotations", "podSecurityContext", "terminationGracePeriodSeconds")}
         assert run_of({**DEFAULTS, role: own}) == run_of({})
+
+
+def test_pods_join_a_gang_of_kubernetes_only_with_a_new_run() -> None:
+    """One that joined later would be alone in its PodGroup, and wait for the others for ever."""
+    none, other, own = (run_of({"podGroup": {"scheduler": name}}) for name in ("", "Volcano", "Kubernetes"))
+    assert none == other == run_of({"podGroup": {"scheduler": None}}) == run_of({}) != own
 
 
 def test_run_ids_are_made_in_one_way_for_ever() -> None:

@@ -16,7 +16,7 @@ from hack.cluster import target
 from hack.cluster.proxy import Api
 from hack.cluster.target import Target
 
-from . import measure
+from . import engines, measure
 from .failures import describe
 from .jobs import Helm, Job
 from .measure import Seconds
@@ -39,6 +39,8 @@ class Jobs:
     def __init__(self, target: Target, namespace: Namespace, measured: list[Seconds]) -> None:
         self.target, self.namespace, self._measured = target, namespace, measured
         self.all: list[Job] = []
+        self.of_cluster: list[str] = []
+        """Objects outside of the namespace that go with it: `kind/name`."""
 
     def new(self, name: str = "job", helm: Helm | None = None) -> Job:
         """A job that is not installed yet; with Helm 4 where there is one, unless `helm` is given."""
@@ -63,9 +65,11 @@ class Jobs:
         return describe(self.namespace, self.all)
 
     def close(self) -> None:
-        """Keep what was measured, and delete the namespace."""
+        """Keep what was measured, and delete the namespace with what belongs to it."""
         self._measured += [job.measured for job in self.all if job.measured]
         self.namespace.close()
+        if self.of_cluster:
+            self.target.run("kubectl", "delete", "--ignore-not-found", "--wait=false", *self.of_cluster)
 
 
 class SideBySide:
@@ -152,7 +156,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test here; a test's time does not include that of starting the cluster."""
     for item in items:
         if _HERE in item.path.parents:
-            item.add_marker(pytest.mark.cluster)
+            if item.get_closest_marker("engines") is None:
+                item.add_marker(pytest.mark.cluster)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(TEST_SECONDS, func_only=True))
 
@@ -161,8 +166,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what happened in the cluster with a test that failed."""
+    """Show what happened in the cluster with a test that failed, and keep what became of one with an engine."""
     report = yield
+    if _HERE in item.path.parents:
+        engines.keep_result(item, report)
     if _HERE in item.path.parents and report.failed and call.when in ("setup", "call"):
         for value in getattr(item, "funcargs", {}).values():
             if isinstance(value, (Jobs, SideBySide)):

@@ -23,6 +23,7 @@ T = TypeVar("T")
 Helm = Literal["helm3", "helm4"]
 
 ENDED = ("Succeeded", "Failed")
+HOME = "/tensorflow-job-state/home"  # of a program, by its environment
 
 
 def helm_program(target: Target, name: Helm) -> str:
@@ -62,6 +63,22 @@ class Job:
     def uninstall(self) -> None:
         """`helm uninstall`."""
         self._helm("uninstall", self.release, values=None, succeeds=True)
+
+    def template(self, values: Values, *arguments: str, chart: str = str(CHART)) -> str:
+        """`helm template`."""
+        words = ["template", self.release, chart, *arguments, "-f", "-"]
+        return self._helm(*words, values=values, succeeds=True).stdout
+
+    def apply(self, manifest: str, *options: str) -> str:
+        """`kubectl apply` in its namespace; what it says about each object."""
+        done = self.target.run("kubectl", "apply", "-n", self.namespace.name, "-f", "-", *options, text=manifest)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def apply_and_prune(self, manifest: str) -> str:
+        """As with Argo CD that prunes: what the release has of Jobs that is not in the manifest is removed."""
+        selector = f"--selector=app.kubernetes.io/instance={self.release}"
+        return self.apply(manifest, "--prune", selector, "--prune-allowlist=batch/v1/Job")
 
     def complete(self, values: Values) -> Values:
         """The values with this cluster's images."""
@@ -183,7 +200,7 @@ class Job:
 
     def tell(self, task: str, name: str) -> None:
         """Let a shell program that waits for this (`wait_for NAME`) go on."""
-        self.exec(task, "sh", "-c", f'mkdir -p "$HOME"; touch "$HOME/{name}"')
+        self.exec(task, "sh", "-c", f"mkdir -p {HOME}; touch {HOME}/{name}")
 
     def kill_program(self, task: str) -> None:
         """SIGKILL to everything in the container but its first process."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -28,7 +27,7 @@ POD: Object = {
 
 
 @pytest.fixture
-def job(jobs: Jobs) -> Iterator[Job]:
+def job(jobs: Jobs) -> Job:
     """A job with the shared account, beside objects that are none of a job's."""
     prepare_account(jobs)
     policy = f"{ACCOUNT}.{jobs.namespace.name}"
@@ -41,9 +40,7 @@ def job(jobs: Jobs) -> Iterator[Job]:
     jobs.namespace.create("pods", {**STRANGER, "spec": POD})
     jobs.namespace.create("configmaps", {**STRANGER, "data": {"a": "b"}})
     jobs.namespace.create("jobs", {**STRANGER, "spec": {"suspend": True, "template": {"spec": POD}}})
-    yield jobs.install(shell("wait_for end", serviceAccount={"create": False, "name": ACCOUNT}))
-    for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
-        jobs.target.run("kubectl", "delete", kind, policy)
+    return jobs.install(shell("wait_for end", serviceAccount={"create": False, "name": ACCOUNT}))
 
 
 def attempt(job: Job, *words: str) -> str:

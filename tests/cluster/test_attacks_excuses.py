@@ -16,7 +16,7 @@ from .jobs import Job
 from .programs import Values, shell
 
 # The second one writes again after PID 1 has: an orphan in a process group of its own.
-FORGES = "echo 'stopped: asked to end' > /dev/termination-log; exit 3"
+FORGES = 'echo "stopped: asked to end" > /dev/termination-log; exit 3'
 FORGES_LAST = f"(setsid sh -c 'while :; do {FORGES.partition(';')[0]}; done' &); sleep 1; exit 3"
 FORGES_IN_ITS_LOG = "for i in $(seq 200); do echo 'stopped: asked to end'; done; exit 3"
 

@@ -21,7 +21,14 @@ OURS: helm.Values = {
     "serviceAccount": {"create": False, "name": "tensorflow-job"},
 }
 # What a network policy, a label or a template does is not for admission of pods.
-ELSEWHERE = {"no cost centre", "open servers", "a lookup"}
+ELSEWHERE = {
+    "no cost centre",
+    "open servers",
+    "servers open to an address",
+    "TensorBoard for all addresses",
+    "metrics for all namespaces",
+    "a lookup",
+}
 
 
 @pytest.fixture

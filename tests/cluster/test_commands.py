@@ -108,7 +108,7 @@ def test_on_a_terminal_the_view_is_redrawn_and_fits(job: Callable[[str], Job], t
         os.close(leader)
         assert process.returncode == 0
         lines = drawn.decode().replace("\r", "").rpartition("\033[H\033[J")[2].splitlines()
-        assert "decided by  worker-0, exited 3: the program failed; see its log" in lines
+        assert "decided by  worker-0, exited 3: the program failed" in lines
         assert "pods        none left, everything is freed" in lines
         assert max(map(len, lines)) <= columns
 
@@ -143,12 +143,13 @@ def test_the_progress_in_the_status_is_shown_also_after_the_end(job: Callable[[s
 def test_wait_ends_with_1_after_a_failure_and_tells_the_last_lines(job: Callable[[str], Job], tool: Tool) -> None:
     job("failing").wait_for_phase("Failed")
     output, _ = tool("wait", "failing", code=1)
-    first, second, *rest = output.splitlines()
+    first, second, third, *rest = output.splitlines()
     assert re.fullmatch(
         r"failing: Failed after \d+ s \(TaskFailed\): worker-0 exited 3; restart.policy Never does not restart it",
         first,
     )
-    assert second == "decided by worker-0, exited 3: the program failed; see its log"
+    assert second == "decided by worker-0, exited 3: the program failed"
+    assert third == f"last line: {job('failing').status['lastLine']}"
     # Those that the lifecycle has found: test_endings.py tells whether they are the right ones.
     assert rest == ["last lines of worker-0:", *(f"  {line}" for line in job("failing").tail().splitlines())]
 
@@ -168,7 +169,7 @@ def test_wait_and_logs_end_with_2_when_the_job_is_uninstalled(job: Callable[[str
     removed.wait_running()
     wait, logs = tool.start("wait", "removed"), tool.start("logs", "removed", "-f")
     assert wait.stderr
-    assert wait.stderr.readline() == "removed: Running: all 1 tasks run or are done\n"
+    assert wait.stderr.readline() == "removed: Running: the task runs or is done\n"
     removed.uninstall()
     for process in (wait, logs):
         _, errors = ended(process, 2)
@@ -210,7 +211,7 @@ def test_logs_follow_through_restarts_and_new_pods_until_the_end_and_wait_ends_w
     while len([line for line in seen if "line 3 of" in line]) < 5:
         seen.append(follow.stdout.readline())
     status, _ = tool("status", "running")
-    assert re.search(r"^worker-1 +Running +\S+ +1 +exited 3: the program failed; see its log", status, re.MULTILINE)
+    assert re.search(r"^worker-1 +Running +\S+ +1 +exited 3: the program failed\. Last line:", status, re.MULTILINE)
     previous, _ = tool("logs", "running", "--previous", "--task", "worker-1", "--tail", "2")
     assert [line.split(" | ")[1].split()[0] for line in previous.splitlines()] == ["falls", "ended"]
     one, _ = tool("logs", "running", "--task", "worker-0", "--task", "ps")

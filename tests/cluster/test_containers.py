@@ -8,12 +8,18 @@ from collections.abc import Callable
 
 import pytest
 
+from hack.cluster.proxy import Api
+from hack.cluster.settings import PAUSE_IMAGE
+
 from .conftest import Jobs
 from .jobs import Job
 from .programs import Values, shell
 
 IGNORES = 'trap "" TERM INT HUP; while :; do sleep 1; done'
 SAVES = 'trap "sleep 2; echo saved > $CHECKPOINT_DIR/saved; exit" TERM; while :; do sleep 0.1; done'
+_ENDS_ONCE = """
+trap exit TERM; while ! test -e /asked/once || test -e /asked/done; do sleep 0.1; done; touch /asked/done; exit 42
+"""
 ONE, TWO = {"replicas": 1}, {"replicas": 2}
 GRACE = 60
 
@@ -54,6 +60,25 @@ def values_of_jobs(image: str) -> dict[str, Values]:
             "test -e $HOME/again || { touch $HOME/again; exit 1; }; wait_for end",
             initContainers=[{"name": "mesh", "restartPolicy": "Always", **beside}],
             extraContainers=[{"name": "logs", **beside}],
+        ),
+        # One beside it has all containers restarted (from Kubernetes 1.36 on), when the program asks for it.
+        "restarted-beside": shell(
+            "touch /asked/once; echo runs; wait_for end",
+            restart={"policy": "Never"},
+            initContainers=[
+                {
+                    "name": "beside",
+                    **beside,
+                    "command": ["sh", "-c", _ENDS_ONCE],
+                    "restartPolicy": "Always",
+                    "restartPolicyRules": [
+                        {"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}}
+                    ],
+                    "volumeMounts": [{"name": "asked", "mountPath": "/asked"}],
+                }
+            ],
+            extraVolumes=[{"name": "asked", "emptyDir": {}}],
+            extraVolumeMounts=[{"name": "asked", "mountPath": "/asked"}],
         ),
         "environment": shell(
             "echo intraop=$TF_NUM_INTRAOP_THREADS address=$ADDRESS/; echo path=$PATH",
@@ -102,7 +127,9 @@ def test_another_program_that_ignores_sigterm_is_killed_when_its_grace_is_over(i
     ]
     # Killed by ours, a little before the kubelet does: the words are from the task itself.
     assert ends
-    assert (ends[-1]["exitCode"], ends[-1]["message"]) == (137, "stopped: asked to end; worker-0 exited 137\n")
+    assert ends[-1]["exitCode"] == 137
+    stopped, used = ends[-1]["message"].splitlines()
+    assert (stopped, used.partition(" ")[0]) == ("stopped: asked to end; worker-0 exited 137", "used:")
 
 
 def test_a_program_that_asks_for_time_to_save_gets_it(installed: Callable[[str], Job]) -> None:
@@ -130,7 +157,7 @@ def test_a_program_that_forks_leaves_no_zombie_and_no_process_behind(installed: 
     assert status["exitCode"] == 1
 
 
-def test_a_program_that_takes_too_much_memory_is_told_as_oom_killed(installed: Callable[[str], Job]) -> None:
+def test_a_program_that_takes_too_much_memory_is_reported_as_oom_killed(installed: Callable[[str], Job]) -> None:
     job = installed("memory")
     status = job.wait_ended("Failed", disturbed=True)
     words = "worker-0 exited 137 (OOMKilled)"
@@ -145,6 +172,17 @@ def test_containers_beside_the_task_are_no_part_of_how_it_ends(installed: Callab
     job.tell("worker-0", "end")
     status = job.wait_ended("Succeeded", disturbed=True)
     assert (status["decidingTask"], status["exitCode"], status["failures"]) == ("worker-0", 0, 1)
+
+
+def test_a_restart_of_all_containers_that_one_beside_it_asked_for_is_no_failure_of_the_program(
+    installed: Callable[[str], Job], api: Api
+) -> None:
+    if int(json.loads(api.text("GET", "/version"))["minor"].rstrip("+")) < 36:
+        pytest.skip("Kubernetes 1.36 was the first that can restart all containers of a pod")
+    job = installed("restarted-beside")
+    job.wait_until("the program runs again", lambda: job.restarts("worker-0") == 1 and job.runs("worker-0"))
+    job.tell("worker-0", "end")
+    assert job.wait_ended("Succeeded", disturbed=True)["failures"] == 0
 
 
 def test_a_program_finds_threads_for_its_limit_and_references_with_what_only_a_pod_knows(
@@ -169,3 +207,27 @@ def _end_when_all_run(job: Job, decider: str) -> None:
     for task in job.pods:
         job.wait_for_log(task, f"{task} runs")
     job.tell(decider, "end")
+
+
+def test_an_image_without_python_and_without_anything_else_runs_under_the_lifecycles(jobs: Jobs) -> None:
+    """Of one static program; the second worker looks up the name of the first before it starts."""
+    if not jobs.target.own:
+        pytest.skip("only the kit's own cluster is known to have such an image")
+    repository, _, tag = PAUSE_IMAGE.rpartition(":")
+    values = shell("", worker=TWO, completion={"successPolicy": "AllWorkers"}, cleanup={"onSuccess": "Keep"})
+    values["image"] = {"repository": repository, "tag": tag, "pullPolicy": "Never"}
+    values["program"] = {"command": ["/bin/busybox", "env"]}
+    job = jobs.install(
+        {**values, "pythonFrom": "LifecycleImage", "env": {"LD_LIBRARY_PATH": "/old", "PYTHONHOME": "/old"}}
+    )
+    job.wait_for_phase("Succeeded")
+    for variable in ("LD_LIBRARY_PATH", "PYTHONHOME"):  # the kubelet gives them in any order
+        job.wait_for_log("worker-1", f"^{variable}=/old$")
+    python = "/tensorflow-job/python"
+    start = [f"{python}/ld.so", "--library-path", f"{python}/lib", f"{python}/bin/python3", "-I", "-B", "-c"]
+    peer = f"{job.name}-worker-0.{job.name}"
+    look = f"import socket; print(socket.getaddrinfo('{peer}', 1)[0][4][0]); open('{python}/x', 'w')"
+    where = [f"{job.name}-worker-1", "-n", jobs.namespace.name, "-c", "tensorflow"]
+    done = jobs.target.run("kubectl", "exec", *where, "--", *start, look)
+    assert re.match(r"\d+\.\d+\.\d+\.\d+\n$", done.stdout)
+    assert "Read-only file system" in done.stderr

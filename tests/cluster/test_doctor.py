@@ -24,12 +24,12 @@ def doctor(jobs: Jobs, tmp_path: Path) -> Doctor:
     """Runs `tfconfig doctor` in an empty namespace, and returns its checks."""
     job = jobs.new()
 
-    def run(code: int, overlay: Path | None = None, **values: Any) -> list[dict[str, str]]:
+    def run(code: int, overlay: Path | None = None, *options: str, **values: Any) -> list[dict[str, str]]:
         file = tmp_path / "values.yaml"
         file.write_text(yaml.safe_dump(job.complete({"program": {"command": ["sh", "-c", "exit 0"]}, **values})))
         more = ["-f", str(overlay)] if overlay else []
         tool = Tool(jobs.target, jobs.namespace.name)
-        output, _ = tool("doctor", "-f", str(file), *more, "--release", "job", "-o", "json", code=code)
+        output, _ = tool("doctor", "-f", str(file), *more, *options, "--release", "job", "-o", "json", code=code)
         checks: list[dict[str, str]] = json.loads(output)["checks"]
         return checks
 
@@ -86,6 +86,17 @@ def test_doctor_counts_the_whole_job_against_the_quota(jobs: Jobs, doctor: Docto
     found = doctor(1)
     assert of(found, "pods") == ["chief, worker, ps, lifecycle: accepted"]
     assert of(found, "quota") == ["small: pods needed 5, used 0, limit 4"]
+
+
+def test_doctor_finds_out_that_nothing_enforces_policies_and_leaves_nothing_behind(jobs: Jobs, doctor: Doctor) -> None:
+    if not jobs.target.own:
+        pytest.skip("other clusters may enforce them")
+    checks = doctor(0, None, "--probe-network")
+    assert checks[-1]["result"] == "warning"
+    assert checks[-1]["message"].startswith("nothing enforces NetworkPolicies here: ")
+    jobs.namespace.wait_until("the pods are gone", lambda: not jobs.namespace.list("pods"))
+    policies = jobs.target.run("kubectl", "get", "networkpolicies", "-n", jobs.namespace.name, "-o", "name")
+    assert (policies.returncode, policies.stdout) == (0, "")
 
 
 def test_doctor_without_the_namespace(cluster: Target) -> None:

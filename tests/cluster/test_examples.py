@@ -118,7 +118,7 @@ def test_a_task_that_never_comes_is_named_when_the_start_deadline_ends_the_job(s
     for job in shared_jobs.all:
         status = job.wait_ended("Failed", START + 60, disturbed=True)
         assert status["reason"] == "StartDeadlineExceeded"
-        assert re.search(r"worker-0: Unschedulable: ", status["message"]), status["message"]
+        assert re.search(r"worker-0\b[^:]*: Unschedulable: ", status["message"]), status["message"]
 
 
 def _last_step(job: Job) -> int:

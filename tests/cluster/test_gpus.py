@@ -42,7 +42,7 @@ def test_a_job_that_waits_for_gpus_starts_within_seconds_of_the_end_of_the_one_t
         ("ps-0", "worker-0", "worker-1", "worker-2"), "1"
     )
     second = jobs.install(shell("sleep 2", **roles), "second")
-    second.wait_for_message("worker-0: Unschedulable: .*Insufficient nvidia.com/gpu")
+    second.wait_for_message("worker-0.*: Unschedulable: .*Insufficient nvidia.com/gpu")
     assert second.phase == "Pending"
     first.tell("worker-0", "end")
     first.wait_for_phase("Succeeded")

@@ -27,7 +27,12 @@ STALL = 10
 
 
 def test_progress_reaches_the_status_and_a_program_that_hangs_is_started_again(jobs: Jobs) -> None:
-    values = shell(STEPS, worker={"replicas": 2}, deadlines={"stallSeconds": STALL}, metrics={"enabled": True})
+    values = shell(
+        STEPS,
+        worker={"replicas": 2},
+        deadlines={"stallSeconds": STALL},
+        metrics={"enabled": True, "lastScrapeSeconds": 0},
+    )
     job = jobs.install(values)
     job.wait_running()
     first = job.wait_until("progress is reported", lambda: job.status.get("progress"))
@@ -61,7 +66,8 @@ def test_progress_reaches_the_status_and_a_program_that_hangs_is_started_again(j
 
 
 def test_kept_logs_are_on_the_claim_after_the_end(jobs: Jobs) -> None:
-    script = 'for i in $(seq 3000); do echo "line $i of $TASK_TYPE-$TASK_INDEX"; done; echo to stderr >&2; wait_for end'
+    script = 'for i in $(seq 3000); do echo "line $i of $TASK_TYPE-$TASK_INDEX"; done; echo to stderr >&2; '
+    script += 'echo "step 3 of 9: loss 0.5, auc: 0.75"; wait_for end'
     job = jobs.install(
         shell(
             script,
@@ -77,6 +83,9 @@ def test_kept_logs_are_on_the_claim_after_the_end(jobs: Jobs) -> None:
         assert f"line 1 of {task}\n" in seen
         job.tell(task, "end")
     status = job.wait_ended("Succeeded")
+    progress = status["progress"]
+    reported = (progress["step"], progress["total"], progress["loss"], progress["metrics"], progress["source"])
+    assert reported == (3, 9, 0.5, {"auc": 0.75}, "output"), "it is seen in what the program prints"
     folder = f"/checkpoints/{job.name}/logs/{status['runId']}"
     text = job.in_volume(f"cd {folder} && ls && cat $(ls -r worker-1.log*) && tail -n 2 worker-0.log")
     lines = text.splitlines()
@@ -134,5 +143,5 @@ def _metrics(job: Job) -> dict[str, float]:
     pod = job.lifecycle_pods[-1]["metadata"]["name"]
     text = _get(job, f"/api/v1/namespaces/{job.namespace.name}/pods/{pod}:8080/proxy/metrics")
     samples = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
-    mark = f'job_name="{job.name}"'
+    mark = f'tensorflow_job="{job.name}"'
     return {key.replace(f"{mark},", "").replace(f"{{{mark}}}", ""): float(value) for key, _, value in samples}

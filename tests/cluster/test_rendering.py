@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +35,12 @@ def test_every_helm_refuses_the_same(program: str) -> None:
         with pytest.raises(RefusedError) as refused:
             render(merged(PROGRAM, case.values), engine=program)
         assert case.message in str(refused.value)
+
+
+def test_no_helm_needs_a_flag_for_the_version_of_kubernetes(program: str) -> None:
+    words = [program, "template", "job", str(CHART), "-f", "-"]
+    result = subprocess.run(words, input=json.dumps(PROGRAM), check=True, capture_output=True, text=True)
+    assert "kind: StatefulSet" in result.stdout
 
 
 def test_the_platform_example_finds_the_chart_it_depends_on(program: str, tmp_path: Path) -> None:

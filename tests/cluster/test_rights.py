@@ -38,6 +38,8 @@ def prepare_account(jobs: Jobs) -> None:
     """What the administrator of a namespace does once."""
     role = jobs.target.run(sys.executable, "-m", "tfconfig", "role", "-n", jobs.namespace.name)
     assert role.returncode == 0, role.stderr
+    policy = f"{ACCOUNT}.{jobs.namespace.name}"
+    jobs.of_cluster += [f"validatingadmissionpolicy{kind}/{policy}" for kind in ("", "binding")]
     apply = jobs.target.run("kubectl", "apply", "-f", "-", text=role.stdout)
     # Kubernetes before 1.30 does not know the policy; the rest is applied.
     assert all("ValidatingAdmissionPolicy" in line for line in apply.stderr.splitlines()), apply.stderr

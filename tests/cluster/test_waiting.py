@@ -45,7 +45,7 @@ PENDING: dict[str, tuple[Values, str]] = {
     ),
     "gpus": (
         shell("exit 0", worker={"replicas": 2, "gpus": 99}),
-        r"^worker-0: Unschedulable: .*Insufficient nvidia.com/gpu.*worker-1: Unschedulable",
+        r"^worker-0, worker-1: Unschedulable: .*Insufficient nvidia.com/gpu",
     ),
     "claim": (
         shell("exit 0", checkpoint={"enabled": True, "storageClassName": "no-such-class"}),
@@ -77,7 +77,7 @@ def installed(shared_jobs: Jobs) -> Callable[[str], Job]:
 
 
 @pytest.mark.parametrize("name", PENDING)
-def test_a_pod_that_may_start_later_is_waited_for_with_the_reason_told(
+def test_a_pod_that_may_start_later_is_waited_for_with_the_reason_reported(
     installed: Callable[[str], Job], name: str
 ) -> None:
     job = installed(name)
@@ -95,7 +95,7 @@ def test_tasks_held_by_a_scheduling_gate_wait_for_it_to_open(jobs: Jobs) -> None
     api, namespace = jobs.namespace.api, jobs.namespace.name
     api.patch("statefulsets", namespace, f"{job.name}-worker", {"spec": {"template": {"spec": gates}}})
     job.upgrade("--reuse-values", "--set", "suspend=false")
-    job.wait_for_message("^worker-0: SchedulingGated: .*; worker-1: SchedulingGated: ")
+    job.wait_for_message("^worker-0, worker-1: SchedulingGated: ")
     since = time.time()
     job.wait_until("that is no reason to fail", lambda: time.time() > since + 2 * UNSTARTABLE)
     assert job.phase == "Pending"

@@ -23,7 +23,7 @@ LOOKS: list[dict[str, list[str]]] = [
 
 
 class Tool:
-    """The tool as a program, in the namespace of the tests."""
+    """The tool as a program, in the namespace of the tests; with none given, it gets no option for it."""
 
     def __init__(self, target: Target, namespace: str, kubeconfig: Path | None = None) -> None:
         changes = {"PYTHONPATH": str(ROOT), "COLUMNS": "80", **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})}
@@ -31,7 +31,8 @@ class Tool:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """The command, running; its standard output and standard error apart."""
-        command = [sys.executable, "-m", "tfconfig", *words, "-n", self.namespace]
+        where = ["-n", self.namespace] if self.namespace else []
+        command = [sys.executable, "-m", "tfconfig", *words, *where]
         return subprocess.Popen(
             command, cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,
@@ -68,10 +69,16 @@ def as_account(jobs: Jobs, name: str, rules: list[dict[str, list[str]]], folder:
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace.name}
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
     namespace.create("rolebindings", {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]})
-    token = jobs.target.run("kubectl", "create", "token", name, "-n", namespace.name).stdout.strip()
-    view = jobs.target.run("kubectl", "config", "view", "--raw", "--flatten", "--minify", "-o", "json").stdout
+    return logged_in(jobs, name, folder)
+
+
+def logged_in(jobs: Jobs, account: str, folder: Path) -> Tool:
+    """The tool as run by a service account of the namespace."""
+    target, namespace = jobs.target, jobs.namespace.name
+    token = target.run("kubectl", "create", "token", account, "-n", namespace).stdout.strip()
+    view = target.run("kubectl", "config", "view", "--raw", "--flatten", "--minify", "-o", "json").stdout
     config = json.loads(view)
     config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
-    file = folder / f"{name}.json"
+    file = folder / f"{account}.json"
     file.write_text(json.dumps(config))
-    return Tool(jobs.target, namespace.name, file)
+    return Tool(target, namespace, file)

@@ -34,7 +34,7 @@ def test_two_workers_learn_digits_together(example: RunExample) -> None:
     assert losses[-1] < losses[0] / 5
 
 
-def test_a_worker_that_is_told_to_go_costs_no_step(example: RunExample) -> None:
+def test_a_worker_that_is_asked_to_end_costs_no_step(example: RunExample) -> None:
     run = example("multi-worker-mirrored")
     run.wait_for("step 150 of 600", SECONDS)
     os.kill(run.container("worker-1"), signal.SIGTERM)

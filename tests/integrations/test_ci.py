@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.attacks.checkout import NAMES, hostile, name_hostile, traces
+from tfconfig import __version__
+
 ROOT = Path(__file__).parents[2]
 GOOD = "program: {command: [python3, -m, train]}\n"
 TEAM = "checkpoint: {existingClaim: team}\n"
@@ -43,6 +46,13 @@ def commit(folder: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def hooks_of_the_guide() -> list[dict[str, Any]]:
+    """The hooks of docs/ci.md."""
+    (snippet,) = re.findall(r"```yaml\n(repos:.*?)```", (ROOT / "docs/ci.md").read_text("utf-8"), re.DOTALL)
+    hooks: list[dict[str, Any]] = yaml.safe_load(snippet)["repos"][0]["hooks"]
+    return hooks
+
+
 class TestPreCommit:
     @pytest.fixture
     def hook(self, tmp_path: Path) -> Path:
@@ -62,9 +72,10 @@ class TestPreCommit:
         commit(jobs)
         config = {"id": "tfconfig-validate", "files": r"^jobs/.*\.yaml$", "args": ["-f", "team.yaml"]}
         rev = shell(["git", "rev-parse", "HEAD"], hook).stdout.strip()
-        repos = {"repos": [{"repo": str(hook), "rev": rev, "hooks": [config]}]}
+        shared = hooks_of_the_guide()[1]
+        repos = {"repos": [{"repo": str(hook), "rev": rev, "hooks": [config, shared]}]}
         (jobs / ".pre-commit-config.yaml").write_text(yaml.safe_dump(repos), "utf-8")
-        run = [sys.executable, "-m", "pre_commit", "run", "--color=never", "--files"]
+        run = [str(Path(sys.executable).parent / "pre-commit"), "run", "--color=never", "--files"]
         home = {"PRE_COMMIT_HOME": str(tmp_path / "home"), "NO_COLOR": "1", "PYTHONPATH": ""}
 
         done = shell([*run, "jobs/good.yaml", "jobs/deep/two words.yaml", "team.yaml"], jobs, **home)
@@ -77,6 +88,30 @@ class TestPreCommit:
         done = shell([*run, "jobs/good.yaml"], jobs, **home)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Passed" in done.stdout
+
+        # Nothing of a hostile checkout runs, and its names are no options and no commands.
+        hostile(jobs, tmp_path / "owned")
+        name_hostile(jobs)
+        config["files"], config["args"] = r"(^|[/-])values\.yaml$", []
+        (jobs / ".pre-commit-config.yaml").write_text(yaml.safe_dump(repos), "utf-8")
+        options = [name for name in NAMES if name.startswith("-")]
+        others = [name for name in NAMES if name not in options]
+        for names, message in ((others, "TFC010"), (options, "write ./ before it")):
+            done = shell([*run, *(f"./{name}" for name in names)], jobs, **home)
+            assert (done.returncode, message in done.stdout) == (1, True), done.stdout + done.stderr
+        assert not traces(jobs)
+        assert not (tmp_path / "owned").exists()
+
+        # A change of the shared file alone is checked with all jobs.
+        (jobs / "team.yaml").write_text("checkpoint: {existingClaims: team}\n", "utf-8")
+        done = shell([*run, "team.yaml"], jobs, **home)
+        assert (done.returncode, "team.yaml:1:14: error TFC010" in done.stdout) == (1, True), done.stdout + done.stderr
+
+    def test_the_guide_checks_all_jobs_when_the_shared_file_changes(self) -> None:
+        jobs, shared = hooks_of_the_guide()
+        assert re.search(shared["files"], "team.yaml")
+        assert not re.search(jobs["files"], "team.yaml")
+        assert (shared["pass_filenames"], jobs["args"]) == (False, ["-f", "team.yaml"])
 
     def test_hook_takes_values_files_by_itself(self) -> None:
         (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
@@ -177,7 +212,7 @@ class TestSnippets:
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tfconfig "$@"\n', "utf-8")
         program.chmod(0o755)
         install, check = job["script"]
-        assert install.startswith("pip install git+https://")
+        assert install == f"pip install tfconfig=={__version__}"
         path = f"{program.parent}:{os.environ['PATH']}"
         shutil.copy(jobs / "jobs" / "deep" / "two words.yaml", jobs / "jobs" / "wrong.yaml")
         done = shell(["bash", "-c", check], jobs, PATH=path, PYTHONPATH=str(ROOT))

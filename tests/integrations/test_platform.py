@@ -60,17 +60,30 @@ def test_policy_violations_are_reported_at_their_line_with_the_message_of_the_te
     text = JOB.read_text("utf-8").replace("gpus: 2", "gpus: 16").replace("cost-centre", "cost-center")
     job = tmp_path / "job.yaml"
     job.write_text("# tfconfig: ignore[TFC400] what the team says stands\n" + text, "utf-8")
-    result = run(*CHECK, "--ignore", "TFC009", "--format", "json", job)
+    result = run(*CHECK, "--ignore", "TFC009", "-o", "json", job)
     diagnostics = json.loads(result.stdout)["diagnostics"]
     assert [(item["rule"], item["file"], item["line"], item["path"]) for item in diagnostics] == [
-        ("TFC012", str(job), 5, "training.worker.gpus"),
         ("TFC400", str(job), 5, "training.roles.worker.gpus"),
         ("TFC400", str(job), 5, "training.totals.gpus"),
-        ("TFC013", str(job), 6, "training.podLabels.cost-centre"),
         ("TFC400", str(job), 6, "training.roles.chief.podLabels.cost-centre"),
     ]
-    assert "our nodes have 8" in diagnostics[1]["message"]
-    assert "no cost centre" in diagnostics[4]["message"]
+    assert "our nodes have 8" in diagnostics[0]["message"]
+    assert "no cost centre" in diagnostics[2]["message"]
+
+
+def test_what_the_schema_of_the_team_and_its_policy_both_refuse_is_reported_once(tmp_path: Path) -> None:
+    """In the words of the policy; the schema alone tells what the policy does not, or what is no value of that kind."""
+    job = tmp_path / "job.yaml"
+    job.write_text(JOB.read_text("utf-8").replace("gpus: 2", 'gpus: "16"').replace("4711", "47").replace("4,", "17,"))
+
+    def told(*command: str) -> set[tuple[str, str]]:
+        diagnostics = json.loads(run(*command, "-o", "json", job).stdout)["diagnostics"]
+        return {(item["rule"], item["path"]) for item in diagnostics}
+
+    of_schema = {("TFC012", "training.worker.replicas"), ("TFC011", "training.worker.gpus")}
+    assert told(*CHECK[:-2]) == of_schema | {("TFC012", "training.podLabels.cost-centre")}
+    of_policy = {("TFC400", "training.roles.chief.podLabels.cost-centre"), ("TFC400", "training.totals.gpus")}
+    assert told(*CHECK) == of_schema | of_policy
 
 
 def test_error_in_the_defaults_of_the_team_is_reported_there(tmp_path: Path) -> None:
@@ -85,7 +98,7 @@ def test_error_in_the_defaults_of_the_team_is_reported_there(tmp_path: Path) -> 
 def test_other_commands_take_the_chart_too() -> None:
     addresses = run("generate", "--chart", FOLDER, "-f", JOB, "--release", "digits", "--task", "chief-0").stdout
     assert "digits-training-worker-3.digits-training:2222" in addresses
-    plan = json.loads(run("plan", "--chart", FOLDER, "-f", JOB, "--format", "json").stdout)
+    plan = json.loads(run("plan", "--chart", FOLDER, "-f", JOB, "-o", "json").stdout)
     assert plan["total"]["requests"]["nvidia.com/gpu"] == "8"
     schema = json.loads(run("schema", "--chart", FOLDER).stdout)
     assert jsonschema.Draft7Validator(schema).is_valid(read(JOB))

@@ -2,8 +2,8 @@
 
 The schemas in tests/chart/crds are those of the named releases, kept there so that the test needs no network. Kueue
 makes its Workload itself, from labels and annotations: pkg/controller/jobs/pod of kubernetes-sigs/kueue v0.19.2 has
-their names. No Kueue runs in the tests: that tasks behind its gate wait, and run when it opens, is in
-tests/cluster/test_waiting.py.
+their names. A real Kueue runs in tests/cluster/test_kueue.py; that tasks behind any gate wait, and run when it opens,
+is in tests/cluster/test_waiting.py.
 """
 
 from __future__ import annotations
@@ -71,6 +71,35 @@ def test_the_schema_check_reports_violations(name: str, wrong: dict[str, Any]) -
         accept(name, {**group, "spec": wrong})
 
 
+def test_kubernetes_own_scheduler_gets_a_group_of_all_tasks_for_each_run() -> None:
+    gang = merged(overlay("gang"), JOB, {"priorityClassName": "high", "tensorboard": {"enabled": True}})
+    rendered = render(gang, release="mnist")
+    group = rendered.one("PodGroup")
+    assert group["apiVersion"] == kubernetes.GANG
+    assert group["metadata"]["name"] == f"mnist-{rendered.job_spec()['runId']}"
+    assert group["spec"] == {
+        "schedulingPolicy": {"gang": {"minCount": TASKS}},
+        "disruptionMode": {"all": {}},
+        "priorityClassName": "high",
+    }
+    assert rendered.job_spec()["gang"] is True
+    of_group = {"podGroupName": group["metadata"]["name"]}
+    for owner, template in kubernetes.pod_templates(rendered):
+        training = template["metadata"]["labels"]["app.kubernetes.io/component"] == "training"
+        assert template["spec"].get("schedulingGroup") == (of_group if training else None), owner
+    again = render(merged(gang, {"run": 2, "priorityClassName": ""}), release="mnist").one("PodGroup")
+    assert again["metadata"]["name"] != group["metadata"]["name"]
+    assert "priorityClassName" not in again["spec"]
+
+
+def test_the_group_has_the_priority_class_of_its_pods_wherever_the_values_have_it() -> None:
+    low = {role: {"priorityClassName": "low"} for role in ("chief", "worker", "evaluator")}
+    values = merged(overlay("gang"), JOB, low, {"ps": {"podSpec": {"priorityClassName": "low"}}})
+    rendered = render(values, release="mnist")
+    classes = {item["spec"]["template"]["spec"]["priorityClassName"] for item in rendered.all("StatefulSet")}
+    assert classes == {"low"} == {rendered.one("PodGroup")["spec"]["priorityClassName"]}
+
+
 def test_kueue_gets_one_group_of_all_tasks_for_each_run() -> None:
     rendered = render(merged(overlay("kueue"), JOB), release="mnist")
     run = rendered.job_spec()["runId"]
@@ -79,9 +108,19 @@ def test_kueue_gets_one_group_of_all_tasks_for_each_run() -> None:
         assert labels["kueue.x-k8s.io/pod-group-name"] == f"mnist-{run}"
         assert annotations["kueue.x-k8s.io/pod-group-total-count"] == str(TASKS)
         assert labels["kueue.x-k8s.io/queue-name"]
+        assert annotations["kueue.x-k8s.io/pod-suspending-parent"] != "statefulset", (
+            "Kueue would take the set for its own"
+        )
         # With the label on the set itself, Kueue would take each set for a workload of its own and refuse to scale it.
         assert not [key for key in item["metadata"]["labels"] if "kueue" in key]
-    assert "kueue" not in str(rendered.one("Job")), "who is to start the tasks cannot wait in their queue"
+    assert "kueue" not in str(rendered.one("Job")), "who is to start the tasks need not wait in their queue"
+
+
+def test_the_lifecycle_job_has_a_queue_where_the_values_give_it_one() -> None:
+    queue = {"kueue.x-k8s.io/queue-name": "training"}
+    job = render(merged(overlay("kueue"), JOB, {"lifecycle": {"labels": queue}})).one("Job")
+    assert queue.items() <= job["metadata"]["labels"].items()
+    assert not queue.keys() & job["spec"]["template"]["metadata"]["labels"].keys()
 
 
 def test_a_group_of_the_longest_name_is_a_label() -> None:

@@ -64,8 +64,7 @@ def test_overlays_are_right_in_pairs(first: str, second: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_kubernetes_takes_what_an_overlay_makes(name: str, tmp_path: Path) -> None:
     for item in pods(tmp_path, "ParameterServer", name).objects:
-        if item["kind"] != "PodGroup":  # test_scheduling.py
-            kubernetes.assert_valid(item, kubernetes.NEWEST)
+        kubernetes.assert_valid(item, kubernetes.NEWEST)
 
 
 @pytest.mark.parametrize("name", [name for name in OVERLAYS if name != "root"])

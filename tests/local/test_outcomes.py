@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.running import Start, shell
 from tfconfig.tensorflow_job.task import threads
@@ -32,11 +36,30 @@ def test_a_failed_program_under_never_fails_the_job_and_shows_its_last_lines(sta
     assert run.pids() == []
 
 
+def test_a_reader_that_goes_ends_the_job_without_a_word(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(shell("while true; do echo more; sleep 0.1; done")))
+    words = [sys.executable, "-m", "tfconfig", "run", "-f", str(values)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout
+        assert run.stderr
+        assert "|" in run.stdout.readline()
+        run.stdout.close()
+        assert run.wait(60) == 130
+        assert not re.search("Traceback|BrokenPipe", run.stderr.read())
+
+
 def test_a_failure_that_is_known_ends_with_what_to_do(start: Start) -> None:
     words = "AttributeError: module 'tensorflow' has no attribute 'estimator'"
     run = start(shell(f'echo "{words}"; exit 1', restart={"policy": "Never"}))
     assert run.end() == 1
-    assert "hint: TensorFlow 2.15 is the last version with Estimators" in run.output
+    assert re.search(r"hint +TensorFlow 2\.15 is the last version with Estimators", run.output)
+
+
+def test_a_program_that_somebody_kills_ends_with_who_that_may_be(start: Start) -> None:
+    run = start(shell("kill -9 $$$$", restart={"policy": "Never"}))  # `$$` is `$`
+    assert run.end() == 1
+    assert "  hint           killed from outside: often by the kernel, as this machine's memory was full" in run.output
 
 
 def test_backoff_limit_2_means_three_tries(start: Start) -> None:
@@ -169,7 +192,7 @@ def test_what_a_program_leaves_in_the_background_goes_with_its_task(start: Start
     assert run.pids() == []
 
 
-def test_an_address_in_use_is_told_before_anything_starts(start: Start) -> None:
+def test_an_address_in_use_is_reported_before_anything_starts(start: Start) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -180,7 +203,7 @@ def test_an_address_in_use_is_told_before_anything_starts(start: Start) -> None:
     assert "worker-0 |" not in run.output
 
 
-def test_ports_that_do_not_exist_are_told_before_anything_starts(start: Start) -> None:
+def test_ports_that_do_not_exist_are_reported_before_anything_starts(start: Start) -> None:
     run = start(shell("echo never", worker={"replicas": 3}), "--port", "65534")
     assert run.end() == 2
     assert "3 tasks need the ports 65534 to 65536, but 65535 is the last" in run.output
@@ -320,14 +343,16 @@ done
 """
 
 
-def test_progress_is_told_and_a_program_that_hangs_is_started_again(start: Start) -> None:
+def test_progress_is_reported_and_a_program_that_hangs_is_started_again(start: Start) -> None:
     values = shell(STEPS, worker={"replicas": 2}, checkpoint={"enabled": True}, deadlines={"stallSeconds": 8})
     run = start(values)
     assert run.end() == 0
     run.wait_for(r"tfconfig \| step \d+ of 40 \(\d+ %\)")
-    assert "worker-0: no progress for 8 s, last at step 20; failure 1 of 6 allowed" in run.output
+    assert (
+        "worker-0: no progress for 8 s, last at step 20, while worker-1 is done; failure 1 of 6 allowed" in run.output
+    )
     assert "progress       step 40 of 40 (100 %)" in run.output
-    assert "restarts       1 (1 failures counted)" in run.output, "the other worker was done"
+    assert "restarts       1 (1 failure counted)" in run.output, "the other worker was done"
     assert run.pids() == []
 
 

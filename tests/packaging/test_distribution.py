@@ -90,6 +90,8 @@ def test_the_installed_tool_validates_generates_and_runs(installed: Path) -> Non
         "strategy: Custom\nprogram: {command: [sh, -c, 'echo hello $TASK_TYPE']}\n"
         "worker: {replicas: 1}\ncheckpoint: {enabled: false}\n"
     )
+    tfconfig(installed, "init", "InGraph", "-f", str(installed.parent / "first.yaml"))
+    assert "InGraph" in (installed.parent / "train.py").read_text("utf-8")
     tfconfig(installed, "validate", str(values))
     assert '"worker":["release-worker-0.release:2222"]' in tfconfig(installed, "generate", "-f", str(values))
     assert "worker-0 | hello worker" in tfconfig(installed, "run", "-f", str(values))

@@ -111,3 +111,37 @@ def test_dependabot_looks_at_folders_that_have_something_to_update() -> None:
     for update in yaml.safe_load((GITHUB / "dependabot.yml").read_text("utf-8"))["updates"]:
         for folder in update.get("directories", [update.get("directory")]):
             assert list(ROOT.glob(f".{folder}/{manifest[update['package-ecosystem']]}".replace("//", "/"))), folder
+
+
+def test_each_promise_of_security_names_tests_that_are_there() -> None:
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    tables = re.findall(r"^\| promise \| test \|\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
+    promises = [line for table in tables for line in table.splitlines()]
+    assert len(promises) > 15
+    for line in promises:
+        assert re.search(r"`(tests/|python -m )", line), f"no test: {line}"
+    for name in re.findall(r"`(tests/[^`]+)`", text):
+        file, _, function = name.partition("::")
+        source = ROOT / file
+        assert source.is_file(), name
+        assert f"def {function or 'test_'}" in source.read_text("utf-8"), name
+
+
+# Files that must name where the project is published. Others link relatively, or use what is published.
+WITH_OWNER = {
+    ".github/ISSUE_TEMPLATE/config.yml", "README.md", "SECURITY.md", "artifacthub-repo.yml", "chart/Chart.yaml",
+    "chart/README.md", "docs/ci.md", "docs/gitops.md", "mkdocs.yml", "pyproject.toml", "tfconfig/__init__.py",
+}  # fmt: skip
+
+
+def test_the_owner_is_named_only_where_a_file_needs_it_and_explained_once() -> None:
+    found = {
+        file
+        for file in tracked("", r"^tests/|\.(gz|png)$|^tfconfig/tensorflow_job$")
+        if re.search(r"\bOWNER\b", (ROOT / file).read_text("utf-8"))
+    }
+    assert found == WITH_OWNER
+    assert "`OWNER` in this repository is" in (ROOT / "README.md").read_text("utf-8")
+    from tfconfig import __url__
+
+    assert PROJECT["urls"]["Source"] == __url__

@@ -18,6 +18,7 @@ INPUTS = {
     "documents": 150,
     "stored_status": 300,
     "kubectl": 30,
+    "doctor": 10,
     "printed": 300,
 }
 

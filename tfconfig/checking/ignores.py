@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from tfconfig.checking import limits
 from tfconfig.diagnostics import WARNING, Diagnostic, Origin, lines
+from tfconfig.values.libyaml import loader
 
 UNREADABLE, UNUSED, POLICY = "TFC001", "TFC009", "TFC400"
-BLIND = frozenset((UNREADABLE, "TFC002", "TFC003", "TFC005", "TFC401", limits.RULE))
+BLIND = frozenset((UNREADABLE, "TFC002", "TFC003", "TFC005", "TFC006", "TFC401", limits.RULE))
 _COMMENT = re.compile(r"(?<!\S)#\s*tfconfig:\s*ignore\b(?:\[(?P<ids>[^\]\[#]*)\])?")
 
 
@@ -118,7 +119,7 @@ def _scalars(text: str) -> Iterator[tuple[tuple[float, int], tuple[float, int]]]
     import yaml
 
     try:
-        for token in yaml.scan(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        for token in yaml.scan(text, Loader=loader()):
             if isinstance(token, yaml.ScalarToken):
                 start, end = token.start_mark, token.end_mark
                 yield (start.line, start.column), (end.line, end.column)

@@ -18,7 +18,7 @@ def as_go(pattern: str) -> re.Pattern[str]:
     try:
         strict = _PARTS.sub(lambda part: r"\Z" if part[0] == "$" else part[0], pattern)
         return re.compile(strict, re.ASCII)
-    except (re.error, OverflowError, RecursionError) as error:
+    except (re.error, ValueError, OverflowError, RecursionError) as error:
         raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
 
 

@@ -107,10 +107,14 @@ def _blind(values: Values, policy: Policy, hidden: Sequence[str]) -> Diagnostic:
 
 
 def _violations(values: Values, policy: Policy) -> Iterator[Diagnostic]:
+    from referencing.exceptions import Unresolvable
+
     try:
         violations = sorted(islice(errors(policy.schema, values.data), limits.MAX_DIAGNOSTICS + 1), key=_by_role)
     except RecursionError:
         raise PolicyError(f"{policy.file}: a $ref leads to itself; remove it") from None
+    except Unresolvable as e:  # below an $id of its own
+        raise PolicyError(f"{policy.file}: {e.ref} is not in this file; other files are not read") from None
     seen: set[tuple[object, ...]] = set()
     for error in violations:
         message = _message(error, policy.schema)
@@ -167,6 +171,8 @@ def _child(part: Any, key: str) -> Any:
 
 def _target(schema: Any, reference: str) -> Any:
     """The target of a $ref within the document; None where there is nothing."""
+    if reference != "#" and not reference.startswith("#/"):
+        return None
     for part in reference.removeprefix("#").split("/")[1:]:
         part = part.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901
         schema = schema.get(part) if isinstance(schema, dict) else None
@@ -200,6 +206,8 @@ def _check(root: Node, file: str) -> None:
         Draft7Validator.check_schema(schema)
     except SchemaError as e:
         refuse(list(e.absolute_path), f"not a JSON Schema of draft-07: {e.message}")
+    except (ValueError, OverflowError, RecursionError) as e:  # from inside `re`, or nested a thousand deep
+        refuse((), f"not a JSON Schema of draft-07: {e}")
     for path, part in _schemas(schema, ()):
         if "$ref" in part and _target(schema, part["$ref"]) is None:
             refuse([*path, "$ref"], f"{part['$ref']} is not in this file; other files are not read")
@@ -209,7 +217,7 @@ def _check(root: Node, file: str) -> None:
             try:
                 as_go(pattern)
                 re.compile(pattern)  # as jsonschema itself reads patternProperties
-            except (ValueError, re.error) as e:
+            except (ValueError, OverflowError, RecursionError, re.error) as e:
                 refuse(place, f"{e}; correct it")
 
 
@@ -225,5 +233,15 @@ def _schemas(part: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...]
         elif key in ("allOf", "anyOf", "oneOf", "items") and isinstance(value, list):
             for i, child in enumerate(value):
                 yield from _schemas(child, (*path, key, i))
-        elif key in ("items", "additionalProperties", "propertyNames", "contains", "not", "if", "then", "else"):
+        elif key in (
+            "items",
+            "additionalItems",
+            "additionalProperties",
+            "propertyNames",
+            "contains",
+            "not",
+            "if",
+            "then",
+            "else",
+        ):
             yield from _schemas(value, (*path, key))

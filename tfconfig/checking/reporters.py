@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfconfig import __version__
+from tfconfig import __url__, __version__
 from tfconfig.diagnostics import ERROR, Diagnostic, lines
 from tfconfig.terminal import escaped
 from tfconfig.values.secrecy import is_secret_path, secret_lines
@@ -21,13 +21,6 @@ LOOKS_SECRET = "TFC307"
 _SNIPPET_WIDTH = 160
 _MAX_ANNOTATIONS = 10  # of a kind that GitHub shows for one step; its log has all
 _BOLD, _RED, _YELLOW, _CYAN, _PLAIN = (f"\033[{code}m" for code in (1, 31, 33, 36, 0))
-
-
-def colour_wanted(terminal: bool) -> bool:
-    """Whether to print in colour (no-color.org; FORCE_COLOR is for CIs whose logs show colours)."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or (terminal and os.environ.get("TERM") != "dumb")
 
 
 def _line(diagnostic: Diagnostic, source: str) -> str:
@@ -109,7 +102,7 @@ def sarif(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
                 "partialFingerprints": {"tfconfig/v1": _fingerprint(d, sources, seen)},
             }
         )
-    driver = {"name": "tfconfig", "version": __version__, "rules": rules}
+    driver = {"name": "tfconfig", "version": __version__, "informationUri": __url__, "rules": rules}
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2) + "\n"
@@ -157,7 +150,10 @@ def _fingerprint(d: Diagnostic, sources: Mapping[str, str], seen: dict[str, int]
 
 
 def junit(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
-    """JUnit XML: a test case per diagnostic, which fails for an error, and one that passes per file without any."""
+    """JUnit XML: a test case per diagnostic, which fails for an error, and one that passes per file without any.
+
+    With the attributes that the schema of Jenkins' xunit plugin knows (junit-10.xsd): the place is in the name.
+    """
     import xml.etree.ElementTree as ET
 
     failures = str(sum(d.severity == ERROR for d in diagnostics))
@@ -169,10 +165,7 @@ def junit(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
     for file in clean:
         ET.SubElement(suite, "testcase", classname=escaped(file), name="no errors")
     for d in diagnostics:
-        attributes = {"classname": escaped(d.file), "name": escaped(f"{d.rule} {_place(d)}")}
-        if d.line:
-            attributes |= {"file": escaped(d.file), "line": str(d.line)}
-        case = ET.SubElement(suite, "testcase", attributes)
+        case = ET.SubElement(suite, "testcase", classname=escaped(d.file), name=escaped(f"{d.rule} {_place(d)}"))
         if d.severity == ERROR:
             element = ET.SubElement(case, "failure", type=d.rule, message=_message(d))
         else:
@@ -214,7 +207,7 @@ def summary(diagnostics: Sequence[Diagnostic], jobs: int) -> str:
     return f"{jobs} job{'s' * (jobs > 1)} checked: {', '.join(parts) or 'no errors'}"
 
 
-# --format NAME; each takes the ordered diagnostics and the text of each file that they name.
+# -o NAME; each takes the ordered diagnostics and the text of each file that they name.
 FORMATS: dict[str, Callable[[Sequence[Diagnostic], Mapping[str, str]], str]] = {
     "text": text,
     "json": as_json,

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from tfconfig.checking import limits
+from tfconfig.checking import limits, meant
 from tfconfig.checking.patterns import DESCRIPTIONS, as_go
+from tfconfig.checking.words import instead
 from tfconfig.diagnostics import Diagnostic, dotted
 from tfconfig.values.helm_yaml import kind, resolve
 from tfconfig.values.load import Values
@@ -28,22 +29,16 @@ _TYPES = {
     "object": "a map",
     "null": "null",
 }
-# Keys that people expect and that are left out on purpose: what to do instead.
-UNSUPPORTED = {
-    "hostNetwork": "remove it: hostNetwork is not supported, because no network policy protects TensorFlow servers on "
-    "the network of a node, and two tasks on one node would need the same port; for fast networks see values/rdma.yaml",
-}
 Path = tuple[str | int, ...]
 
 
 def check(values: Values) -> list[Diagnostic]:
-    """Everything the chart's schema, and so Helm itself, refuses in these values."""
-    diagnostics = check(values.umbrella) if values.umbrella and values.umbrella.chart.schema else []
+    """Everything the chart's schema, and so Helm itself, refuses in these values; not what that of an umbrella does."""
     # The chart's own defaults are valid, and most of the time would go into them.
     given = {key: values.data[key] for key, node in values.root.value.items() if not node.origin.default}
     schema = values.chart.schema
-    found = (item for error in errors(schema, given) for item in explain(error, values, schema, RULES))
-    return diagnostics + limits.first(found)
+    diagnostics = (item for error in errors(schema, given) for item in explain(error, values, schema, RULES))
+    return limits.first(diagnostics)
 
 
 def errors(schema: Mapping[str, Any], instance: Any) -> Iterator[Any]:
@@ -51,7 +46,9 @@ def errors(schema: Mapping[str, Any], instance: Any) -> Iterator[Any]:
 
     `instance` is a part of the values that starts at their top.
     """
-    validator = _validator_class()(schema)
+    from referencing import Registry
+
+    validator = _validator_class()(schema, registry=Registry())  # else it fetches what a $ref names
     yield from validator.iter_errors(instance)
 
 
@@ -116,7 +113,7 @@ def explain(error: Any, values: Values, schema: Mapping[str, Any], rules: Mappin
         message, fix = _value(error)
         yield at(VALUE, (*path, error.instance), message.replace("the string", "the key", 1), fix, key=True)
     elif error.validator == "type":
-        yield at(TYPE, path, *_type(error, str(values.origin(path))))
+        yield at(TYPE, path, *_type(error, str(values.origin(path)), path))
     else:
         yield at(VALUE, path, *_value(error))
 
@@ -153,8 +150,9 @@ def _unknown_keys(error: Any) -> Iterator[str]:
 
 def _unknown_key_fix(key: str, known: Sequence[str], path: Path, schema: Mapping[str, Any]) -> str:
     elsewhere = [place for place in _places(schema) if place[-1] == key and place[:-1] != path]
-    if key in UNSUPPORTED:
-        return UNSUPPORTED[key]
+    elsewhere = [place for place in elsewhere if place[: len(path)] == path] or elsewhere
+    if (advice := instead(key)) and path[:1] != ("podSpec",):
+        return advice
     if close := _close(key, known, 0.75):
         return f"did you mean {close}?"
     if elsewhere:
@@ -191,13 +189,16 @@ def _missing(path: Path, values: Values) -> tuple[str, str]:
     return "missing", f"add {path[-1]}"
 
 
-def _type(error: Any, origin: str) -> tuple[str, str]:
+def _type(error: Any, origin: str, path: Path) -> tuple[str, str]:
     allowed = error.validator_value
     types = [allowed] if isinstance(allowed, str) else list(allowed)
     names = [_TYPES.get(name, name) for name in types if name != "null"] or ["null"]
     expected = names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
     value = error.instance
-    return f"expected {expected}, found {kind(value)}", _type_fix(value, types, expected, origin)
+    fix = _type_fix(value, types, expected, origin)
+    if "object" in types and fix == f"use {expected}" and (isinstance(value, list) or not is_secret(path)):
+        fix = f"write a map: {meant.a_map(value, error.schema, path)}"
+    return f"expected {expected}, found {kind(value)}", fix
 
 
 def _type_fix(value: Any, types: list[str], expected: str, origin: str) -> str:

@@ -1,16 +1,20 @@
-"""Keys in the values of an umbrella chart that reach neither it nor its job."""
+"""Values of an umbrella chart: keys that reach neither it nor its job, and what its schema and a policy both refuse."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
+from tfconfig.checking.schema import MISSING, RULES, VALUE
 from tfconfig.diagnostics import Diagnostic, dotted
 from tfconfig.values.chart import Chart
-from tfconfig.values.helm_yaml import plain, read
+from tfconfig.values.helm_yaml import read
 from tfconfig.values.load import Values
 
 RULE = "TFC014"
+_OF_A_TEAM = {RULES[VALUE], RULES[MISSING]}  # what a schema says that knows what a value is
+_OF_A_ROLE = re.compile(r"(.*?)\broles\.(chief|worker|ps|evaluator)\.(.*)", re.DOTALL)
 
 
 def check(values: Values) -> Iterator[Diagnostic]:
@@ -29,10 +33,21 @@ def check(values: Values) -> Iterator[Diagnostic]:
         yield Diagnostic.at(outer.origin((key,), key=True), RULE, message, fix, dotted([key]))
 
 
+def covered_by_policies(refused: Iterable[Diagnostic], violations: Iterable[Diagnostic]) -> set[Diagnostic]:
+    """Of the values that an umbrella's schema refuses, or misses, those that a policy is about too, in its words."""
+    paths = {variant for violation in violations for variant in _settings(violation.path)}
+    return {item for item in refused if item.rule in _OF_A_TEAM and item.path in paths}
+
+
+def _settings(path: str) -> set[str]:
+    """The settings that a path of a policy may stand for: `a.roles.worker.gpus` is `a.worker.gpus`, or `a.gpus`."""
+    match = _OF_A_ROLE.match(path)
+    return {path, *((f"{match[1]}{match[3]}", f"{match[1]}{match[2]}.{match[3]}") if match else ())}
+
+
 def _known(chart: Chart) -> set[str]:
     """The keys that an umbrella chart, its dependencies or Helm read."""
-    metadata = plain(read(chart.file("Chart.yaml") or b"", "Chart.yaml").root)
-    dependencies = [entry for entry in metadata.get("dependencies") or [] if isinstance(entry, dict)]
+    dependencies = [entry for entry in chart.metadata.get("dependencies") or [] if isinstance(entry, dict)]
     own = read(chart.file("values.yaml") or b"", "values.yaml").root.value
     return {
         *("global", "tags"),

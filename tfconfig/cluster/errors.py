@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import click
@@ -48,6 +49,11 @@ def from_stderr(stderr: str, namespace: str = "") -> ClusterError:
     # Before the last line come lines of its own log, and advice of login plugins.
     lines = [visible(line) for line in stderr.splitlines() if line.strip()]
     last = lines[-1] if lines else "kubectl failed without an error message"
+    unreadable = re.search(r"error loading config file \"([^\"]+)\": (.*)", last)
+    if unreadable:
+        return ClusterError(
+            f"kubectl cannot read its configuration {unreadable[1]} ({unreadable[2]}); correct the file, or KUBECONFIG"
+        )
     if "(Forbidden)" in last:
         return _forbidden(last, namespace)
     if "the server could not find the requested resource" in last:
@@ -65,12 +71,21 @@ def from_stderr(stderr: str, namespace: str = "") -> ClusterError:
         stderr,
     ):
         return ClusterError(f"the cluster rejects your credentials ({last.removeprefix('error: ')}); log in again")
-    if "localhost:8080" in last:
+    missing = _missing_kubeconfig()
+    if missing and ("localhost:8080" in last or "no configuration has been provided" in last):
+        return UnreachableError(f"KUBECONFIG names {missing}, which does not exist; correct it, or unset it")
+    if "localhost:8080" in last or "no configuration has been provided" in last:
         return UnreachableError("no cluster is configured for kubectl; set KUBECONFIG, or choose one with --context")
     if re.search(r"connection to the server|Unable to connect|no such host|timeout|timed out|unreachable|EOF", last):
         reason = last.removeprefix("Unable to connect to the server: ").partition(" - did you")[0]
         return UnreachableError(f"the cluster does not answer ({reason}); check the network, and --context")
     return ApiError(last)
+
+
+def _missing_kubeconfig() -> str:
+    """The files that KUBECONFIG names, where none of them exists; else ""."""
+    files = [file for file in os.environ.get("KUBECONFIG", "").split(os.pathsep) if file]
+    return "" if any(map(os.path.exists, files)) else " and ".join(map(visible, files))
 
 
 def _forbidden(line: str, namespace: str) -> ForbiddenError:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from tfconfig.tensorflow_job.lifecycle.last_lines import error, tail
+from tfconfig.tensorflow_job.lifecycle.pod_status import START_ERRORS
 from tfconfig.tensorflow_job.lifecycle.state import Exit
 from tfconfig.tensorflow_job.lifecycle.text import exit_text
-from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED, WORKED
+from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED
 
-MAX_LINES = 80  # that the kubelet keeps of a log
 OUT_OF_MEMORY = "out of memory; raise resources.limits.memory"
 TERMINATED = "asked to end by SIGTERM"
 CANNOT_START = "the container cannot be started; check program.command and python"
@@ -34,7 +33,7 @@ def meaning(code: int, reason: str = "", message: str = "") -> str:
     """The meaning of an exit status; `reason` is that of Kubernetes (OOMKilled), `message` the termination message."""
     if reason == "OOMKilled":
         return OUT_OF_MEMORY
-    if reason in ("ContainerCannotRun", "StartError"):
+    if reason in START_ERRORS:
         return CANNOT_START
     if message.startswith(STOPPED):  # anything in the container can write it
         return TERMINATED if code == 143 else f"by its own message {TERMINATED}"
@@ -50,9 +49,3 @@ def meaning(code: int, reason: str = "", message: str = "") -> str:
 def describe(exit_: Exit) -> str:
     """`exited 137 (OOMKilled): out of memory; …`."""
     return f"{exit_text(exit_)}: {meaning(exit_.code, exit_.reason, exit_.message)}"
-
-
-def last_line(message: str) -> str:
-    """The last line of a termination message: the error that a failed program ended with, or what it printed last."""
-    lines = [line.strip() for line in tail(message, MAX_LINES) if line.strip() and not line.endswith(WORKED)]
-    return error(message) or (lines[-1] if lines else "")

@@ -1,4 +1,4 @@
-"""The user's helm, for what only it knows: its version, and what it renders."""
+"""The user's helm: its version, what it renders, and what it does to releases."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import Any
 
 import click
 import yaml
+
+from tfconfig.values.libyaml import loader
+
+MISSING = "helm is not on PATH; install it: https://helm.sh/docs/intro/install/"
 
 
 class HelmError(click.ClickException):
@@ -30,15 +34,25 @@ def template(
 ) -> list[dict[str, Any]]:
     """The objects of a release; `values` are Helm's own arguments for values. Raises HelmError."""
     text = manifest(release, chart, [f"--namespace={namespace}", f"--kube-version={kube_version}", *values])
-    return [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
+    return [item for item in yaml.load_all(text, loader()) if item]
+
+
+def where(namespace: str, context: str | None) -> list[str]:
+    """Helm's own options for the namespace and the context of a call."""
+    return [f"--namespace={namespace}", *([f"--kube-context={context}"] if context else [])]
 
 
 def manifest(release: str, chart: Path, arguments: Sequence[str]) -> str:
     """What `helm template` prints. Raises HelmError."""
+    return call(["template", release, str(chart), *arguments])
+
+
+def call(arguments: Sequence[str]) -> str:
+    """What `helm ARGUMENTS` prints. Raises HelmError."""
     try:
-        return _run(["template", release, str(chart), *arguments])
+        return _run([*arguments])
     except FileNotFoundError:
-        raise HelmError("helm is not on PATH; install it: https://helm.sh/docs/intro/install/") from None
+        raise HelmError(MISSING) from None
 
 
 def _run(arguments: list[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfconfig.cluster import exit_codes
 from tfconfig.cluster.job_view import JobView, TaskView
+from tfconfig.tensorflow_job.lifecycle import usage
 from tfconfig.tensorflow_job.lifecycle.state import Exit
 from tfconfig.tensorflow_job.lifecycle.timestamps import format_time
 
@@ -37,13 +38,16 @@ def _job(job: JobView) -> dict[str, Any]:
         "completionTime": _time(job.ended),
         "decidingTask": job.deciding_task,
         "exitCode": job.exit_code,
+        "lastLine": job.last_line,
+        "hint": job.hint,
         "failures": job.failures,
         "backoffLimit": job.backoff_limit,
         "restarts": job.restarts,
         "freed": job.freed,
         "progress": job.progress and dict(job.progress),
+        "slow": list(job.slow),
         "roles": {role: dict(counts) for role, counts in job.counts.items()},
-        "history": [dict(run) for run in job.history],
+        "history": [{key: run[key] for key in run if key != "record"} for run in job.history],
     }
 
 
@@ -56,6 +60,8 @@ def _task(task: TaskView) -> dict[str, Any]:
         "restarts": task.restarts,
         "lastExit": task.last_exit and _exit(task.last_exit),
         "lastLine": task.last_line,
+        "hint": task.hint,
+        "usage": task.usage and usage.dump(task.usage),
     }
 
 

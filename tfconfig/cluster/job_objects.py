@@ -36,6 +36,7 @@ class JobObjects:
     job_spec: JobSpec | None = None
     pods: Sequence[Object] = ()
     lifecycle_jobs: Sequence[Object] | None = None
+    queue_message: str = ""  # why Kueue does not admit the pods
 
     @property
     def job(self) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from tfconfig import terminal
 from tfconfig.cluster.exit_codes import describe
 from tfconfig.cluster.job_view import JobView, TaskView
-from tfconfig.tensorflow_job.lifecycle.state import Exit, Progress
-from tfconfig.tensorflow_job.lifecycle.text import duration, progress_text
-from tfconfig.tensorflow_job.lifecycle.timestamps import parse_time
-from tfconfig.tensorflow_job.task.job_spec import Task
+from tfconfig.tensorflow_job.lifecycle.state import SUSPENDED, Exit
+from tfconfig.tensorflow_job.lifecycle.status import load_progress
+from tfconfig.tensorflow_job.lifecycle.text import duration, plural, progress_text
+from tfconfig.tensorflow_job.lifecycle.usage import cpu_text, gpu_text, memory_text, usage_lines
+from tfconfig.tensorflow_job.task.progress import EPOCHS
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import StatusProgress
@@ -21,29 +24,44 @@ MAX_TASK_LINES = 20  # lines for single tasks of a role
 STALE_SECONDS = 120.0  # progress older than this is shown with its age
 
 
-def job(view: JobView, now: float, columns: int) -> list[str]:
-    """The header of a job and the table of its tasks."""
+def job(view: JobView, now: float, columns: int, shorten: bool = True, wide: bool = False) -> list[str]:
+    """The header of a job and the table of its tasks; with whole names unless `shorten`, their usage if `wide`."""
     lines = terminal.labelled(_header(view, now), columns)
     if not view.over or any(task.node for task in view.tasks):
         roles = dict.fromkeys(task.role for task in view.tasks)
         rows = [row for role in roles for row in _role(role, [task for task in view.tasks if task.role == role])]
-        lines += ["", *terminal.table(("TASK", "STATE", "NODE", "RESTARTS", "MESSAGE"), rows, columns)]
-    return lines
+        lines += ["", *terminal.table(("TASK", "STATE", "NODE", "RESTARTS", "MESSAGE"), rows, columns, shorten)]
+    used = _usage(view.tasks) if wide else []
+    return [*lines, "", *terminal.table(("TASK", "CPUS", "MEMORY", "GPUS"), used, columns, shorten)] if used else lines
 
 
-def jobs(views: Sequence[JobView], now: float, columns: int, namespaces: bool) -> list[str]:
-    """A line for each job; the column PROGRESS only if there is any, NAMESPACE with `namespaces`."""
-    head = ["NAME", "PHASE", "TASKS", "PROGRESS", "AGE", "MESSAGE"]
-    rows = [
-        [view.name, view.phase, _tasks(view), _percent(view.progress), _age(view, now), _short(view)] for view in views
+def _usage(tasks: Sequence[TaskView]) -> list[tuple[str, ...]]:
+    """What is known of what the tasks used."""
+    return [
+        (task.name, cpu_text(task.usage), memory_text(task.usage), gpu_text(task.usage)) for task in tasks if task.usage
     ]
+
+
+def jobs(views: Sequence[JobView], now: float, columns: int, namespaces: bool, wide: bool = False) -> list[str]:
+    """A line for each job; the column PROGRESS only if there is any, NAMESPACE with `namespaces`; more if `wide`."""
+    head = ["NAME", "PHASE", "TASKS", "PROGRESS", "AGE", "DURATION", "MESSAGE"]
+    rows = [
+        [view.name, view.phase, _tasks(view), _percent(view.progress), *_times(view, now), _short(view)]
+        for view in views
+    ]
+    if wide:
+        head[-1:-1] = ["RELEASE", "RUN", "RESTARTS"]
+        rows = [
+            [*row[:-1], view.release, view.run_id, str(view.restarts), row[-1]]
+            for view, row in zip(views, rows, strict=True)
+        ]
     if namespaces:
         head.insert(0, "NAMESPACE")
         rows = [[view.namespace, *row] for view, row in zip(views, rows, strict=True)]
     if not any(_percent(view.progress) for view in views):
         at = head.index("PROGRESS")
         head, rows = head[:at] + head[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]
-    return terminal.table(head, rows, columns)
+    return terminal.table(head, rows, columns, one_line=True)
 
 
 def line(view: JobView) -> str:
@@ -56,7 +74,12 @@ def line(view: JobView) -> str:
 def outcome(view: JobView) -> str:
     """How the run ended, on one line."""
     took = f" after {duration(view.ended - view.started)}" if view.started and view.ended else ""
-    return terminal.visible(f"{view.name}: {view.phase}{took} ({view.reason}): {view.message}")
+    return terminal.visible(f"{view.name}: {view.phase}{took} ({view.reason}): {message(view)}")
+
+
+def message(view: JobView) -> str:
+    """What happened; the line that the deciding task printed last is shown apart."""
+    return view.message.removesuffix(f": {view.last_line}") if view.last_line else view.message
 
 
 def deciding_exit(view: JobView) -> str:
@@ -67,10 +90,11 @@ def deciding_exit(view: JobView) -> str:
         return view.deciding_task
     task = next((task for task in view.tasks if task.name == view.deciding_task), None)
     if task and task.last_exit and task.last_exit.code == view.exit_code:
-        return f"{view.deciding_task}, {describe(task.last_exit)}"
-    # The pod is gone; the message has Kubernetes' reason.
-    out_of_memory = f"{view.deciding_task} exited {view.exit_code} (OOMKilled)" in view.message
-    return f"{view.deciding_task}, {describe(Exit(view.exit_code, 'OOMKilled' if out_of_memory else ''))}"
+        text = describe(task.last_exit)
+    else:  # the pod is gone; the message has Kubernetes' reason
+        out_of_memory = f"{view.deciding_task} exited {view.exit_code} (OOMKilled)" in view.message
+        text = describe(Exit(view.exit_code, "OOMKilled" if out_of_memory else ""))
+    return f"{view.deciding_task}, {text.removesuffix('; see its log') if view.last_line else text}"
 
 
 def last_lines(log: str) -> tuple[str, list[str]]:
@@ -79,6 +103,7 @@ def last_lines(log: str) -> tuple[str, list[str]]:
     if not marker:
         return "", []
     first, *lines = rest.removesuffix("\n").split("\n")
+    lines = list(takewhile(lambda line: line.startswith("  "), lines))
     return terminal.visible(first.removesuffix(":")), [terminal.escaped_line(line.removeprefix("  ")) for line in lines]
 
 
@@ -97,27 +122,38 @@ def progress(reported: StatusProgress | None, now: float, active: bool = True) -
     """`step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 32 s left`; the speed only while it is known."""
     if not reported:
         return ""
-    age = now - parse_time(reported["time"])
+    known = load_progress(reported)
+    age = now - known.time
     stale = active and age >= STALE_SECONDS
-    rate = reported["rate"] if active and not stale else None
-    role, _, index = reported["task"].rpartition("-")
-    text = progress_text(
-        Progress(Task(role, int(index)), reported["step"], reported["total"], reported["loss"], rate or None)
-    )
+    rate = known.rate if active and not stale else None
+    text = progress_text(replace(known, rate=rate or None))
     return f"{text}, reported {duration(age)} ago" if stale else text
 
 
+def _reports(view: JobView) -> bool:
+    """Whether the task runs that reported the progress: else there is no speed, and no time left."""
+    task = view.progress and view.progress["task"]
+    return (
+        not view.over and view.phase != SUSPENDED and any(t.name == task and t.state == "Running" for t in view.tasks)
+    )
+
+
 def _header(view: JobView, now: float) -> list[tuple[str, str]]:
-    limit = "" if view.backoff_limit is None else f" of {view.backoff_limit} allowed"
-    restarts = f"{view.restarts} restart{'s' * (view.restarts != 1)}"
+    limit = "" if view.backoff_limit is None else f" ({view.backoff_limit} allowed)"
+    restarts = plural(view.restarts, "restart")
     name = f"{view.name} in namespace {view.namespace}"
     return [
         ("job", name + (f", release {view.release}" if view.release != view.name else "")),
         ("phase", view.phase + (f" ({view.reason})" if view.reason else "")),
-        ("message", view.message),
+        ("message", message(view)),
+        ("last line", view.last_line),
+        ("hint", view.hint),
+        ("queue", view.queue_message),
         ("lifecycle", view.lifecycle_message),
         ("run", view.run_id + _time(view, now)),
-        ("progress", progress(view.progress, now, not view.over)),
+        ("progress", progress(view.progress, now, _reports(view))),
+        *(("usage", line) for line in usage_lines(view.used)),
+        ("slow", f"{', '.join(view.slow)}: less than half the steps of the other tasks" if view.slow else ""),
         ("failures", f"{view.failures}{limit}, {restarts}" if view.started else ""),
         ("decided by", deciding_exit(view)),
         ("pods", _pods_left(view)),
@@ -153,6 +189,7 @@ def _role(role: str, tasks: Sequence[TaskView]) -> list[tuple[str, ...]]:
     shown, rest = single[:MAX_TASK_LINES], single[MAX_TASK_LINES:]
     for task in sorted(shown, key=lambda task: task.index):
         detail = ". Last line: ".join(filter(None, (_detail(task), task.last_line)))
+        detail = ". Hint: ".join(filter(None, (detail, task.hint)))
         rows.append((task.name, task.state, task.node, str(task.restarts), detail))
     if rest:
         rows.append(_group_row(role, rest, "and more", ""))
@@ -165,6 +202,7 @@ def _group_row(role: str, tasks: Sequence[TaskView], state: str, detail: str) ->
 
 def _detail(task: TaskView) -> str:
     last = describe(task.last_exit) if task.last_exit else ""
+    last = last.removesuffix("; see its log") if task.last_line else last
     return "; ".join(filter(None, (task.message, last)))
 
 
@@ -184,12 +222,18 @@ def _percent(reported: StatusProgress | None) -> str:
     if not reported:
         return ""
     step, total = reported["step"], reported["total"]
-    return f"{100 * min(step, total) // total} %" if total else f"step {step}"
+    unit = "epoch" if reported.get("source") == EPOCHS else "step"
+    return f"{100 * min(step, total) // total} %" if total else f"{unit} {step}"
 
 
-def _age(view: JobView, now: float) -> str:
-    return duration((view.ended or now) - view.started) if view.started else ""
+def _times(view: JobView, now: float) -> tuple[str, str]:
+    """Since when the job is there, and how long its run took or has taken."""
+    since = view.created or view.started
+    took = duration((view.ended or now) - view.started) if view.started and view.phase != SUSPENDED else ""
+    return duration(now - since) if since else "", took
 
 
 def _short(view: JobView) -> str:
+    if view.last_line:
+        return f"{view.deciding_task}: {view.last_line}"
     return view.lifecycle_message or view.message or view.reason

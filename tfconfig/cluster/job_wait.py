@@ -10,6 +10,7 @@ from tfconfig.cluster.job_view import JobView
 from tfconfig.cluster.job_watch import JobWatch
 from tfconfig.cluster.lifecycle_health import lifecycle_failed
 from tfconfig.tensorflow_job.lifecycle.state import SUSPENDED
+from tfconfig.terminal import visible
 
 LOOK_SECONDS = 60.0  # at the latest so long after the last look
 LOG_SECONDS = 10.0  # for the lifecycle to write its summary after the outcome
@@ -34,7 +35,7 @@ def wait_until_over(job: JobWatch, deadline: float | None, report: Callable[[str
             abandoned = now
         elif now > abandoned + ABANDONED_SECONDS:
             return view
-        line = _line(job, view)
+        line = waiting_line(job, view)
         if line != reported:
             reported = line
             report(line)
@@ -44,7 +45,8 @@ def wait_until_over(job: JobWatch, deadline: float | None, report: Callable[[str
         job.wakeup.wait(min(left, LOOK_SECONDS if abandoned is None else 1.0))
 
 
-def _line(job: JobWatch, view: JobView) -> str:
+def waiting_line(job: JobWatch, view: JobView) -> str:
+    """The job on one line, or why it is not known."""
     if job.error:
         return str(job.error)
     line = job_text.line(view)
@@ -52,9 +54,16 @@ def _line(job: JobWatch, view: JobView) -> str:
 
 
 def failure_lines(job: JobWatch, view: JobView) -> Iterator[str]:
-    """The deciding task of a failed job, what its exit status means, and the last lines it printed."""
+    """The deciding task of a failed job, what its exit status means, and the last lines it printed.
+
+    What the status says comes at once; the rest waits for the log of the lifecycle.
+    """
     if view.deciding_task:
         yield f"decided by {job_text.deciding_exit(view)}"
+    if view.last_line:
+        yield f"last line: {visible(view.last_line)}"
+    if view.hint:
+        yield f"hint: {visible(view.hint)}"
     until = time.monotonic() + LOG_SECONDS
     while view.exit_code is not None:
         task, lines = job_text.last_lines(jobs.lifecycle_log(job.kubectl, job.objects()))

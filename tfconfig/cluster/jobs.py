@@ -9,31 +9,34 @@ from typing import TYPE_CHECKING
 from tfconfig.cluster import shapes
 from tfconfig.cluster.errors import ClusterError, ForbiddenError, NotFoundError
 from tfconfig.cluster.job_objects import (
+    COMPONENT_LABEL,
     LIFECYCLE,
     RELEASE_LABEL,
     JobObjects,
     component,
     is_status,
     job_name,
+    parse_status,
 )
 from tfconfig.cluster.kubectl import Kubectl, Object
+from tfconfig.cluster.queues import queue_message
 from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError
 from tfconfig.tensorflow_job.task.names import JOB_LABEL, job_config_name, status_name
 from tfconfig.terminal import visible
 
 if TYPE_CHECKING:
-    from tfconfig.tensorflow_job.task.contracts import JobSpec
+    from tfconfig.tensorflow_job.task.contracts import JobSpec, StatusDocument
 
-_STATUSES = "app.kubernetes.io/name=tensorflow-job,app.kubernetes.io/component=lifecycle"
+MAX_NAMES = 5  # of jobs, where none is like the one that was asked for
+_STATUSES = f"app.kubernetes.io/name=tensorflow-job,{COMPONENT_LABEL}={LIFECYCLE}"
 
 
-def statuses(kubectl: Kubectl, release: str = "", all_namespaces: bool = False) -> list[Object]:
-    """The status ConfigMaps of a namespace, a release or all namespaces, by name."""
-    selector = _STATUSES + (f",{RELEASE_LABEL}={release}" if release else "")
+def statuses(kubectl: Kubectl, release: str = "", all_namespaces: bool = False, labels: str = "") -> list[Object]:
+    """The status ConfigMaps of a namespace, a release or all namespaces, by name; `labels` selects as for kubectl."""
+    selector = ",".join(filter(None, (_STATUSES, release and f"{RELEASE_LABEL}={release}", labels)))
     configmaps = kubectl.items("configmaps", all_namespaces=all_namespaces, labelSelector=selector)
-    return sorted(
-        filter(is_status, configmaps), key=lambda one: (one["metadata"].get("namespace", ""), one["metadata"]["name"])
-    )
+    matching = filter(is_status, configmaps)
+    return sorted(matching, key=lambda item: (item["metadata"].get("namespace", ""), item["metadata"]["name"]))
 
 
 def find(kubectl: Kubectl, release: str) -> list[str]:
@@ -71,10 +74,12 @@ def _not_found(kubectl: Kubectl, release: str) -> str:
     names = [job_name(status) for status in statuses(kubectl)]
     if not names:
         return f"no job {release} in namespace {namespace}, nor any other; install it, or choose another --namespace"
-    similar = difflib.get_close_matches(release, names, 3) or names[:5]
+    similar = difflib.get_close_matches(release, names, 3)
+    shown = similar or names[:MAX_NAMES]
+    more = "" if similar or len(names) == len(shown) else f" and {len(names) - len(shown)} more, see tfconfig status"
     return (
         f"no job {release} in namespace {namespace}: not installed yet, or uninstalled. "
-        f"The namespace has {', '.join(similar)}"
+        f"The namespace has {', '.join(shown)}{more}"
     )
 
 
@@ -86,7 +91,19 @@ def snapshot(kubectl: Kubectl, job: str) -> JobObjects:
         spec = pool.submit(job_spec, kubectl, job)
         pods = pool.submit(kubectl.items, "pods", labelSelector=selector)
         lifecycle_jobs = pool.submit(kubectl.items, "jobs", labelSelector=selector)
-        return JobObjects(status.result(), spec.result(), pods.result(), lifecycle_jobs.result())
+        queued = queue_message(kubectl, pods.result())
+        return JobObjects(status.result(), spec.result(), pods.result(), lifecycle_jobs.result(), queued)
+
+
+def read_status(kubectl: Kubectl, job: str) -> StatusDocument | None:
+    """status.json; None before there is one. Raises ClusterError, also where it is unreadable."""
+    try:
+        return parse_status(kubectl.item("configmaps", status_name(job)))
+    except ShapeError as error:
+        raise ClusterError(
+            f"status.json of job {job} is unreadable ({visible(str(error))}): "
+            "something else than the lifecycle wrote it"
+        ) from None
 
 
 def job_spec(kubectl: Kubectl, job: str) -> JobSpec:

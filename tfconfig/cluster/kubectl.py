@@ -9,6 +9,7 @@ import json
 import subprocess
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError, conforming, par
 Object = dict[str, Any]
 
 REQUEST_SECONDS = 20
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"  # where pods have theirs
 _GROUPS = {
     "jobs": "/apis/batch/v1",
     "storageclasses": "/apis/storage.k8s.io/v1",
@@ -34,12 +36,12 @@ class Kubectl:
 
     @cached_property
     def namespace(self) -> str:
-        """The given namespace, else that of the context."""
+        """The given namespace, else that of the context, else that of the pod, as for kubectl itself."""
         if self._namespace:
             return self._namespace
         # With an empty configuration this fails; the first request then says what is wrong.
         result = self._run(["config", "view", "--minify", "-o", "jsonpath={..namespace}"])
-        return result.stdout.strip() or "default"
+        return result.stdout.strip() or _of_this_pod() or "default"
 
     def path(self, resource: str, name: str = "", subresource: str = "", all_namespaces: bool = False) -> str:
         """The API path of a list, an object or its subresource.
@@ -63,9 +65,18 @@ class Kubectl:
             raise malformed(error) from None
         return answer
 
+    def version(self) -> str:
+        """The version of the API server."""
+        try:
+            return shapes.version(self.get("/version"))
+        except ShapeError as error:
+            raise malformed(error) from None
+
     def text(self, path: str, **query: str) -> str:
         """The answer at an API path as text, for logs."""
-        result = self._run(["get", f"--raw={_url(path, query)}", f"--request-timeout={REQUEST_SECONDS}s"])
+        # Any option about the connection keeps kubectl from the account of the pod that it runs in.
+        limit = [] if _of_this_pod() else [f"--request-timeout={REQUEST_SECONDS}s"]
+        result = self._run(["get", f"--raw={_url(path, query)}", *limit])
         if result.returncode != 0:
             raise from_stderr(result.stderr, self.namespace)
         return result.stdout
@@ -90,7 +101,14 @@ class Kubectl:
 
     def stream(self, path: str, **query: str) -> subprocess.Popen[bytes]:
         """A watch or a log that is followed. The caller reads stdout, and ends the process."""
-        command = self._command(["get", f"--raw={_url(path, query)}"])
+        return self._start(["get", f"--raw={_url(path, query)}"])
+
+    def start(self, arguments: list[str]) -> subprocess.Popen[bytes]:
+        """`kubectl ARGUMENTS` in the namespace. The caller reads stdout, and ends the process."""
+        return self._start([*arguments, f"--namespace={self.namespace}"])
+
+    def _start(self, arguments: list[str]) -> subprocess.Popen[bytes]:
+        command = self._command(arguments)
         try:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         except OSError as error:
@@ -106,16 +124,20 @@ class Kubectl:
 
     def _run(self, arguments: list[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
         try:
-            return subprocess.run(
-                self._command(arguments),
-                input=stdin,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-            )
+            done = subprocess.run(self._command(arguments), input=stdin.encode(), capture_output=True, check=False)
         except OSError as error:
             raise cannot_start(error) from None
+        # Not as text: Python would take each \r of a progress bar for the end of a line.
+        texts = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+        return subprocess.CompletedProcess(done.args, done.returncode, *texts)
+
+
+def _of_this_pod() -> str:
+    """The namespace of the account with which kubectl logs in from a pod; empty elsewhere."""
+    try:
+        return Path(SERVICE_ACCOUNT, "namespace").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _url(path: str, query: Mapping[str, str]) -> str:
@@ -129,8 +151,8 @@ def parse_objects(text: str) -> list[Object]:
     try:
         while at < len(text.rstrip()):
             item, at = decoder.raw_decode(text, at + len(text[at:]) - len(text[at:].lstrip()))
-            found = conforming(item, Object)
-            objects += conforming(found.get("items"), list[Object]) if found.get("kind") == "List" else [found]
+            document = conforming(item, Object)
+            objects += conforming(document.get("items"), list[Object]) if document.get("kind") == "List" else [document]
     except (ValueError, RecursionError) as error:
         raise malformed(error) from None
     return objects

@@ -6,6 +6,7 @@ from tfconfig.cluster.exit_codes import describe
 from tfconfig.cluster.job_objects import LIFECYCLE, JobObjects, component
 from tfconfig.cluster.kubectl import Object
 from tfconfig.tensorflow_job.lifecycle.pod_status import UNINFORMATIVE
+from tfconfig.tensorflow_job.lifecycle.queues import KUEUE_QUEUE
 from tfconfig.tensorflow_job.lifecycle.state import Exit
 
 
@@ -14,6 +15,9 @@ def lifecycle_message(objects: JobObjects) -> str:
     name = objects.lifecycle_job
     if not any(job["metadata"]["name"] == name for job in objects.lifecycle_jobs or ()):
         return f"Job {name} does not exist; create it again with helm upgrade"
+    suspended = _suspended(objects)
+    if suspended:
+        return suspended
     failed = _failed(objects)
     if failed:
         return f"Job {name} has failed ({failed.get('reason')}): {failed.get('message', '')}"
@@ -41,6 +45,18 @@ def _failed(objects: JobObjects) -> Object:
         for condition in job.get("status", {}).get("conditions") or ()
     ]
     return _true(conditions, "Failed")
+
+
+def _suspended(objects: JobObjects) -> str:
+    """Why the lifecycle's Job may not start; empty where it may."""
+    for job in objects.lifecycle_jobs or ():
+        if job["metadata"]["name"] == objects.lifecycle_job and (job.get("spec") or {}).get("suspend"):
+            queue = (job["metadata"].get("labels") or {}).get(KUEUE_QUEUE)
+            by = f"until Kueue admits it to queue {queue}" if queue else "by its spec.suspend"
+            return (
+                f"Job {objects.lifecycle_job} is suspended {by}; see why: kubectl describe job/{objects.lifecycle_job}"
+            )
+    return ""
 
 
 def _true(conditions: list[Object], kind: str) -> Object:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from tfconfig.cluster.errors import ClusterError, ForbiddenError, from_stderr
 from tfconfig.cluster.job_objects import training_pods, training_status
 from tfconfig.cluster.job_view import JobView
+from tfconfig.cluster.job_wait import waiting_line
 from tfconfig.cluster.job_watch import JobWatch
 from tfconfig.cluster.kubectl import Kubectl, Object
-from tfconfig.cluster.log_lines import LinePrinter, split_time
-from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED
+from tfconfig.cluster.log_lines import LinePrinter, is_refusal, parts, split_time
+from tfconfig.tensorflow_job.lifecycle.freeing import keeps
+from tfconfig.tensorflow_job.lifecycle.state import RUNNING, SUCCEEDED
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.job_spec import Task
+from tfconfig.tensorflow_job.task.last_output import AGAIN
+from tfconfig.tensorflow_job.task.log import OWN
 
 RECONNECT_SECONDS = 1.0
 MAX_LINE_BYTES = 64 * 1024
@@ -79,7 +83,6 @@ class _TaskStream:
             self._query.pop(key, None)  # they are for what there was at the beginning
         if self._latest:
             query["sinceTime"] = self._latest
-            query.pop("sinceSeconds", None)
         if gap:
             self._copy({**query, "previous": "true"})
         self._copy({**query, "follow": "true"})
@@ -95,28 +98,34 @@ class _TaskStream:
             assert process.stdout
             output = process.stdout
             assert process.stderr
-            begins, shown = True, False
+            begins, shown, again, when = True, False, False, ""
             # A program may print for ever without ending a line: a long one is printed in parts.
-            for data in iter(lambda: output.readline(MAX_LINE_BYTES), b""):
+            for data in parts(lambda: output.readline(MAX_LINE_BYTES)):
                 text = data.decode("utf-8", "replace").rstrip("\r\n")
                 if begins:
                     when, text = split_time(text)
                     shown = when > before
                     self._latest = max(self._latest, when)
-                if shown:
-                    self._printer.line(self._name, text)
+                again = again or (begins and bool(before) and text == OWN + AGAIN)
+                if shown and not again and not (begins and is_refusal(text)):
+                    self._printer.line(self._name, text, when)
                 begins = data.endswith(b"\n")
             stderr = process.stderr.read().decode("utf-8", "replace")
         self.error = from_stderr(stderr, self._kubectl.namespace) if stderr and not self._closed else None
 
 
-def follow(job: JobWatch, tasks: Iterable[Task], query: Mapping[str, str], printer: LinePrinter) -> JobView | None:
+def follow(
+    job: JobWatch, tasks: Iterable[Task], query: Mapping[str, str], printer: LinePrinter, report: Callable[[str], None]
+) -> JobView | None:
     """Print what the tasks print until the job has ended; None where nobody reads any more.
+
+    `report` gets what the job waits for, while none of these tasks runs.
 
     Raises ForbiddenError where the user has no permission to read logs, and NotFoundError when the job is uninstalled.
     """
     streams = {task: _TaskStream(job.kubectl, job_spec.name(task), query, printer) for task in tasks}
     deadline: float | None = None
+    reported = ""
     try:
         while True:
             view = job.view()
@@ -128,9 +137,13 @@ def follow(job: JobWatch, tasks: Iterable[Task], query: Mapping[str, str], print
                     stream.attach(pods[task])
                 if isinstance(stream.error, ForbiddenError):
                     raise stream.error
+            busy = any(stream.busy for stream in streams.values())
+            waits = not (view.over or busy or view.phase == RUNNING)
+            if waits and (line := waiting_line(job, view)) != reported:
+                reported = line
+                report(line)
             if view.over:
                 deadline = deadline or time.monotonic() + (KEPT_SECONDS if _keeps_pods(view) else DELETED_SECONDS)
-                busy = any(stream.busy for stream in streams.values())
                 if time.monotonic() > deadline or not (pods or busy):
                     return view
             job.wakeup.wait(RECONNECT_SECONDS)
@@ -142,7 +155,4 @@ def follow(job: JobWatch, tasks: Iterable[Task], query: Mapping[str, str], print
 
 
 def _keeps_pods(view: JobView) -> bool:
-    if not view.job_spec:
-        return False
-    cleanup = view.job_spec["cleanup"]
-    return (cleanup["onSuccess"] if view.phase == SUCCEEDED else cleanup["onFailure"]) == "Keep"
+    return view.job_spec is not None and keeps(view.job_spec, view.phase == SUCCEEDED)

@@ -127,11 +127,11 @@ class Reflector:
                     event = conforming(parse_json(line), shapes.Event)
                     if event["type"] == "ERROR":
                         break
-                    found = shapes.item(self._resource, event["object"])
+                    item = shapes.item(self._resource, event["object"])
                 except ShapeError:
                     break  # cut off in the middle
                 changed = True
-                self.store.apply(event["type"], found)
+                self.store.apply(event["type"], item)
             process.kill()
             stderr = process.stderr.read().decode("utf-8", "replace")
         return changed, from_stderr(stderr, self._kubectl.namespace) if stderr else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfconfig.cluster.rights import permissions
 from tfconfig.tensorflow_job.task import names
-from tfconfig.values import job_spec
+from tfconfig.values import device_claims, job_spec
 from tfconfig.values.extra_objects import extra_objects
 from tfconfig.values.load import Values
 from tfconfig.values.pod_amounts import pod_amounts, summed, times
@@ -29,15 +29,16 @@ def plan(values: Values, release: str) -> dict[str, Any]:
         role: {
             "count": count,
             "runs": "server" if role in job["servers"] else "program",
-            "requests": pod_amounts(_containers(data, role), _init_containers(data, role), "requests"),
-            "limits": pod_amounts(_containers(data, role), _init_containers(data, role), "limits"),
+            **{kind: pod_amounts(_pod(data, role), kind) for kind in ("requests", "limits")},
         }
         for role, count in job["replicas"].items()
     }
     for name in ("lifecycle", *(["tensorboard"] if data["tensorboard"].get("enabled") else [])):
-        amounts = {kind: pod_amounts([data[name]], [], kind) for kind in ("requests", "limits")}
+        amounts = {kind: pod_amounts({"containers": [data[name]]}, kind) for kind in ("requests", "limits")}
         pods[name] = {"count": 1, "runs": name, **amounts}
     counted = [pod for name, pod in pods.items() if name not in job["replicas"] or not suspended]
+    training = [(_pod(data, role), count) for role, count in job["replicas"].items() if not suspended]
+    devices, unknown = device_claims.claimed(data, training)
     objects, account = _objects(data, job), data["serviceAccount"]
     return {
         "version": 1,
@@ -48,6 +49,8 @@ def plan(values: Values, release: str) -> dict[str, Any]:
         "total": {
             "pods": sum(pod["count"] for pod in counted),
             **{kind: summed(times(pod[kind], pod["count"]) for pod in counted) for kind in ("requests", "limits")},
+            "claimedDevices": devices,
+            "unknownClaims": unknown,
         },
         "claims": _claims(data, job),
         "ports": _ports(data, job),
@@ -59,20 +62,15 @@ def plan(values: Values, release: str) -> dict[str, Any]:
     }
 
 
+def _pod(data: Mapping[str, Any], role: str) -> Mapping[str, Any]:
+    """What counts of the spec of a role's pods."""
+    spec = setting(data, role, "podSpec")
+    init = [*(setting(data, role, "initContainers") or []), *(spec.get("initContainers") or [])]
+    return {**spec, "containers": _containers(data, role), "initContainers": init}
+
+
 def _containers(data: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
-    resources = setting(data, role, "resources") or {}
-    gpus = job_spec.gpus(data, role)
-    if gpus:
-        devices = {setting(data, role, "gpuResource"): gpus}
-        resources = {kind: {**(resources.get(kind) or {}), **devices} for kind in ("limits", "requests")}
-    return [{"resources": resources}, *(setting(data, role, "extraContainers") or [])]
-
-
-def _init_containers(data: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
-    return [
-        *(setting(data, role, "initContainers") or []),
-        *(setting(data, role, "podSpec").get("initContainers") or []),
-    ]
+    return [{"resources": job_spec.resources(data, role)}, *(setting(data, role, "extraContainers") or [])]
 
 
 def _claims(data: Mapping[str, Any], job: JobSpec) -> list[dict[str, Any]]:
@@ -122,17 +120,24 @@ def _objects(data: Mapping[str, Any], job: JobSpec) -> list[tuple[str, str]]:
         ("ConfigMap", names.job_config_name(name)),
         ("ConfigMap", names.task_code_name(name)),
         ("ConfigMap", f"{lifecycle}-*"),
+        ("ConfigMap", f"{lifecycle}-*-2"),
         ("ConfigMap", names.status_name(name)),
         *([("ConfigMap", names.program_name(name))] if files else []),
         *(("PersistentVolumeClaim", claim["name"]) for claim in _claims(data, job) if claim["created"]),
         *([("NetworkPolicy", name)] if data["networkPolicy"].get("enabled") else []),
-        *([("PodGroup", name)] if (data.get("podGroup") or {}).get("scheduler") else []),
+        *_pod_group(data, job),
         *([("PodDisruptionBudget", name)] if (data.get("podDisruptionBudget") or {}).get("enabled") else []),
         *_observing(data, name),
     ]
     if data["serviceAccount"].get("create"):
         objects += [("ServiceAccount", _account(data, name)), ("Role", lifecycle), ("RoleBinding", lifecycle)]
     return objects
+
+
+def _pod_group(data: Mapping[str, Any], job: JobSpec) -> list[tuple[str, str]]:
+    if not (data.get("podGroup") or {}).get("scheduler"):
+        return []
+    return [("PodGroup", f"{job['name']}-*" if job.get("gang") else job["name"])]  # of each run, or of the job
 
 
 def _observing(data: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
@@ -143,6 +148,8 @@ def _observing(data: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
     if metrics.get("enabled"):
         objects += [("NetworkPolicy", names.lifecycle_name(name))] if guarded else []
         objects += [("PodMonitor", name)] if metrics["podMonitor"].get("enabled") else []
+        objects += [("PrometheusRule", name)] if metrics["prometheusRule"].get("enabled") else []
+        objects += [("ConfigMap", names.dashboard_name(name))] if metrics["dashboard"].get("enabled") else []
     if board.get("enabled"):
         objects += [("Deployment", board_name), ("Service", board_name)]
         objects += [("NetworkPolicy", board_name)] if guarded else []

@@ -6,14 +6,14 @@ write, and what kubectl leads to need not be an API server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import GenericAlias
+from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
 from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError, conforming, parse_json
 from tfconfig.tensorflow_job.task import contracts
 from tfconfig.tensorflow_job.task.job_spec import parse_name
 from tfconfig.tensorflow_job.task.ranges import parse_ranges
+from tfconfig.values import quantity
 
 MAX_TASKS = 500_000  # of all roles together; the chart allows 100,000 of each
 
@@ -100,12 +100,37 @@ class PodStatus(TypedDict, total=False):
     initContainerStatuses: list[ContainerStatus]
 
 
+class Resources(TypedDict, total=False):
+    """What a container asks for."""
+
+    requests: dict[str, str]
+    limits: dict[str, str]
+
+
+class Container(_Named, total=False):
+    """A container of a pod."""
+
+    resources: Resources
+    restartPolicy: str
+
+
+class Toleration(TypedDict, total=False):
+    """A toleration of a pod."""
+
+    key: str
+    operator: str
+    value: str
+    effect: str
+
+
 class PodSpec(TypedDict, total=False):
     """The spec of a pod."""
 
     nodeName: str
-    containers: list[_Named]
-    initContainers: list[_Named]
+    containers: list[Container]
+    initContainers: list[Container]
+    nodeSelector: dict[str, str]
+    tolerations: list[Toleration]
 
 
 class JobStatus(TypedDict, total=False):
@@ -133,6 +158,14 @@ class Pod(_Pod, total=False):
     status: PodStatus
 
 
+class _NewSpec(TypedDict):
+    containers: list[Container]
+
+
+class _NewPod(TypedDict):
+    spec: _NewSpec
+
+
 class ConfigMap(_Item, total=False):
     """A ConfigMap."""
 
@@ -143,6 +176,97 @@ class Job(_Item, total=False):
     """A Kubernetes Job."""
 
     status: JobStatus
+
+
+class _Taint(TypedDict):
+    key: str
+    effect: str
+
+
+class Taint(_Taint, total=False):
+    """A taint of a node."""
+
+    value: str
+
+
+class NodeSpec(TypedDict, total=False):
+    """The spec of a node."""
+
+    unschedulable: bool
+    taints: list[Taint]
+
+
+class NodeStatus(TypedDict, total=False):
+    """The status of a node."""
+
+    allocatable: dict[str, str]
+
+
+class Node(_Item, total=False):
+    """A node."""
+
+    spec: NodeSpec
+    status: NodeStatus
+
+
+class _StorageClass(_Item):
+    provisioner: str
+
+
+class QuotaSpec(TypedDict, total=False):
+    """The spec of a ResourceQuota."""
+
+    hard: dict[str, str]
+    scopes: list[str]
+    scopeSelector: dict[str, Any]
+
+
+class QuotaStatus(TypedDict, total=False):
+    """The status of a ResourceQuota."""
+
+    used: dict[str, str]
+
+
+class Quota(_Item, total=False):
+    """A ResourceQuota."""
+
+    spec: QuotaSpec
+    status: QuotaStatus
+
+
+class ClaimSpec(TypedDict, total=False):
+    """The spec of a PersistentVolumeClaim."""
+
+    accessModes: list[str]
+
+
+class ClaimStatus(TypedDict, total=False):
+    """The status of a PersistentVolumeClaim."""
+
+    phase: str
+
+
+class Claim(_Item, total=False):
+    """A PersistentVolumeClaim."""
+
+    spec: ClaimSpec
+    status: ClaimStatus
+
+
+class _ReviewStatus(TypedDict):
+    allowed: bool
+
+
+class Review(TypedDict):
+    """The answer to an access review."""
+
+    status: _ReviewStatus
+
+
+class Version(TypedDict):
+    """What an API server says of itself."""
+
+    gitVersion: str
 
 
 class _List(TypedDict):
@@ -156,20 +280,66 @@ class Event(TypedDict):
     object: dict[str, Any]
 
 
-TYPES: dict[str, Any] = {"pods": Pod, "configmaps": ConfigMap, "jobs": Job}  # of other resources: _Item
+TYPES: dict[str, Any] = {  # of other resources: _Item
+    "pods": Pod,
+    "configmaps": ConfigMap,
+    "jobs": Job,
+    "nodes": Node,
+    "storageclasses": _StorageClass,
+    "resourcequotas": Quota,
+    "persistentvolumeclaims": Claim,
+}
 
 
-def item(resource: str, value: Any) -> dict[str, Any]:
+def item(resource: str, value: Any, place: tuple[str | int, ...] = ()) -> dict[str, Any]:
     """An object of the API. Raises ShapeError."""
-    checked: dict[str, Any] = conforming(value, TYPES.get(resource, _Item))
+    checked: dict[str, Any] = conforming(value, TYPES.get(resource, _Item), place)
+    for amounts in _quantities(resource, checked):
+        for name, amount in amounts.items():
+            _parsed(quantity.parse, amount, ".".join(map(str, (*place, name))))
     return checked
 
 
 def items(resource: str, answer: Any) -> list[dict[str, Any]]:
     """The objects of a list of the API. Raises ShapeError."""
-    kind = GenericAlias(list, (TYPES.get(resource, _Item),))
-    checked: list[dict[str, Any]] = conforming(conforming(answer, _List)["items"], kind, ("items",))
-    return checked
+    return [
+        item(resource, document, ("items", index)) for index, document in enumerate(conforming(answer, _List)["items"])
+    ]
+
+
+def version(answer: Any) -> str:
+    """The version of an API server. Raises ShapeError."""
+    return str(conforming(answer, Version)["gitVersion"])
+
+
+def reviews(answers: list[Any], count: int) -> list[bool]:
+    """Whether each of so many access reviews allows what it asked. Raises ShapeError."""
+    if len(answers) != count:
+        raise ShapeError(f"{len(answers)} answers to {count} access reviews")
+    return [bool(conforming(answer, Review)["status"]["allowed"]) for answer in answers]
+
+
+def dry_run_pod(answers: list[Any]) -> dict[str, Any]:
+    """The pod that a dry run would create. Raises ShapeError."""
+    if len(answers) != 1:
+        raise ShapeError(f"{len(answers)} pods instead of one")
+    conforming(answers[0], _NewPod)
+    return item("pods", {**answers[0], "metadata": {"name": "", "uid": ""}})  # it has none before it is created
+
+
+def _quantities(resource: str, checked: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """The maps of quantities in an object."""
+    spec, status = checked.get("spec", {}), checked.get("status", {})
+    if resource == "nodes":
+        yield status.get("allocatable", {})
+    elif resource == "resourcequotas":
+        yield spec.get("hard", {})
+        yield status.get("used", {})
+    elif resource == "pods":
+        for container in [*spec.get("containers", ()), *spec.get("initContainers", ())]:
+            resources = container.get("resources", {})
+            yield resources.get("requests", {})
+            yield resources.get("limits", {})
 
 
 def status(text: str) -> contracts.StatusDocument:
@@ -179,6 +349,8 @@ def status(text: str) -> contracts.StatusDocument:
         _parsed(parse_ranges, ranges, f"succeeded.{role}")
     if "progress" in document:
         _parsed(parse_name, document["progress"]["task"], "progress.task")
+    for task in [*document.get("usage", {}), *document.get("slow", [])]:
+        _parsed(parse_name, task, "usage")
     return document
 
 

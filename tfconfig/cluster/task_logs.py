@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tfconfig.cluster.errors import ClusterError, ForbiddenError
 from tfconfig.cluster.kubectl import Kubectl, Object
-from tfconfig.cluster.log_lines import LinePrinter, merged
+from tfconfig.cluster.log_lines import LinePrinter, is_refusal, merged_with_times
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.job_spec import Task
 from tfconfig.tensorflow_job.task.names import CONTAINER
@@ -51,7 +51,11 @@ def print_logs(
 
     def read(task: Task) -> str:
         try:
-            return kubectl.text(kubectl.path("pods", pods[task]["metadata"]["name"], "log"), **query)
+            log = kubectl.text(kubectl.path("pods", pods[task]["metadata"]["name"], "log"), **query)
+            if is_refusal(log):
+                report(f"{job_spec.name(task)}: its log is gone: {log.strip()}")
+                return ""
+            return log
         except ForbiddenError:
             raise
         except ClusterError as error:
@@ -60,7 +64,7 @@ def print_logs(
 
     with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
         logs = dict(zip(map(job_spec.name, pods), pool.map(read, pods), strict=True))
-    for name, line in merged(logs):
-        printer.line(name, line)
+    for when, name, line in merged_with_times(logs):
+        printer.line(name, line, when)
         if printer.broken:
             return

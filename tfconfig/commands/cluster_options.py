@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -32,6 +33,34 @@ def cluster(command: _Command) -> _Command:
     context = click.option("--context", metavar="NAME", help="Context of kubectl; default: the current one.")
     decorated: Any = wrapper
     result: _Command = namespace(context(decorated))
+    return result
+
+
+def report(line: str) -> None:
+    """A line about what goes on, beside the output of a command."""
+    click.echo(line, err=True)
+
+
+def same(job: str, namespace: str | None, context: str | None) -> str:
+    """The words of another command about this job: its name, and the options that this command was called with."""
+    options = [*(["-n", namespace] if namespace else []), *(["--context", context] if context else [])]
+    return shlex.join([job, *options])
+
+
+def release_chart(command: _Command) -> _Command:
+    """Give a command that upgrades a release --chart and --alias, as `chart` (None: not given) and `alias`."""
+    chart = click.option(
+        "--chart", metavar="CHART",
+        help="The chart of the release: a directory, an archive or oci://…; default: the one that comes with tfconfig, "
+        "if the release has the same version.",
+    )  # fmt: skip
+    alias = click.option(
+        "--alias",
+        default="",
+        metavar="KEY",
+        help="Key of the job in the values of an umbrella chart; default: its name.",
+    )
+    result: _Command = chart(alias(command))
     return result
 
 

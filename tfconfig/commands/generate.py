@@ -15,14 +15,11 @@ from tfconfig.values.set_flags import SetFlags
 
 
 @click.command("generate")
-@options.values
+@options.job_values
 @options.release
 @options.chart
 @click.option("--task", "only", metavar="TASK", help="Only the TF_CONFIG of this task: worker-1.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "env"]), default="text", show_default=True,
-    help="text: a line per task; json: one object; env: a line for a shell.",
-)  # fmt: skip
+@options.output("text", "json", "env", text="text: a line per task; json: one object; env: a line for a shell.")
 def command(
     files: tuple[str, ...], sets: SetFlags, release: str, chart: Chart | None, alias: str, only: str | None, form: str
 ) -> None:
@@ -38,7 +35,7 @@ def command(
     configs = ((key, tf_config(job, task)) for key, task in by_name.items())
     if form == "env":
         if len(by_name) > 1:
-            raise click.UsageError("--format env is for one task; choose it with --task")
+            raise click.UsageError("-o env is for one task; choose it with --task")
         click.echo("".join(f"TF_CONFIG={shlex.quote(dumps(config))}" for _, config in configs))
     elif form == "json":
         by_task = dict(configs)

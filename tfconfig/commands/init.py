@@ -1,34 +1,97 @@
-"""`tfconfig init`: a values file to start from."""
+"""`tfconfig init`: a values file and a program to start from."""
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 
 import click
 
-from tfconfig.values.starter import STRATEGIES, starter
+from tfconfig.values.starter import KERAS_STRATEGIES, PLACEHOLDER, STRATEGIES, Choices, program, starter
 
-_Strategy = click.Choice(list(STRATEGIES), case_sensitive=False)
+_SCRIPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.py")
+
+
+def _strategy(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """As the values spell it, however it is typed."""
+    if text is None:
+        return None
+    for name in STRATEGIES:
+        if name.lower() == text.lower():
+            return name
+    raise click.BadParameter(f"{text!r} is not one of {', '.join(STRATEGIES)}")
 
 
 @click.command("init")
-@click.argument("strategy", metavar="STRATEGY", type=_Strategy)
-@click.option("-o", "--output", default="values.yaml", show_default=True, metavar="FILE", help="`-`: standard output.")
-def command(strategy: str, output: str) -> None:
-    """Write a commented values file for a job of this strategy.
+@click.argument("strategy", required=False, metavar="[STRATEGY]", callback=_strategy)
+@click.option("--keras/--loop", default=None, help="A program with Keras' fit, or with a loop of its own (default).")
+@click.option("--gpus", type=click.IntRange(0), metavar="N", help="GPUs of each worker; default: none.")
+@click.option("--image", metavar="IMAGE", help="Image with TensorFlow, as REPOSITORY:TAG; default: a placeholder.")
+@click.option("--script", metavar="FILE", help="The program, a Python file beside the values; default: train.py.")
+@click.option(
+    "-f", "--file", "output", default="values.yaml", show_default=True, metavar="FILE", help="`-`: standard output."
+)
+def command(
+    strategy: str | None, keras: bool | None, gpus: int | None, image: str | None, script: str | None, output: str
+) -> None:
+    """Write a commented values file for a job of this strategy, and a small program that runs at once.
 
-    Which strategy? Two or more workers that mirror the variables: MultiWorkerMirrored. Parameter servers with TF2:
-    ParameterServer. A TF1 program with --job_name and --ps_hosts: BetweenGraph, or InGraph if one task runs the
-    graph of all. A program written for TFJob: Custom.
+    On a terminal, what is not given is asked for. A program that exists is left as it is.
+
+    STRATEGY is ParameterServer, BetweenGraph, InGraph, MultiWorkerMirrored or Custom. Which one? Two or more workers
+    that mirror the variables: MultiWorkerMirrored. Parameter servers with TF2: ParameterServer. A TF1 program with
+    --job_name and --ps_hosts: BetweenGraph, or InGraph if one task runs the graph of all. A program written for TFJob:
+    Custom.
     """
+    if strategy is None:
+        if not is_terminal():
+            raise click.UsageError(f"no strategy given; name one of {', '.join(STRATEGIES)}")
+        strategy, keras, gpus, image, script = _ask(keras, gpus, image, script)
+    if keras and strategy not in KERAS_STRATEGIES:
+        raise click.UsageError(f"--keras is for {' and '.join(KERAS_STRATEGIES)}; leave it out for {strategy}")
+    choices = Choices(strategy, bool(keras), gpus or 0, image or "", script or "train.py")
+    if not _SCRIPT.fullmatch(choices.script):
+        raise click.UsageError(f"--script {choices.script}: expected the name of a Python file, without folders")
     if output == "-":
-        click.echo(starter(strategy), nl=False)
+        click.echo(starter(choices), nl=False)
         return
+    path = Path(output)
     try:
-        with Path(output).open("x", encoding="utf-8") as file:
-            file.write(starter(strategy, output))
+        with path.open("x", encoding="utf-8") as file:
+            file.write(starter(choices, path.name))
+        written = [output]
+        beside = path.parent / choices.script
+        if not beside.exists():
+            beside.write_text(program(choices), "utf-8")
+            written.append(str(beside))
     except FileExistsError:
-        raise click.UsageError(f"{output} exists; name another file with --output, or remove it") from None
+        raise click.UsageError(f"{output} exists; name another file with --file, or remove it") from None
     except OSError as e:
         raise click.UsageError(f"{output}: {e.strerror or e}; name a file that can be written") from None
-    click.echo(f"{output} written; next: set your image and program, then run tfconfig validate {output}", err=True)
+    replace = "" if choices.image else f", then replace the image in {output}, and run tfconfig validate {output}"
+    click.echo(f"{' and '.join(written)} written; next: tfconfig run {output}{replace}", err=True)
+
+
+def is_terminal() -> bool:
+    """Whether somebody can answer questions."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(
+    keras: bool | None, gpus: int | None, image: str | None, script: str | None
+) -> tuple[str, bool | None, int, str, str]:
+    for name, (about, _) in STRATEGIES.items():
+        click.echo(f"{name:<20} {about}", err=True)
+    names = click.Choice(list(STRATEGIES), case_sensitive=False)
+    strategy: str = click.prompt("Strategy", type=names, default="ParameterServer", err=True)
+    if keras is None and strategy in KERAS_STRATEGIES:
+        keras = click.confirm("Does the program call Keras' fit?", default=False, err=True)
+    if gpus is None:
+        gpus = click.prompt("GPUs of each worker", type=click.IntRange(0), default=0, err=True)
+    if image is None:
+        given: str = click.prompt("Image with TensorFlow", default=f"{PLACEHOLDER}:1.0", err=True)
+        image = "" if given.startswith(PLACEHOLDER) else given
+    if script is None:
+        script = click.prompt("The program", default="train.py", err=True)
+    return strategy, keras, gpus, image, script

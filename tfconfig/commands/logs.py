@@ -8,14 +8,14 @@ import time
 
 import click
 
-from tfconfig.checking import reporters
+from tfconfig import terminal
 from tfconfig.cluster import job_text, job_watch, jobs, log_follow
 from tfconfig.cluster.job_objects import training_pods
 from tfconfig.cluster.job_view import JobView, view
 from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.cluster.log_lines import LIFECYCLE, LinePrinter
 from tfconfig.cluster.task_logs import log_query, print_logs, select_tasks
-from tfconfig.commands import cluster_options
+from tfconfig.commands import cluster_options, options
 from tfconfig.tensorflow_job.task import job_spec
 
 MAX_TASKS = 50  # each is a kubectl and a connection
@@ -31,6 +31,8 @@ MAX_TASKS = 50  # each is a kubectl and a connection
 )
 @click.option("--tail", type=click.IntRange(0), metavar="LINES", help="Only the last lines of each task.")
 @click.option("--raw", is_flag=True, help="Print lines as they are; default: control characters escaped.")
+@click.option("--timestamps", is_flag=True, help="Put the time of each line before it.")
+@options.output("text", "json", text="json: an object a line, with task, time and line.")
 @click.option("--previous", is_flag=True, help="Show the containers before the last restart.")
 def command(
     release: str,
@@ -41,6 +43,8 @@ def command(
     since: float | None,
     tail: int | None,
     raw: bool,
+    timestamps: bool,
+    form: str,
     previous: bool,
 ) -> None:
     """Print the logs of a job's tasks, each line after the name of its task.
@@ -64,20 +68,20 @@ def command(
     if len(tasks) > MAX_TASKS:
         raise click.UsageError(f"job {job} has {len(tasks)} tasks; choose at most {MAX_TASKS}: --task worker-0")
     query = log_query(since, tail)
-    colour = reporters.colour_wanted(sys.stdout.isatty())
-    printer = LinePrinter([job_spec.name(task) for task in tasks], sys.stdout, colour, raw)
+    colour = terminal.colour_wanted(sys.stdout.isatty())
+    printer = LinePrinter([job_spec.name(task) for task in tasks], sys.stdout, colour, raw, timestamps, form == "json")
     all_pods = training_pods(job, objects.pods)
     pods = {task: all_pods[task] for task in tasks if task in all_pods}
     if follow and not shown.over:
         with job_watch.watch(kubectl, job) as watch:
-            ended = log_follow.follow(watch, tasks, query, printer)
+            ended = log_follow.follow(watch, tasks, query, printer, cluster_options.report)
         if ended:
             _report_end(ended)
     elif pods:
         query = {**query, "previous": "true"} if previous else query
-        print_logs(kubectl, pods, query, printer, lambda line: click.echo(line, err=True))
+        print_logs(kubectl, pods, query, printer, cluster_options.report)
     elif shown.over:
-        for line in jobs.lifecycle_log(kubectl, objects).splitlines():
+        for line in jobs.lifecycle_log(kubectl, objects).removesuffix("\n").split("\n"):
             printer.line(LIFECYCLE, line)
         _report_end(shown)
     else:

@@ -3,27 +3,62 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from tfconfig.cluster.resources import plan
-from tfconfig.commands import options
+from tfconfig.commands import cluster_options, options
 from tfconfig.values.chart import Chart
 from tfconfig.values.pod_amounts import Amounts
 from tfconfig.values.set_flags import SetFlags
 
 
 @click.command("plan")
-@options.values
-@options.release
+@options.job_values
+@options.release_name
 @options.chart
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(files: tuple[str, ...], sets: SetFlags, release: str, chart: Chart | None, alias: str, form: str) -> None:
-    """Print what a job will ask of the cluster: pods and their resources, claims, ports, objects, permissions."""
+@click.option(
+    "--measured", metavar="RELEASE", help="Propose requests by what the tasks of this job on the cluster used."
+)
+@cluster_options.cluster
+@options.output("text", "json")
+def command(
+    files: tuple[str, ...],
+    sets: SetFlags,
+    release: str,
+    chart: Chart | None,
+    alias: str,
+    measured: str | None,
+    namespace: str | None,
+    context: str | None,
+    form: str,
+) -> None:
+    """Print what a job will ask of the cluster: pods and their resources, claims, ports, objects, permissions.
+
+    With --measured also the requests that follow from what a job used that ran, or runs, there: a fifth more than the
+    most of any task of the role. It needs permission to get configmaps.
+    """
     document = plan(options.load_valid(files, sets, release, chart, alias), release)
+    if measured is not None:
+        document["measured"] = _measured(measured, namespace, context)
     click.echo(json.dumps(document, indent=2, default=str) if form == "json" else "\n".join(_text(document)))
+
+
+def _measured(release: str, namespace: str | None, context: str | None) -> dict[str, dict[str, Any]]:
+    from tfconfig.cluster import jobs  # a plan that asks no cluster starts sooner without them
+    from tfconfig.cluster.job_objects import JobObjects
+    from tfconfig.cluster.job_view import view
+    from tfconfig.cluster.kubectl import Kubectl
+    from tfconfig.cluster.measured import proposals
+    from tfconfig.tensorflow_job.task.names import status_name
+
+    kubectl = Kubectl(namespace, context)
+    job = jobs.find_one(kubectl, release)
+    used = view(JobObjects(kubectl.item("configmaps", status_name(job))), time.time()).used
+    return proposals(used)
 
 
 def _text(document: Mapping[str, Any]) -> list[str]:
@@ -32,6 +67,7 @@ def _text(document: Mapping[str, Any]) -> list[str]:
         f"{document['name']}: {document['strategy']}{suspended}",
         "",
         *_pods(document["pods"], document["total"]),
+        *(_proposed(document["measured"]) if "measured" in document else []),
         "",
         "Claims:",
         *(f"  {_claim(claim)}" for claim in document["claims"]),
@@ -59,10 +95,24 @@ def _pods(pods: Mapping[str, Any], total: Mapping[str, Any]) -> list[str]:
     for row in rows:
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         lines.append(f"  {'  '.join(cells).rstrip()}")
+    if total["claimedDevices"] or total["unknownClaims"]:
+        more = f", and those of other claims: {total['unknownClaims']}" if total["unknownClaims"] else ""
+        lines.append(f"  devices by resource claims: {total['claimedDevices']}{more}")
     unbounded = [name for name, pod in pods.items() if not {"cpu", "memory"} <= set(pod["requests"])]
     if unbounded:
         lines.append(f"  No cpu or memory is requested by {', '.join(unbounded)}: the scheduler may put them on any")
         lines.append("  node, and a namespace with a quota refuses them; set resources.requests.")
+    return lines
+
+
+def _proposed(measured: Mapping[str, Any]) -> list[str]:
+    if not measured:
+        return ["", "Requests by what was used: nothing is known of a task that ran for a minute."]
+    lines = ["", "Requests by what was used, with a fifth more; set them as ROLE.resources.requests:"]
+    for role, proposal in measured.items():
+        requests = ", ".join(f"{resource}: {amount}" for resource, amount in proposal["requests"].items())
+        most = "; ".join(f"{resource}: {text}" for resource, text in proposal["most"].items())
+        lines.append(f"  {role}: {{{requests}}}  (most {most})")
     return lines
 
 

@@ -7,23 +7,31 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tfconfig.commands import options
 from tfconfig.local import isolation
 from tfconfig.local.console import Console
+from tfconfig.local.dry_run import planned
 from tfconfig.local.errors import CannotRunError
 from tfconfig.local.folders import program_folder
+from tfconfig.local.kept_logs import KeptLogs
 from tfconfig.local.local_job import cluster_only, local_job
-from tfconfig.local.program_check import check_program
+from tfconfig.local.program_check import check_program, check_servers
 from tfconfig.local.runner import LocalRunner, run_to_end
 from tfconfig.local.summary import print_summary
 from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED
 from tfconfig.tensorflow_job.task import job_spec
+from tfconfig.tensorflow_job.task.names import STATUS_KEY
 from tfconfig.values.set_flags import SetFlags
 
+if TYPE_CHECKING:
+    from tfconfig.tensorflow_job.task.contracts import JobSpec
+
 FAILED, INTERRUPTED = 1, 130
+MAX_NAME = 40
 _Folder = click.Path(file_okay=False, path_type=Path)
 
 
@@ -38,13 +46,18 @@ def _data(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict
 
 
 @click.command("run")
-@options.values
-@click.option("--release", metavar="NAME", help="Name of the job; default: the folder of the last values file.")
+@options.job_values
+@click.option(
+    "--release",
+    metavar="NAME",
+    help="Name of the job; default: the last values file's folder, and its own name unless it is values.yaml.",
+)
 @click.option("--checkpoint", type=_Folder, metavar="DIR", help="Checkpoint folder; default: ./checkpoints/NAME.")
 @click.option("--data", multiple=True, callback=_data, metavar="NAME=DIR", help="The folder of a data volume.")
 @click.option("--python", metavar="PYTHON", help="The Python that has TensorFlow; default: as in the values, on PATH.")
 @click.option("--logs", type=_Folder, metavar="DIR", help="Also write each task's output to DIR/TASK.log.")
 @click.option("--isolate", is_flag=True, help="Give the tasks a network of their own: nobody else, and no internet.")
+@click.option("--dry-run", is_flag=True, help="Check everything and print what would start; start nothing.")
 @click.option("--port", type=click.IntRange(1, 65535), help="First of consecutive ports; default: free ones.")
 def command(
     files: tuple[str, ...],
@@ -55,6 +68,7 @@ def command(
     python: str | None,
     logs: Path | None,
     isolate: bool,
+    dry_run: bool,
     port: int | None,
 ) -> None:
     """Run a job as processes of this machine, with the lifecycle it has on a cluster.
@@ -66,14 +80,20 @@ def command(
     release = release or _default_release(files)
     values = options.load_valid(files, sets, release)
     try:
-        job, launches = local_job(values, release, checkpoint, data, python, port)
-        console = Console(job_spec.tasks(job), logs)
-    except (CannotRunError, OSError) as error:
+        job, launches = local_job(values, release, checkpoint, data, python, port, dry_run)
+        kept = _kept_logs(job, logs) if logs and not dry_run else None
+        console = Console(job_spec.tasks(job), kept)
+        temporary = _temporary_folder()
+    except CannotRunError as error:
         raise click.UsageError(str(error)) from error
-    with tempfile.TemporaryDirectory(prefix="tfconfig-") as folder:
-        start = program_folder(values, Path(folder))
+    with temporary as folder:
         try:
+            start = program_folder(values, Path(folder))
             check_program(job, launches, start)
+            if dry_run:
+                click.echo("\n".join(planned(job, launches)))
+                return
+            check_servers(job, launches)
             if isolate:
                 isolation.isolate()
         except CannotRunError as error:
@@ -81,15 +101,50 @@ def command(
         if ignored := cluster_only(values.data, job):
             console.say(f"only on a cluster, not here: {ignored}; the program starts in {start}")
         started = time.time()
-        state, interrupted = run_to_end(LocalRunner(job, launches, Path(folder), start, console, isolated=isolate))
+        runner = LocalRunner(job, launches, Path(folder), start, console, isolated=isolate)
+        try:
+            state, interrupted = run_to_end(runner)
+        except CannotRunError as error:
+            console.end()
+            raise click.UsageError(str(error)) from error
         console.end()
-        print_summary(console, job, state, started)
-    if interrupted and not state.ended:
+        if kept:
+            kept.keep_status(Path(folder, STATUS_KEY))
+        print_summary(console, job, state, started, runner.last_output)
+        if kept and kept.error:
+            console.say(f"  logs           incomplete: {kept.error}")
+    if console.error:
+        raise click.UsageError(f"standard output: {console.error}; the job was ended")
+    if not state.ended and (interrupted or console.broken):
         sys.exit(INTERRUPTED)
     sys.exit(0 if state.phase == SUCCEEDED else FAILED)
 
 
+def _kept_logs(job: JobSpec, logs: Path) -> KeptLogs:
+    try:
+        return KeptLogs(logs, job_spec.tasks(job))
+    except OSError as error:
+        raise CannotRunError(f"--logs {logs}: {error.strerror}; choose a writable folder") from error
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="tfconfig-")
+    except OSError as error:
+        raise CannotRunError(
+            f"no temporary folder is writable ({error.strerror}); set TMPDIR to one that is"
+        ) from error
+
+
 def _default_release(files: tuple[str, ...]) -> str:
-    """The name of a job on this machine: that of the folder its values are in."""
-    folder = Path(files[-1]).resolve().parent.name if files and files[-1] != "-" else ""
-    return re.sub(r"[^a-z0-9]+", "-", folder.lower())[:40].lstrip("-0123456789").rstrip("-") or "job"
+    """The name of a job on this machine: its folder's, and its file's unless that is values.yaml. No two share it."""
+    if not files or files[-1] == "-":
+        return "job"
+    file = Path(files[-1]).resolve()
+    stem = "" if file.stem == "values" else file.stem
+    folder_and_file, alone = (_label(text) for text in (f"{file.parent.name}-{stem}", stem or file.parent.name))
+    return (folder_and_file if len(folder_and_file) <= MAX_NAME else alone[:MAX_NAME].rstrip("-")) or "job"
+
+
+def _label(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789").rstrip("-")

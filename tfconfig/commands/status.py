@@ -15,7 +15,7 @@ from tfconfig.cluster.job_json import job_document, job_list_document
 from tfconfig.cluster.job_objects import JobObjects
 from tfconfig.cluster.job_view import view
 from tfconfig.cluster.kubectl import Kubectl
-from tfconfig.commands import cluster_options
+from tfconfig.commands import cluster_options, options
 
 
 @click.command("status")
@@ -24,16 +24,17 @@ from tfconfig.commands import cluster_options
 @click.option("-A", "--all-namespaces", is_flag=True, help="List the jobs of all namespaces.")
 @click.option("-w", "--watch", is_flag=True, help="Show every change until the job has ended.")
 @click.option(
-    "-o",
-    "--output",
-    "form",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Output format.",
+    "-l", "--selector", default="", metavar="SELECTOR", help="List the jobs with these labels, as kubectl takes them."
 )
+@options.output("table", "wide", "name", "json", "yaml")
 def command(
-    release: str | None, namespace: str | None, context: str | None, all_namespaces: bool, watch: bool, form: str
+    release: str | None,
+    namespace: str | None,
+    context: str | None,
+    all_namespaces: bool,
+    watch: bool,
+    selector: str,
+    form: str,
 ) -> None:
     """Show the status of a job: its phase and the reason, progress, failures, and its tasks.
 
@@ -46,9 +47,11 @@ def command(
         raise click.UsageError("--watch needs one job and -o table: tfconfig status RELEASE --watch")
     if release is not None and all_namespaces:
         raise click.UsageError("--all-namespaces lists all jobs; leave out RELEASE, or use --namespace")
+    if release is not None and selector:
+        raise click.UsageError("--selector lists jobs; leave out RELEASE")
     kubectl = Kubectl(namespace, context)
     if release is None:
-        _show_list(kubectl, "", all_namespaces, form)
+        _show_list(kubectl, "", all_namespaces, form, selector)
     elif watch:
         with job_watch.watch(kubectl, jobs.find_one(kubectl, release)) as job:
             status_watch.follow(job, sys.stdout)
@@ -61,19 +64,24 @@ def command(
 def _show_job(kubectl: Kubectl, job: str, form: str) -> None:
     now = time.time()
     shown = view(jobs.snapshot(kubectl, job), now)
-    if form == "table":
-        click.echo("\n".join(job_text.job(shown, now, terminal.width())))
+    if form == "name":
+        click.echo(job)
+    elif form in ("table", "wide"):
+        click.echo("\n".join(job_text.job(shown, now, terminal.width(), sys.stdout.isatty(), form == "wide")))
     else:
         _dump(job_document(shown), form)
 
 
-def _show_list(kubectl: Kubectl, release: str, all_namespaces: bool, form: str) -> None:
+def _show_list(kubectl: Kubectl, release: str, all_namespaces: bool, form: str, selector: str = "") -> None:
     now = time.time()
-    views = [view(JobObjects(status), now) for status in jobs.statuses(kubectl, release, all_namespaces)]
-    if form != "table":
+    views = [view(JobObjects(status), now) for status in jobs.statuses(kubectl, release, all_namespaces, selector)]
+    if form == "name":
+        click.echo("".join(f"{job.name}\n" for job in views), nl=False)
+    elif form not in ("table", "wide"):
         _dump(job_list_document(views), form)
     elif views:
-        click.echo("\n".join(job_text.jobs(views, now, terminal.width(), all_namespaces)))
+        width = terminal.list_width(sys.stdout)
+        click.echo("\n".join(job_text.jobs(views, now, width, all_namespaces, form == "wide")))
     else:
         click.echo(f"no jobs in {'any namespace' if all_namespaces else f'namespace {kubectl.namespace}'}", err=True)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import click
 
+from tfconfig import terminal
 from tfconfig.checking import ignores, policy, reporters
 from tfconfig.checking.findings import findings
 from tfconfig.checking.rules import matching
@@ -26,14 +27,14 @@ def _prefixes(_: click.Context, option: click.Parameter, given: tuple[str, ...])
     return prefixes
 
 
-@click.command("validate")
+@click.command("validate", cls=options.FilesCommand)
 @click.argument("jobs", nargs=-1, metavar="[FILE]...")
 @options.values
 @options.release
 @options.chart
 @click.option("--policy", "policies", multiple=True, metavar="FILE", help="A team's own rules: a JSON Schema.")
 @click.option("--rendered", is_flag=True, help="Policies also see the objects that `helm template` renders.")
-@click.option("--format", "form", type=click.Choice(list(reporters.FORMATS)), default="text", show_default=True)
+@options.output("text", *(form for form in reporters.FORMATS if form != "text"))
 @click.option("--strict", is_flag=True, help="Report warnings as errors.")
 @click.option("--exit-zero", is_flag=True, help="Exit with status 0 even with errors, for a CI that reads the output.")
 @click.option("--select", multiple=True, metavar="IDS", callback=_prefixes, help="Only these rules: TFC15,TFC190.")
@@ -81,12 +82,14 @@ def command(
             diagnostics += findings(values, release, loaded_policies, objects)
     except policy.PolicyError as e:
         raise click.UsageError(str(e)) from None
-    kept = ignores.apply(diagnostics, sources, lambda found: all(item.may_ignore(found) for item in loaded_policies))
+    kept = ignores.apply(
+        diagnostics, sources, lambda diagnostic: all(item.may_ignore(diagnostic) for item in loaded_policies)
+    )
     diagnostics = ordered(ignores.chosen(kept, select, ignore))
     if strict:
         diagnostics = [replace(diagnostic, severity=ERROR) for diagnostic in diagnostics]
     if form == "text":
-        colour = reporters.colour_wanted(sys.stdout.isatty())
+        colour = terminal.colour_wanted(sys.stdout.isatty())
         click.echo(reporters.text(diagnostics, sources, colour), nl=False, color=colour)
         click.echo(reporters.summary(diagnostics, max(len(jobs), 1)), err=True)
     else:

@@ -5,20 +5,20 @@ On a terminal the last line is a progress bar; elsewhere progress is a line now 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
 from collections import deque
-from pathlib import Path
 from typing import TextIO
 
-from tfconfig.tensorflow_job.lifecycle.last_lines import shown, tail
+from tfconfig.local.kept_logs import KeptLogs
+from tfconfig.tensorflow_job.lifecycle.drawn import redrawn
 from tfconfig.tensorflow_job.lifecycle.state import Progress
 from tfconfig.tensorflow_job.lifecycle.text import progress_text
 from tfconfig.tensorflow_job.task.job_spec import Task, name
 
-TAIL_LINES = 20  # shown after a failure ...
-READ_LINES = 400  # ... of those that are looked at for its reason
+READ_LINES = 400  # of a process, that are looked at for the reason of its failure
 # A program may print without ever ending a line; what is kept of one has to end somewhere.
 MAX_LINE_BYTES = 64 * 1024
 _COLOURS = {"chief": "36", "worker": "32", "ps": "35", "evaluator": "33"}
@@ -30,25 +30,21 @@ PROGRESS_SECONDS = 30.0
 
 
 class Console:
-    """The one writer to standard output while tasks run.
+    """The one writer to standard output while tasks run."""
 
-    The constructor raises OSError when the folder for files cannot be created.
-    """
-
-    def __init__(self, tasks: list[Task], logs: Path | None, stream: TextIO | None = None) -> None:
+    def __init__(self, tasks: list[Task], logs: KeptLogs | None, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
+        self.broken = False  # the reader has closed the pipe, as `| head` does; or nothing more can be written
+        self.error = ""  # why, in the second case
         self._colour = self._stream.isatty()
         self._width = max([len(SELF), *(len(name(task)) for task in tasks)])
         self._tails: dict[Task, deque[str]] = {task: deque(maxlen=READ_LINES) for task in tasks}
+        self._ended: dict[Task, deque[str]] = {}  # of the process before
         self._partial: dict[Task, bytes] = {}
         self._bar = ""
         self._shown: Progress | None = None
         self._next_line = 0.0  # of progress, by time.monotonic()
         self._logs = logs
-        if logs:
-            logs.mkdir(parents=True, exist_ok=True)
-            for task in tasks:
-                (logs / f"{name(task)}.log").write_bytes(b"")
 
     def say(self, text: str) -> None:
         """A line of the tool's own."""
@@ -71,38 +67,54 @@ class Console:
 
     def feed(self, task: Task, data: bytes) -> None:
         """Bytes a task printed; b"" at the end of its output."""
-        if self._logs and data:
-            with (self._logs / f"{name(task)}.log").open("ab") as file:
-                file.write(data)
+        if self._logs and data and not self._logs.error:
+            self._logs.add(task, data)
+            if self._logs.error:
+                self.say(f"WARNING: --logs {self._logs.error}; the job goes on, and its output is no longer kept")
         pending = self._partial.pop(task, b"") + data
         *lines, rest = pending.split(b"\n")
         if rest and (not data or len(rest) > MAX_LINE_BYTES):
-            lines, rest = [*lines, rest], b""
+            cut = rest.rfind(b"\r") if data else 0  # where a progress bar begins to draw anew
+            lines, rest = ([*lines, rest[:cut]], rest[cut:]) if cut > 0 else ([*lines, rest], b"")
         if rest:
             self._partial[task] = rest
         for line in lines:
             text = line.rstrip(b"\r").decode("utf-8", "replace")
             self._tails[task].append(text)
-            drawn_over = "\r" in text or "\b" in text
-            self._print(name(task), _COLOURS[task.role], shown(text) if drawn_over else text)
+            self._print(name(task), _COLOURS[task.role], redrawn(text, MAX_LINE_BYTES))
 
-    def tail(self, task: Task) -> list[str]:
-        """The last lines the task printed."""
-        return tail("\n".join(self._tails[task]), TAIL_LINES)
+    def close(self, task: Task) -> None:
+        """The end of what one process of a task printed; the next one starts with nothing."""
+        self.feed(task, b"")
+        self._ended[task] = self._tails[task]
+        self._tails[task] = deque(maxlen=READ_LINES)
+
+    def output(self, task: Task, ended: bool) -> str:
+        """What the process of the task printed last that ended last, or that runs."""
+        return "\n".join(self._ended.get(task, ()) if ended else self._tails[task])
 
     def _print(self, name: str, colour: str, text: str) -> None:
         prefix = f"{name:<{self._width}} |"
         if self._colour:
             prefix = f"\033[{colour}m{prefix}\033[0m"
         below, self._bar = self._bar, ""
-        self._stream.write(f"{ERASE if below else ''}{prefix} {text}\n")
+        self._write(f"{ERASE if below else ''}{prefix} {text}\n")
         self._draw(below)
 
     def _draw(self, line: str) -> None:
-        if line or self._bar:
-            self._stream.write(f"{ERASE}{line}")
+        self._write(f"{ERASE}{line}" if line or self._bar else "")
         self._bar = line
-        self._stream.flush()
+
+    def _write(self, text: str) -> None:
+        if self.broken:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError as error:
+            self.broken = True
+            self.error = "" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # for what Python writes at its exit
 
 
 def bar(progress: Progress, width: int) -> str:

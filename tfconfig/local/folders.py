@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from tfconfig.local.errors import CannotRunError
 from tfconfig.values import role_settings
 from tfconfig.values.load import Values
+from tfconfig.values.paths import is_folder
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec
 
 
-def checkpoint_folder(job: JobSpec, given: Path | None) -> Path | None:
+def checkpoint_folder(job: JobSpec, given: Path | None, dry_run: bool = False) -> Path | None:
     """The folder in place of the checkpoint volume, created here so that a bad path is an error at once.
 
     None where checkpoints are off. Raises CannotRunError.
@@ -24,6 +25,8 @@ def checkpoint_folder(job: JobSpec, given: Path | None) -> Path | None:
             raise CannotRunError("--checkpoint is set but checkpoint.enabled is false; leave out one of them")
         return None
     folder = (given or Path("checkpoints", Path(job["checkpointDir"]).name)).resolve()
+    if dry_run:
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -42,10 +45,10 @@ def data_folders(data: Mapping[str, Any], given: Mapping[str, Path]) -> dict[str
         if key not in volumes:
             known = ", ".join(volumes) or "none"
             raise CannotRunError(f"--data {key}: the values have no such data volume; they have: {known}")
-        if not Path(folder).is_dir():
+        if not is_folder(Path(folder)):
             raise CannotRunError(f"--data {key}={folder}: no such folder")
     for key, volume in volumes.items():
-        if key not in folders and not Path(volume["mountPath"]).is_dir():
+        if key not in folders and not is_folder(Path(volume["mountPath"])):
             path = volume["mountPath"]
             raise CannotRunError(f"data.{key}: {path} does not exist here; choose a folder with --data {key}=DIR")
     return folders
@@ -64,14 +67,27 @@ def _replaced(argument: str, folders: Mapping[str, str]) -> str:
 
 
 def program_folder(values: Values, folder: Path) -> Path:
-    """Where the program starts: in `folder`/app with program.files, else in the folder of the last values file."""
+    """Where the program starts: in `folder`/app with program.files, else in the folder of the last values file.
+
+    Raises CannotRunError where `folder` cannot be written to.
+    """
     files = {key: text for key, text in (values.data["program"].get("files") or {}).items() if text is not None}
     if not files:
         last = values.files[-1] if values.files else "-"
         return Path.cwd() if last == "-" else Path(last).resolve().parent
     app = folder / "app"
-    app.mkdir()
-    for key, text in files.items():
-        (app / key).write_text(text)
-        (app / key).chmod(0o555)
+    try:
+        app.mkdir()
+        for key, text in files.items():
+            (app / key).write_text(text)
+            (app / key).chmod(0o555)
+    except OSError as error:
+        raise not_written(app, error) from error
     return app
+
+
+def not_written(path: Path, error: OSError) -> CannotRunError:
+    """What to say where the job's own files, which are in a temporary folder, cannot be written."""
+    return CannotRunError(
+        f"cannot write to {path}: {error.strerror}; free space there, or set TMPDIR to another folder"
+    )

@@ -47,10 +47,10 @@ def launch(data: Mapping[str, Any], role: str, python: str | None, folders: Mapp
     if not (data[role].get("gpus") or role_settings.asks_for_devices(data, role)):
         environ.pop("CUDA_VISIBLE_DEVICES", None)
     command = [python] if python else list(role_settings.setting(data, role, "python"))
-    found = shutil.which(command[0])
-    if not found:
+    path = shutil.which(command[0])
+    if not path:
         raise CannotRunError(f"{command[0]}: no such Python on PATH; name the one that has TensorFlow with --python")
-    executable = Path(found).absolute()
+    executable = Path(path).absolute()
     if python:
         # So that `python3` in program.command is this one as well.
         environ["PATH"] = f"{executable.parent}{os.pathsep}{environ.get('PATH', os.defpath)}"

@@ -23,17 +23,18 @@ def local_job(
     data: Mapping[str, Path] | None = None,
     python: str | None = None,
     port: int | None = None,
+    dry_run: bool = False,
 ) -> tuple[JobSpec, dict[str, Launch]]:
     """The job spec, and how the tasks of each role start. The values must be valid; the rest is as for `tfconfig run`.
 
-    Raises CannotRunError, and leaves nothing behind but the checkpoint folder.
+    Raises CannotRunError, and leaves nothing behind but the checkpoint folder; not even that with `dry_run`.
     """
     job = job_spec.job(values.data, release, values.chart.strategies)
     folders = data_folders(values.data, data or {})
     cpus = cpus_for_each(sum(job["replicas"].values()))
     launches = {role: launch(values.data, role, python, folders, cpus) for role in job["replicas"]}
     table = addresses(job, port)
-    checkpoints = checkpoint_folder(job, checkpoint)
+    checkpoints = checkpoint_folder(job, checkpoint, dry_run)
     volumes = role_settings.data_volumes(values.data)
     local_paths = {volumes[key]["mountPath"]: folder for key, folder in folders.items()}
     if checkpoints:
@@ -44,6 +45,7 @@ def local_job(
         "programs": {role: _local_program(own, local_paths) for role, own in job["programs"].items()},
         "checkpointDir": str(checkpoints or ""),
         "addresses": table,
+        "gang": False,  # there are no pods that a scheduler starts
     }
     return local, launches
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfconfig.local.launch import Launch
-from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod
+from tfconfig.tensorflow_job.lifecycle import usage
+from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod, Usage
 from tfconfig.tensorflow_job.task import progress
 from tfconfig.tensorflow_job.task.job_spec import Task
+from tfconfig.tensorflow_job.task.usage import PROCESSES_FILE
 
 PROGRAM = Path(progress.__file__).parent
 
@@ -37,11 +40,6 @@ class LocalPod:
     def message_file(self) -> Path:
         """The termination message."""
         return self.folder / "message"
-
-    @property
-    def progress_file(self) -> Path:
-        """What the program reports of its progress."""
-        return self.folder / progress.FILE
 
     def observed(self, run_id: str) -> Pod:
         """As the lifecycle sees it."""
@@ -75,6 +73,13 @@ class LocalPod:
             "cpus": f"{launch.cpus:g}",
         }
         return [*launch.python, str(PROGRAM), "run", *(f"--{key}={value}" for key, value in options.items())]
+
+    def usage(self) -> Usage | None:
+        """What its process used that has ended; None where it did not come to say so."""
+        try:
+            return usage.parse(json.loads((self.folder / PROCESSES_FILE).read_text()))
+        except (OSError, ValueError):
+            return None
 
     def signal(self, number: int) -> None:
         """Signal its process, if it runs."""

@@ -43,3 +43,4 @@ class ProcessOutput:
             await asyncio.wait_for(self._over.wait(), OUTPUT_SECONDS)
         asyncio.get_running_loop().remove_reader(self._read_end)
         os.close(self._read_end)
+        self._console.close(self._task)

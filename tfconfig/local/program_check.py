@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from tfconfig.local.launch import Launch
 from tfconfig.tensorflow_job.task import environ, references
 from tfconfig.tensorflow_job.task.job_spec import Task, command_line, runs_server
 from tfconfig.values.command_line import script_of
+from tfconfig.values.paths import exists
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec
@@ -21,18 +23,31 @@ if TYPE_CHECKING:
 def check_program(job: JobSpec, launches: Mapping[str, Launch], start: Path) -> None:
     """Raise CannotRunError where the program, or the script that it is to run, does not exist. It starts in `start`."""
     for role, launch in launches.items():
-        words = command_line(job, role)
-        if runs_server(job, role) or not words or "$(" in words[0]:
+        command = command_line(job, role)
+        if runs_server(job, role) or not command or "$(" in command[0]:
             continue
         key = f"{role}.program.command" if job.get("programs", {}).get(role) else "program.command"
-        program, script = words[0], script_of(words)
+        program, script = command[0], script_of(command)
         path = _path(job, role, launch)
-        found = (start / program).exists() if "/" in program else shutil.which(program, os.F_OK, path=path)
-        if not found:
+        present = exists(start / program) if "/" in program else shutil.which(program, os.F_OK, path=path)
+        if not present:
             where = start if "/" in program else "PATH"
             raise CannotRunError(f"{key}: {program}: no such program in {where}")
-        if script and not (start / script).exists():
+        if script and not exists(start / script):
             raise CannotRunError(f"{key}: {script}: no such file in {start}, where the program starts")
+
+
+def check_servers(job: JobSpec, launches: Mapping[str, Launch]) -> None:
+    """Raise CannotRunError where the Python of a built-in server has no TensorFlow."""
+    pythons = {tuple(launch.python): launch for role, launch in launches.items() if runs_server(job, role)}
+    for python, launch in pythons.items():
+        # Without -S, as the server runs: `site` finds what is installed. Not imported: that takes seconds.
+        code = "import importlib.util, sys; sys.exit(importlib.util.find_spec('tensorflow') is None)"
+        result = subprocess.run([*python[:-1], "-c", code], env=dict(launch.environ), capture_output=True, check=False)
+        if result.returncode == 1:
+            raise CannotRunError(
+                f"{python[0]} has no TensorFlow, which a server needs; name the Python that has it with --python"
+            )
 
 
 def _path(job: JobSpec, role: str, launch: Launch) -> str:

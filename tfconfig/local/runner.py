@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tfconfig.local import orphans
 from tfconfig.local.console import Console
+from tfconfig.local.folders import not_written
 from tfconfig.local.isolation import WARNING, exposed
 from tfconfig.local.launch import Launch
 from tfconfig.local.pod import LocalPod
@@ -24,7 +25,11 @@ from tfconfig.local.ports import ports
 from tfconfig.local.process_output import ProcessOutput
 from tfconfig.tensorflow_job.lifecycle import progress_client, status
 from tfconfig.tensorflow_job.lifecycle.decide import decide
+from tfconfig.tensorflow_job.lifecycle.endings import with_last_words
+from tfconfig.tensorflow_job.lifecycle.stalls import take_in_progress
 from tfconfig.tensorflow_job.lifecycle.state import (
+    FAILED,
+    SUCCEEDED,
     Delete,
     Event,
     Finish,
@@ -35,8 +40,10 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     State,
 )
 from tfconfig.tensorflow_job.lifecycle.training import reporter
+from tfconfig.tensorflow_job.lifecycle.usage import take_in_usage
 from tfconfig.tensorflow_job.task import progress
 from tfconfig.tensorflow_job.task.job_spec import Task, name
+from tfconfig.tensorflow_job.task.usage import PROCESSES_FILE
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec
@@ -69,34 +76,53 @@ class LocalRunner:
         self._pods: dict[Task, LocalPod] = {}
         self._loops: set[asyncio.Task[None]] = set()  # one for each pod
         self._desired = {role: 0 for role, replicas in job["replicas"].items() if replicas}
+        self._state = State()
+        self.last_output = ""  # of the process that decided, until then
         self._changed = asyncio.Event()
+        self._failure: BaseException | None = None  # of one of them
         self._created = 0
         # No process may start while orphans are looked for: it would look like one.
         self._starting = asyncio.Lock()
 
     async def run(self, interrupted: asyncio.Event) -> State:
-        """Run the job to its end, or until interrupted; no process of it is left in either case."""
-        (self._folder / "job.json").write_text(json.dumps(self._job))
-        state, stored = State(), ""
+        """Run the job to its end, or until interrupted; no process of it is left in any case.
+
+        Raises CannotRunError where it cannot go on: where its folder is full.
+        """
         try:
-            while not interrupted.is_set():
+            return await self._run(interrupted)
+        except OSError as error:
+            raise not_written(Path(error.filename or self._folder), error) from error
+
+    async def _run(self, interrupted: asyncio.Event) -> State:
+        stored = ""
+        (self._folder / "job.json").write_text(json.dumps(self._job))
+        try:
+            while not (interrupted.is_set() or self._console.broken):
                 self._changed.clear()
-                observation = self._observe(state)
-                state, actions = decide(self._job, state, observation)
-                text = status.dump(self._job, state, observation.pods)
+                observation = self._observe()
+                ended = self._state.ended
+                self._state, actions = decide(self._job, self._state, observation)
+                if self._state.deciding_task and not ended:
+                    running = self._state.exit_code is None  # and decided by not going on
+                    self.last_output = self._console.output(self._state.deciding_task, ended=not running)
+                    self._state = with_last_words(self._state, self.last_output)
+                text = status.dump(self._job, self._state, observation.pods)
                 if text != stored:
                     _replace(self._folder / "status.json", text.partition("\n")[0])
                     stored = text
-                self._console.progress(state.progress)
+                self._console.progress(self._state.progress)
                 for action in actions:
                     if isinstance(action, Finish):
-                        return state
+                        return self._state
                     self._act(action)
                 self._warn_of_exposure()
                 await self._wait(interrupted)
+                if self._failure:
+                    raise self._failure
         finally:
             await self._delete_all(interrupted)
-        return state
+        return self._state
 
     async def _wait(self, interrupted: asyncio.Event) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._changed, interrupted)]
@@ -109,23 +135,25 @@ class LocalRunner:
             self._watched = set()
             self._console.say(WARNING)
 
-    def _observe(self, state: State) -> Observation:
+    def _observe(self) -> Observation:
         pods = {task: pod.observed(self._job["runId"]) for task, pod in self._pods.items()}
         current = {role: sum(task.role == role for task in pods) for role in self._desired}
         sets = {role: Set(desired, current[role]) for role, desired in self._desired.items()}
-        return Observation(now=time.time(), pods=pods, sets=sets, sample=self._sample(reporter(self._job, state)))
+        return Observation(now=time.time(), pods=pods, sets=sets, sample=self._sample(reporter(self._job, self._state)))
 
     def _sample(self, task: Task | None) -> ProgressSample | None:
-        """What the program of a task reports of its progress; here its file is at hand."""
         pod = self._pods.get(task) if task else None
-        if pod is None or pod.process is None:
-            return None
-        now, report = time.time(), progress.read(str(pod.progress_file))
+        return None if pod is None or pod.process is None else self._report(pod)
+
+    def _report(self, pod: LocalPod) -> ProgressSample | None:
+        """What its program reports of its progress; here its files are at hand."""
+        now, report = time.time(), progress.latest(str(pod.folder))
         return progress_client.sample(pod.observed(self._job["runId"]), report, now) if report else None
 
     def _act(self, action: Scale | Delete | Event) -> None:
         if isinstance(action, Event):
-            self._console.say(f"{action.reason}: {action.message}")
+            if action.reason not in (SUCCEEDED, FAILED):  # the summary says so
+                self._console.say(f"{action.reason}: {action.message}")
         elif isinstance(action, Delete):
             pod = self._pods.get(action.task)
             if pod and pod.uid == action.uid:
@@ -147,7 +175,12 @@ class LocalRunner:
         pod = self._pods[task] = LocalPod(task, str(self._created), folder)
         loop = asyncio.create_task(self._keep_running(pod))
         self._loops.add(loop)
-        loop.add_done_callback(self._loops.discard)
+        loop.add_done_callback(self._over)
+
+    def _over(self, loop: asyncio.Task[None]) -> None:
+        self._loops.discard(loop)
+        self._failure = loop.exception() or self._failure
+        self._changed.set()
 
     def _delete(self, pod: LocalPod) -> None:
         if pod.deleted is not None:
@@ -163,7 +196,12 @@ class LocalRunner:
         """Start the pod's process, and again each time it has ended, until the pod is deleted."""
         delay = 0.0
         while not pod.stop.is_set():
-            pod.ended(await self._run_process(pod), delay)
+            code = await self._run_process(pod)
+            seen = {pod.task: pod.observed(self._job["runId"])}  # it may have ended before anybody asked it
+            self._state = take_in_progress(self._job, self._state, self._report(pod), seen)
+            if used := pod.usage():
+                self._state = take_in_usage(self._job, self._state, {pod.task: used}, {})
+            pod.ended(code, delay)
             self._changed.set()
             if delay:
                 with contextlib.suppress(asyncio.TimeoutError):
@@ -178,7 +216,8 @@ class LocalRunner:
         """The exit status as a container has it: 128 and the number of the signal that killed it."""
         launch = self._launches[pod.task.role]
         pod.message_file.write_text("")
-        pod.progress_file.unlink(missing_ok=True)  # a task that is done parks, and leaves what it finds
+        progress.forget(str(pod.folder))  # a task that is done parks, and leaves what it finds
+        (pod.folder / PROCESSES_FILE).unlink(missing_ok=True)
         output = ProcessOutput(self._console, pod.task)
         async with self._starting:
             pod.process = process = await asyncio.create_subprocess_exec(
@@ -220,7 +259,10 @@ class LocalRunner:
 
 
 def run_to_end(runner: LocalRunner) -> tuple[State, bool]:
-    """The state at the end, and whether it was interrupted: Ctrl-C and SIGTERM end every task, twice kill them."""
+    """The state at the end, and whether it was interrupted: Ctrl-C and SIGTERM end every task, twice kill them.
+
+    A reader that closes the pipe interrupts it, too.
+    """
     orphans.adopt()
     return asyncio.run(_interruptible(runner))
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import tarfile
+import zlib
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from tfconfig.values import chart_archive
 from tfconfig.values.helm_yaml import Node, plain, read
 
 NAME = "tensorflow-job"
@@ -44,17 +46,23 @@ class Chart:
         table: dict[str, Any] = self._json(STRATEGIES)
         return table
 
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        """The chart's Chart.yaml."""
+        content: dict[str, Any] = plain(read(self.file("Chart.yaml") or b"", "Chart.yaml").root)
+        return content
+
     def file(self, name: str) -> bytes | None:
         """The content of a file; None where the chart has none of that name. Raises UnreadableError."""
         try:
             if self.root.is_file():
-                return _member(self.root, name)
+                return chart_archive.member(self.root, name)
             if not (self.root / "Chart.yaml").is_file():
                 raise UnreadableError(f"{self.root} is not a Helm chart; give the directory that has its Chart.yaml")
             return (self.root / name).read_bytes()
         except FileNotFoundError:
             return None
-        except (OSError, tarfile.TarError, EOFError) as e:
+        except (OSError, tarfile.TarError, EOFError, zlib.error) as e:
             raise UnreadableError(
                 f"{self.root}: {getattr(e, 'strerror', None) or e}; give a chart's directory"
             ) from None
@@ -74,8 +82,7 @@ class Chart:
             if alias:
                 raise UnreadableError(f"{self.root} is the job's own chart and has no {alias}; leave --alias out")
             return self, ""
-        metadata = plain(read(self.file("Chart.yaml") or b"", "Chart.yaml").root)
-        dependencies = [entry for entry in metadata.get("dependencies") or [] if entry.get("name") == NAME]
+        dependencies = [entry for entry in self.metadata.get("dependencies") or [] if entry.get("name") == NAME]
         jobs = {entry.get("alias") or NAME: entry for entry in dependencies}
         if not jobs:
             raise UnreadableError(f"{self.root} has no dependency {NAME}; give its chart, or one that depends on it")
@@ -92,15 +99,6 @@ class Chart:
         if repository.startswith("file://"):
             places.append(self.root / repository.removeprefix("file://"))
         return Chart(next((place for place in places if place.exists()), bundled().root))
-
-
-def _member(archive: Path, name: str) -> bytes | None:
-    """A file of an archive, in which everything is below one folder."""
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            if member.isfile() and member.name.partition("/")[2] == name and (file := tar.extractfile(member)):
-                return file.read()
-    return None
 
 
 def _mark_default(node: Node) -> None:

@@ -10,9 +10,9 @@ _PYTHON, _SHELL = re.compile(r"python[0-9.]*"), re.compile(r"(ba|da|z|k)?sh")
 _PYTHON_ENDS, _PYTHON_TAKES = {"-m", "-c", "-"}, {"-W", "-X"}  # no file follows; the next word belongs to it
 
 
-def script_of(words: Iterable[str]) -> str:
-    """The file that Python or a shell is told to run; empty where there is none, or it is not known."""
-    first, *rest = [*words] or [""]
+def script_of(command: Iterable[str]) -> str:
+    """The file that Python or a shell is to run; empty where there is none, or it is not known."""
+    first, *rest = [*command] or [""]
     interpreter = Path(first).name
     python = bool(_PYTHON.fullmatch(interpreter))
     if not python and not _SHELL.fullmatch(interpreter):

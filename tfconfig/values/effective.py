@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tfconfig.values import job_spec
-from tfconfig.values.helm_yaml import Node, plain, read
+from tfconfig.values import device_claims, job_spec
+from tfconfig.values.helm_yaml import Node, plain
 from tfconfig.values.load import Values
 from tfconfig.values.pod_amounts import Amounts, pod_amounts, summed, times
-from tfconfig.values.role_settings import MERGED, NO_DEVICE, OVERLAID, data_volumes, program, setting
+from tfconfig.values.role_settings import MERGED, NO_DEVICE, OVERLAID, data_volumes, own_program, program, setting
 
 KEYS = frozenset(("roles", "totals", "images", "objects"))  # beside the keys of the values
 _Path = tuple[str | int, ...]
@@ -26,7 +26,17 @@ _POD_FIELDS = {
     "podSecurityContext": "securityContext",
 }
 _SETTINGS = (
-    *("gpuResource", "env", "envFrom", "python", "resources", "podLabels", "podAnnotations", "securityContext"),
+    *(
+        "gpuResource",
+        "env",
+        "envFrom",
+        "python",
+        "pythonFrom",
+        "resources",
+        "podLabels",
+        "podAnnotations",
+        "securityContext",
+    ),
     *("extraContainers", "extraVolumes", "extraVolumeMounts", "shmSize", "terminationGracePeriodSeconds"),
     *("unreachableTolerationSeconds", "podSpec", "container", *_POD_FIELDS),
 )
@@ -58,8 +68,7 @@ class _View:
     def __init__(self, values: Values) -> None:
         self.values = values
         self.data = values.data
-        chart = plain(read(values.chart.file("Chart.yaml") or b"", "Chart.yaml").root)
-        self.default_tag = str(chart.get("appVersion") or "")
+        self.default_tag = str(values.chart.metadata.get("appVersion") or "")
         counts = job_spec.replicas(self.data, values.chart.strategies)
         self.counts = {role: count for role, count in counts.items() if count}
         self.roles = Node({role: self._role(role) for role in self.counts}, values.root.origin)
@@ -76,38 +85,41 @@ class _View:
 
     def images(self) -> Node:
         """Every image of the job: container, registry and reference."""
-        found: list[Node] = []
+        nodes: list[Node] = []
         for role, node in self.roles.value.items():
             pod = node.value["pod"].value
             for container in [*pod["initContainers"].value, *pod["containers"].value]:
                 image = container.value["image"]
-                found.append(_image_node(f"{role}/{container.value['name'].value}", image))
+                nodes.append(_image_node(f"{role}/{container.value['name'].value}", image))
             for volume in pod["volumes"].value:
                 image = (volume.value.get("image") or Node({}, volume.origin)).value
                 if reference := (image or {}).get("reference"):
-                    found.append(_image_node(f"{role}/{volume.value['name'].value}", reference))
+                    nodes.append(_image_node(f"{role}/{volume.value['name'].value}", reference))
         for name in self.others:
             places = [(name, "image", key) for key in ("registry", "repository", "tag", "digest")]
-            found.append(_image_node(name, self.node(self._reference(self.data[name]["image"], ""), *places)))
-        return Node(found, self.values.root.origin)
+            nodes.append(_image_node(name, self.node(self._reference(self.data[name]["image"], ""), *places)))
+        return Node(nodes, self.values.root.origin)
 
     def totals(self) -> Node:
         """Tasks, pods, GPUs, requests and limits of all pods together, at the place of the role that asks for most."""
         amounts: dict[str, list[Amounts]] = {"requests": [], "limits": []}
         largest: tuple[int, _Path] = (-1, ())
+        pods = [(plain(self.roles.value[role])["pod"], count) for role, count in self.counts.items()]
+        devices, unknown = device_claims.claimed(self.data, pods)
         for kind, every in amounts.items():
             for role, count in self.counts.items():
                 pod = plain(self.roles.value[role])["pod"]
-                of_role = times(pod_amounts(pod["containers"], pod["initContainers"], kind), count)
+                of_role = times(pod_amounts(pod, kind), count)
                 every.append(of_role)
                 largest = max(largest, (_gpus(of_role), (role, "gpus")))
-            every += [pod_amounts([self.data[name]], [], kind) for name in self.others]
+            every += [pod_amounts({"containers": [self.data[name]]}, kind) for name in self.others]
         tasks = sum(self.counts.values())
         sums = {kind: summed(every) for kind, every in amounts.items()}
         totals = {
             "tasks": tasks,
             "pods": tasks + len(self.others),
-            "gpus": _gpus(sums["limits"]),
+            "gpus": _gpus(sums["limits"]) + devices,
+            "unknownClaims": unknown,
             **{kind: {name: _number(amount.nanos) for name, amount in total.items()} for kind, total in sums.items()},
         }
         return self.node(totals, largest[1])
@@ -118,9 +130,17 @@ class _View:
         nodes["image"] = self._image(role, image)
         nodes["replicas"] = self.node(self.counts[role], (role, "replicas"))
         nodes["gpus"] = self.node(job_spec.gpus(self.data, role), (role, "gpus"))
-        nodes["program"] = self.node(program(self.data, role), (role, "program"), ("program",))
+        nodes["program"] = self._program(role)
         nodes["pod"] = self._pod(role, nodes)
         return Node(nodes, self.values.origin((role,)))
+
+    def _program(self, role: str) -> Node:
+        own = own_program((self.data.get(role) or {}).get("program") or {})
+        parts = {
+            key: self.node(arguments, (role, "program", key) if key in own else ("program", key))
+            for key, arguments in program(self.data, role).items()
+        }
+        return Node(parts, self.node({}, (role, "program"), ("program",)).origin)
 
     def _places(self, role: str, key: str) -> list[_Path]:
         """Where the user may have set a role's setting; the role's own comes first."""
@@ -161,17 +181,10 @@ class _View:
         return _overlay(Node(fields, settings["podSpec"].origin), Node(given, settings["podSpec"].origin))
 
     def _containers(self, role: str, settings: Mapping[str, Node]) -> Node:
-        resources = plain(settings["resources"]) or {}
-        if gpus := job_spec.gpus(self.data, role):
-            devices = {str(plain(settings["gpuResource"])): gpus}
-            resources = {
-                **resources,
-                **{kind: {**(resources.get(kind) or {}), **devices} for kind in ("limits", "requests")},
-            }
         first = {
             "name": Node("tensorflow", settings["image"].origin),
             "image": settings["image"].value["reference"],
-            "resources": self.node(resources, *self._places(role, "resources"), (role,)),
+            "resources": self.node(job_spec.resources(self.data, role), *self._places(role, "resources"), (role,)),
             "envFrom": settings["envFrom"],
             "volumeMounts": settings["extraVolumeMounts"],
         }

@@ -35,6 +35,11 @@ class ExtraObject:
         return [str(item.get("kind")) for item in _objects(self.given) if item.get("kind")]
 
     @property
+    def objects(self) -> list[Mapping[str, Any]]:
+        """The objects in it; none of the text of a template."""
+        return list(_objects(self.given))
+
+    @property
     def beyond_the_job(self) -> list[str]:
         """Those of its kinds that give permissions, or are of the whole cluster, or are only known to Helm."""
         return [kind for kind in self.kinds if kind in _RBAC or _CLUSTER_SCOPED.fullmatch(kind) or "{{" in kind]
@@ -43,11 +48,13 @@ class ExtraObject:
     def namespaces(self) -> list[str]:
         """The namespaces that its objects name, but for that of the release."""
         if isinstance(self.given, str):
-            found = [_scalar(text) for text in _NAMESPACE.findall(self.given)]
+            namespaces = [_scalar(text) for text in _NAMESPACE.findall(self.given)]
         else:
             metadata = [item.get("metadata") for item in _objects(self.given)]
-            found = [str(part["namespace"]) for part in metadata if isinstance(part, Mapping) and part.get("namespace")]
-        return [namespace for namespace in found if not _OWN_NAMESPACE.fullmatch(namespace)]
+            namespaces = [
+                str(part["namespace"]) for part in metadata if isinstance(part, Mapping) and part.get("namespace")
+            ]
+        return [namespace for namespace in namespaces if not _OWN_NAMESPACE.fullmatch(namespace)]
 
     @property
     def looks_up(self) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from tfconfig.diagnostics import Diagnostic, Origin, dotted
+from tfconfig.values.libyaml import loader
 
 MAX_DEPTH = 100  # levels of nesting; a values file has about ten
 MAX_BYTES = 2 << 20  # Kubernetes accepts no release of more than 1 MiB
@@ -36,6 +37,7 @@ _KEYWORDS: dict[str, tuple[str, Any]] = {
 }
 _INT = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|([1-9][0-9]*|0))")
 _ODD_BINARY = re.compile(r"0b([-+][01]+)")  # goyaml's own fallback
+_LINE_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # of YAML 1.1
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 
@@ -103,7 +105,7 @@ def read(data: bytes, file: str) -> Document:
     except _InvalidDocumentError as e:
         document.diagnostics.append(Diagnostic.at(e.origin, "TFC001", e.message, e.fix))
     except yaml.YAMLError as e:
-        document.diagnostics.append(_yaml_error(e, file))
+        document.diagnostics.append(_yaml_error(e, file, text))
     return document
 
 
@@ -127,9 +129,12 @@ def _decoded(data: bytes) -> str:
     return data.decode(encoding, errors="replace")
 
 
-def _yaml_error(error: yaml.YAMLError, file: str) -> Diagnostic:
+def _yaml_error(error: yaml.YAMLError, file: str, text: str) -> Diagnostic:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    lines = _LINE_BREAK.split(text.rstrip())
+    if line > len(lines):  # something is missing at the end: at the last character that is there
+        line, column = len(lines), max(1, len(lines[-1]))
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     message, fix = f"not YAML: {problem}", "fix this line, or the one above it"
     if "<document start>" in problem:
@@ -166,8 +171,7 @@ class _Reader:
         self.alias_depth = 0
 
     def read(self, data: bytes) -> Node:
-        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        events: Iterator[Any] = yaml.parse(data, Loader=loader)
+        events: Iterator[Any] = yaml.parse(data, Loader=loader())
         root: _Raw | None = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):

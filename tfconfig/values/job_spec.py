@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.names import PORT, claim_name
-from tfconfig.values.role_settings import asks_for_devices, deferred_texts, program
+from tfconfig.values.role_settings import asks_for_devices, deferred_texts, program, setting
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from tfconfig.tensorflow_job.task.contracts import JobSpec
+    from tfconfig.tensorflow_job.task.contracts import JobSpec, ProgressSources
 
     SuccessPolicy = Literal["Chief", "Worker0", "AllWorkers"]
 
 ROLES = job_spec.ROLES
+MAX_REPLICAS = 100_000  # of the chart's schema
 
 
 def fullname(data: Mapping[str, Any], release: str) -> str:
@@ -25,12 +26,15 @@ def fullname(data: Mapping[str, Any], release: str) -> str:
 
 
 def replicas(data: Mapping[str, Any], strategies: Mapping[str, Any]) -> dict[str, int]:
-    """The number of tasks of each role; where it is null in the values, the strategy decides."""
+    """The number of tasks of each role; where it is null in the values, the strategy decides.
+
+    At most what the chart's schema takes: a list of 2^70 tasks would fill the memory.
+    """
     strategy = strategies[data["strategy"]]
 
     def of(role: str) -> int:
         number = (data.get(role) or {}).get("replicas")
-        return int(strategy.get(role, 0) if number is None else number)
+        return min(int(strategy.get(role, 0) if number is None else number), MAX_REPLICAS)
 
     return {role: of(role) for role in ROLES}
 
@@ -38,6 +42,11 @@ def replicas(data: Mapping[str, Any], strategies: Mapping[str, Any]) -> dict[str
 def gpus(data: Mapping[str, Any], role: str) -> int:
     """The number of GPUs of each task of a role."""
     return (data.get(role) or {}).get("gpus") or 0
+
+
+def gang(data: Mapping[str, Any]) -> bool:
+    """Whether Kubernetes' own scheduler is to start all tasks together, or none."""
+    return (data.get("podGroup") or {}).get("scheduler") == "Kubernetes"
 
 
 def success_policy(data: Mapping[str, Any], counts: Mapping[str, int]) -> SuccessPolicy:
@@ -64,6 +73,26 @@ def checkpoint_claim(data: Mapping[str, Any], release: str) -> str:
     return checkpoint.get("existingClaim") or claim_name(fullname(data, release))
 
 
+def progress_sources(data: Mapping[str, Any]) -> ProgressSources:
+    """Where the job's progress is looked for."""
+    progress = data.get("progress") or {}
+    sources = progress.get("sources")
+    return {
+        "sources": ["output", "tensorboard", "checkpoints"] if sources is None else sources,
+        "pattern": progress.get("pattern") or "",
+    }
+
+
+def resources(data: Mapping[str, Any], role: str) -> Mapping[str, Any]:
+    """The resources of a role's training container: those of the values, and its GPUs as limits and requests."""
+    given: Mapping[str, Any] = setting(data, role, "resources") or {}
+    count = gpus(data, role)
+    if not count:
+        return given
+    devices = {str(setting(data, role, "gpuResource")): count}
+    return {**given, **{kind: {**(given.get(kind) or {}), **devices} for kind in ("limits", "requests")}}
+
+
 def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], run_id: str = "local") -> JobSpec:
     """The job spec of these values, which must be valid (raises KeyError or TypeError otherwise).
 
@@ -86,6 +115,7 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
         "env": {role: texts for role in counts if (texts := deferred_texts(data, role))},
         "serverImports": data["server"].get("imports") or [],
         "devices": [role for role in counts if asks_for_devices(data, role)],
+        "gang": gang(data),
         "gpus": {role: gpus(data, role) for role in counts if gpus(data, role)},
         "checkpointDir": checkpoint_directory(data, release),
         "checkpointClaim": checkpoint_claim(data, release),
@@ -95,6 +125,7 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
         },
         "restart": {
             "policy": restart["policy"],
+            "alwaysRoles": restart.get("alwaysRoles") or [],
             "backoffLimit": restart.get("backoffLimit") or 0,
             "repeatLimit": restart.get("repeatLimit"),
             "retryableExitCodes": restart.get("retryableExitCodes"),
@@ -107,7 +138,9 @@ def job(data: Mapping[str, Any], release: str, strategies: Mapping[str, Any], ru
             "startSeconds": deadlines.get("startSeconds"),
             "unstartableSeconds": deadlines.get("unstartableSeconds"),
             "stallSeconds": deadlines.get("stallSeconds"),
+            "countQueuedTime": bool(deadlines.get("countQueuedTime")),
         },
+        "progress": progress_sources(data),
         "logs": {"maxBytes": logs["maxBytes"], "files": logs["files"]} if logs.get("persist") else None,
         "cleanup": {"onSuccess": data["cleanup"]["onSuccess"], "onFailure": data["cleanup"]["onFailure"]},
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tfconfig.values.quantity import Quantity, parse
@@ -10,21 +10,32 @@ from tfconfig.values.quantity import Quantity, parse
 Amounts = dict[str, Quantity]  # by the name of the resource: cpu, memory, nvidia.com/gpu
 
 
-def pod_amounts(containers: Sequence[Any], init_containers: Sequence[Any], kind: str) -> Amounts:
+def pod_amounts(spec: Mapping[str, Any], kind: str) -> Amounts:
     """What a pod counts for: its containers together, or an init container and the sidecars before it if that is more.
 
-    `kind`: requests or limits.
+    Resources of the pod as a whole stand for those of its containers, and its overhead is added; limits that nobody
+    sets stay unlimited. `kind`: requests or limits.
     https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
     """
+    total = _containers(spec, kind)
+    whole = spec.get("resources") or {}
+    if kind == "requests":
+        total = {**_parsed(whole.get("limits")), **total}
+    total |= _parsed(whole.get(kind))
+    overhead = _parsed(spec.get("overhead"))
+    return summed([total, {name: amount for name, amount in overhead.items() if kind == "requests" or name in total}])
+
+
+def _containers(spec: Mapping[str, Any], kind: str) -> Amounts:
     sidecars: Amounts = {}
     peaks: list[Amounts] = []
-    for container in init_containers:
+    for container in spec.get("initContainers") or []:
         if container.get("restartPolicy") == "Always":
             sidecars = summed([sidecars, _amounts(container, kind)])
             peaks.append(sidecars)
         else:
             peaks.append(summed([sidecars, _amounts(container, kind)]))
-    together = summed([sidecars, *(_amounts(container, kind) for container in containers)])
+    together = summed([sidecars, *(_amounts(container, kind) for container in spec.get("containers") or [])])
     for peak in peaks:
         for name, amount in peak.items():
             if name not in together or amount.nanos > together[name].nanos:
@@ -37,7 +48,11 @@ def _amounts(container: Mapping[str, Any], kind: str) -> Amounts:
     amounts = dict(resources.get("limits") or {})
     if kind == "requests":  # without a request, Kubernetes uses the limit
         amounts |= resources.get("requests") or {}
-    return {name: parse(amount) for name, amount in amounts.items() if amount is not None}
+    return _parsed(amounts)
+
+
+def _parsed(amounts: Mapping[str, Any] | None) -> Amounts:
+    return {name: parse(amount) for name, amount in (amounts or {}).items() if amount is not None}
 
 
 def summed(amounts: Iterable[Amounts]) -> Amounts:

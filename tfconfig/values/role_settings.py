@@ -55,11 +55,19 @@ def overlay(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def program(data: Mapping[str, Any], role: str) -> Program:
-    """What tasks of the role run, if they run the program: the role's own command or args, or those of all roles."""
+    """What tasks of the role run, if they run the program."""
     common, own = data.get("program") or {}, (data.get(role) or {}).get("program") or {}
-    command: list[str] = own.get("command") or common.get("command") or []
-    args: list[str] = own.get("args") or common.get("args") or []
+    keys = own_program(own)
+    command: list[str] = (own if "command" in keys else common).get("command") or []
+    args: list[str] = (own if "args" in keys else common).get("args") or []
     return {"command": command, "args": args}
+
+
+def own_program(own: Mapping[str, Any]) -> frozenset[str]:
+    """Which of `command` and `args` a role's `program` replaces: the args of all roles are not for its own command."""
+    if own.get("command"):
+        return frozenset(("command", "args"))
+    return frozenset(("args",) if own.get("args") is not None else ())
 
 
 def user_volumes(data: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:

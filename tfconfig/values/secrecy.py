@@ -17,7 +17,7 @@ SECRET_TEXT = re.compile(
     r"\b(AKIA[0-9A-Z]{16}|gh[pousr]_\w{36}|hf_\w{30,}|glpat-[\w-]{20})\b|-----BEGIN [A-Z ]*PRIVATE KEY|"
     r"[a-z]://[^/\s:@$]+:[^/\s:@$]+@"
 )
-_NAMED_VALUE = re.compile(r"([\w-]+)[\"']?\s*[=:]")
+_NAMED_VALUE = re.compile(r"(?<![\w-])([\w-]+)[\"']?\s*[=:]")
 _ENV_KEY = re.compile(r"(?<![\w.-])[\"']?env[\"']?\s*:(?=[\s\"'{\[]|$)|^\s*\?\s+[\"']?env\b")
 _ENV_ARGUMENT = re.compile(r"(?<![\w-])env(?![\w-])")
 _KEY = re.compile(r"\s*(- |---|\.\.\.|[\"']?[\w./-]+[\"']?\s*:(\s|$))")
@@ -57,7 +57,7 @@ def secret_lines(source: str) -> frozenset[int]:
 
     By the text alone, since it may be no YAML at all.
     """
-    found, column, depth = set[int](), -1, 0  # column and open brackets of the `env` that goes on
+    numbers, column, depth = set[int](), -1, 0  # column and open brackets of the `env` that goes on
     anchors = set[str]()
     for number, line in enumerate(lines(source), 1):
         if column >= 0 and depth <= 0 and _ends(line, column):
@@ -68,13 +68,13 @@ def secret_lines(source: str) -> frozenset[int]:
         if column >= 0:
             bare = _QUOTED.sub("", rest)
             depth += sum(map(bare.count, "{[")) - sum(map(bare.count, "}]"))
-            found.add(number)
+            numbers.add(number)
             anchors.update(_ALIAS.findall(line))
         elif _looks_secret(line):
-            found.add(number)
+            numbers.add(number)
     if anchors:
-        found.update(n for n, line in enumerate(lines(source), 1) if anchors.intersection(_ANCHOR.findall(line)))
-    return frozenset(found)
+        numbers.update(n for n, line in enumerate(lines(source), 1) if anchors.intersection(_ANCHOR.findall(line)))
+    return frozenset(numbers)
 
 
 def _ends(line: str, column: int) -> bool:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from ..task.job_spec import Task, tasks
 from ..task.names import JOB_LABEL, ROLE_LABEL, pod_name, status_name
-from .decide import decide
+from .decide import announcement, decide
 from .deleter import Deleter
+from .endings import with_last_words
 from .events import EventRecorder
 from .explain import Explainer
 from .informer import DesiredState, PodCache, Wakeup
@@ -24,15 +25,17 @@ from .kubernetes import ApiError, Client
 from .log import Log
 from .metrics import render
 from .progress_client import ProgressClient
+from .queues import clock_start
 from .sets import StatefulSets
 from .silence_client import SilenceClient
 from .stalls import stall_begins
 from .state import RUNNING, SUSPENDED, TAKING_OVER, Action, Delete, Event, Finish, Observation, Pod, Scale, State
 from .status_store import OutdatedError, StatusStore
-from .summary import read_log_tail, summary
+from .summary import read_freed_tails, read_log_tail, summary
 from .text import MAX_NAMES
 from .threads import Threads
 from .training import reporter, runs, training_pods
+from .usage_client import UsageClient
 
 if TYPE_CHECKING:
     from ..task.contracts import JobSpec
@@ -68,9 +71,12 @@ class Controller:
         self._explainer = Explainer(client, job, self._wakeup, log, pace)
         self._progress = ProgressClient(self._wakeup, client.closed, pace, client.clock.now)
         self._silence = SilenceClient(self._wakeup, client.closed, pace)
+        self._usage = UsageClient(client.closed, pace)
         self._deleter = Deleter(client, log.write_once, self._threads.start)
         self._annotations: tuple[object, ...] = ()
         self._log_tail: str | None = None  # of the deciding program, once that is known
+        self._freed_tails: dict[Task, str] = {}
+        self._summarized = False
         self._logged_progress = ""
 
     def start(self) -> None:
@@ -83,6 +89,7 @@ class Controller:
         self._threads.start(self._explainer.work)
         self._threads.start(self._progress.work)
         self._threads.start(self._silence.work)
+        self._threads.start(self._usage.work)
         self._wakeup.wait(0.0, 0.0, 0.0)
 
     def loop(self) -> bool:
@@ -96,7 +103,6 @@ class Controller:
             try:
                 finish = self._step(urgent)
                 if finish:
-                    self._log.write_block(summary(self.job, self._store.state, self._log_tail or ""))
                     return finish.success
             except OutdatedError:
                 self._recorder.clear()
@@ -121,18 +127,34 @@ class Controller:
             self._look_at_job()
         seen = self._pods.snapshot()
         observation = self._observe(seen)
-        state, actions = decide(self.job, self._store.state, observation)
+        state, actions = self._with_last_words(*decide(self.job, self._store.state, observation), observation)
         self._recorder.add(action for action in actions if isinstance(action, Event))
         destructive = any(_destroys(action) for action in actions)
         written = self._store.store(self.job, state, observation.pods, self._desired, destructive)
         self._log_waiting(state)
-        if state.deciding_task and self._log_tail is None:
-            self._log_tail = read_log_tail(self._client, self.job, state, observation.pods)
         self._act([action for action in actions if isinstance(action, (Scale, Delete))])
         if written:
             self._recorder.publish(at_once=state.ended)
+        if written and state.ended and not self._summarized:
+            self._summarized = True
+            self._log.write_block(summary(self.job, state, self._log_tail or "", self._freed_tails))
         self._ask(state, seen, observation)
         return next((action for action in actions if isinstance(action, Finish)), None)
+
+    def _with_last_words(
+        self, state: State, actions: list[Action], observation: Observation
+    ) -> tuple[State, list[Action]]:
+        """The decision with what the deciding task printed last: read before it is stored, while the pod is there."""
+        if state.deciding_task and self._log_tail is None:
+            self._log_tail = read_log_tail(self._client, self._log, self.job, state, observation.pods)
+        if not state.ended or self._store.state.ended:
+            return state, actions
+        self._freed_tails = read_freed_tails(self._client, self._log, self.job, state, observation.pods)
+        state = with_last_words(state, self._log_tail or "")
+        event = announcement(state)
+        return state, [
+            event if isinstance(action, Event) and action.reason == event.reason else action for action in actions
+        ]
 
     # --- what is observed ---
 
@@ -142,8 +164,11 @@ class Controller:
             pods=self._explainer.explain(pods),
             sets=dict(self._sets.sizes),
             suspend=self._desired.status is not None and self._desired.status.suspend,
+            chart=self._desired.status.chart if self._desired.status else "",
             missing=self._explainer.missing(),
             sample=self._progress.sample,
+            usage=self._usage.usage,
+            slow=self._usage.slow,
             silent=self._silence.silent,
         )
 
@@ -176,6 +201,7 @@ class Controller:
         pods = {task: pod for task, pod in seen.items() if pod.run_id == self.job["runId"]}
         programs = partial(training_pods, self.job, state, {} if idle else pods)
         self._silence.ask(self.job["runId"], programs, pods.values())
+        self._usage.ask(self.job["runId"], () if idle else pods.values())
 
     def _absent(self, state: State, pods: Mapping[Task, Pod]) -> list[Task]:
         """The first few tasks that do not run: those that the status names."""
@@ -199,8 +225,8 @@ class Controller:
         if self._recorder.next_postponed is not None:
             gaps.append(self._recorder.next_postponed - now)
         for since, limit in (
-            (state.started, limits["activeSeconds"]),
-            (state.started, limits["startSeconds"]),
+            (clock_start(state), limits["activeSeconds"]),
+            (clock_start(state), limits["startSeconds"]),
             (min(state.unstartable.values(), default=None), limits["unstartableSeconds"]),
             (state.training_succeeded, self.job["completion"]["evaluatorGraceSeconds"]),
             (stall_begins(self.job, state), limits["stallSeconds"]),

@@ -8,8 +8,11 @@ from dataclasses import replace
 from ..task.contracts import JobSpec
 from ..task.job_spec import Task
 from .endings import failed
+from .known_failures import advice
 from .pod_status import START_ERRORS
+from .queues import counted, in_queue, note_time
 from .state import Observation, Pod, State
+from .text import duration
 from .training import not_running
 from .waiting import waiting_text
 
@@ -24,15 +27,17 @@ def judge_time(job: JobSpec, state: State, observation: Observation, pods: Mappi
     """Note when all tasks ran for the first time; fail a run whose deadline has passed. `pods`: those of this run."""
     deadlines, now = job["deadlines"], observation.now
     active, start = deadlines["activeSeconds"], deadlines["startSeconds"]
-    if active is not None and now - state.started >= active:
-        message = f"the run was still active after deadlines.activeSeconds ({active} s)"
-        return failed(state, now, "DeadlineExceeded", message)
     absent = not_running(job, state, pods)
+    state = note_time(state, bool(absent) and in_queue(job, absent, pods), now)
+    queued = f", not counting {duration(state.queued)} in a queue" if state.queued >= 1 else ""
+    if active is not None and counted(state, now) >= active:
+        message = f"the run was still active after deadlines.activeSeconds ({active} s{queued})"
+        return failed(state, now, "DeadlineExceeded", message)
     if not absent and state.all_ran is None:
         state = replace(state, all_ran=now)
-    if start is not None and state.all_ran is None and now - state.started >= start:
+    if start is not None and state.all_ran is None and counted(state, now) >= start:
         waiting = waiting_text(job, absent, observation, pods)
-        message = f"not all tasks ran within deadlines.startSeconds ({start} s): {waiting}"
+        message = f"not all tasks ran within deadlines.startSeconds ({start} s{queued}): {waiting}"
         return failed(state, now, "StartDeadlineExceeded", message, absent[0])
     return _judge_unstartable(job, state, observation, pods, absent)
 
@@ -47,5 +52,6 @@ def _judge_unstartable(
         if limit is not None and now - since >= limit:
             waiting = waiting_text(job, [task], observation, pods)
             message = f"{waiting} (for {limit} s, deadlines.unstartableSeconds)"
-            return failed(state, now, "PodsCannotStart", message, task)
+            hint = advice("", None, pods[task].reason)
+            return replace(failed(state, now, "PodsCannotStart", message, task), hint=hint)
     return state

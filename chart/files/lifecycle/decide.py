@@ -8,6 +8,7 @@ What is seen                              | what it means
 ------------------------------------------|-------------------------------------------------------------------------
 program exits 0                           | its task succeeded in this run, for good: later exits of it do not count
 every deciding task succeeded             | Succeeded, once an evaluator ended or `evaluatorGraceSeconds` are over
+the same in a role of `alwaysRoles`       | restarts, not counted: it is never done
 program exits with an uncounted exit code | restarts, not counted
 program exits with another status         | Never, or ExitCode and not retryable: Failed. Else restarts and counts
 built-in server says that it was ready    | restarts, not counted (a disruption), within bounds (excuses.py)
@@ -17,7 +18,7 @@ the same, evicted by its kubelet          | not counted within bounds (excuses.p
 exit because of SIGTERM in a pod that stays | a failure, exit 0 included: by a probe, or the program only claims it
 more than `backoffLimit` counted failures | Failed
 the same, `repeatLimit` times, at the start | Failed: no restart mends it (repeats.py says when that is so)
-`activeSeconds` over, anew after a resume | Failed
+`activeSeconds` over, anew after a resume | Failed; time in a queue does not count (queues.py)
 `startSeconds` over, tasks that never ran | Failed, naming them
 a pod `unstartableSeconds` not startable  | Failed, with Kubernetes' reason
 `stallSeconds` without another step       | Never: Failed. Else counts as a failure, and every program is replaced
@@ -27,7 +28,7 @@ program that waits for an answer of it    | its pod is deleted, which starts it 
 suspend                                   | Suspended: all freed, failures on the way not counted; then it may resume
 another run is desired                    | every pod of the old run goes before the new run's tasks start
 a run that ended is desired (rollback)    | it has ended: its outcome stands
-Succeeded or Failed                       | never changes; cleanup Delete: sets at 0 and no pod left. Then: finish
+Succeeded or Failed                       | never changes; cleanup Delete: no set and pod left; Keep: none with GPUs
 
 The rows are carried out by: exits.py, waves.py (what counts as one failure), repeats.py, stalls.py, deadlines.py,
 endings.py, freeing.py (what is taken away, in which order), hangs.py, waiting.py (the message meanwhile).
@@ -44,8 +45,11 @@ from . import hangs
 from .deadlines import judge_time
 from .endings import succeed
 from .exits import handle_exits
-from .freeing import SILENT_SECONDS, deletions, free, holds_anything, in_order, lost, replacements
-from .stalls import hung_pods, judge_stall, take_in_progress
+from .freeing import SILENT_SECONDS, deletions, free, freed_roles, holds_anything, in_order, lost, replacements
+from .gang import gang_events, gang_text
+from .record import closed, recorded
+from .slow import take_in_slow
+from .stalls import hung_pods, judge_stall, take_in_progress, waits_for_done
 from .state import (
     FAILED,
     PENDING,
@@ -66,8 +70,10 @@ from .state import (
     Scale,
     State,
 )
+from .text import plural
 from .training import deciding_tasks, not_running
-from .waiting import lost_text, waiting_text
+from .usage import take_in_usage
+from .waiting import lost_text, running_text, waiting_text
 
 BACKOFF_SECONDS = 20.0
 HISTORY = 10  # outcomes of earlier runs that are kept
@@ -78,6 +84,11 @@ def decide(job: JobSpec, state: State, observation: Observation) -> tuple[State,
 
     Total: every combination of arguments has an answer, and the same observation again changes nothing.
     """
+    state, actions = _decide(job, state, observation)
+    return recorded(job, state, actions, observation.now, observation.chart, observation.pods), actions
+
+
+def _decide(job: JobSpec, state: State, observation: Observation) -> tuple[State, list[Action]]:
     actions: list[Action] = []
     if state.run_id != job["runId"] or state.reason == TAKING_OVER:
         state, actions = _take_over(job, state, observation)
@@ -90,7 +101,8 @@ def decide(job: JobSpec, state: State, observation: Observation) -> tuple[State,
                 observation, suspend=True
             )  # what ran before goes first: it may be parked, or fail late
         else:
-            state = replace(state, started=observation.now, all_ran=None, unstartable={})
+            state = replace(state, started=observation.now, queued=0.0, queued_since=None, all_ran=None)
+            state = replace(state, unstartable={})
     pods = {task: pod for task, pod in observation.pods.items() if pod.run_id == job["runId"]}
     if not state.ended:
         state, events = _judge(job, state, observation, pods)
@@ -109,11 +121,10 @@ def decide(job: JobSpec, state: State, observation: Observation) -> tuple[State,
 
 def announcement(state: State) -> Event:
     """The Event of a phase."""
-    return Event(
-        "Warning" if state.phase in (FAILED, RESTARTING) else "Normal",
-        state.phase,
-        f"{state.reason}: {state.message}" if state.reason else state.message,
-    )
+    text = f"{state.reason}: {state.message}" if state.reason else state.message
+    if state.last_line and not text.endswith(state.last_line):
+        text += f": {state.last_line}"
+    return Event("Warning" if state.phase in (FAILED, RESTARTING) else "Normal", state.phase, text)
 
 
 # --- runs ---------------------------------------------------------------------------------------------------------
@@ -124,14 +135,16 @@ def _take_over(job: JobSpec, state: State, observation: Observation) -> tuple[St
     history = state.history
     if state.ended and state.run_id != job["runId"]:
         finished = state.finished or observation.now
-        outcome = Outcome(state.run_id, state.phase, state.reason, state.message, finished)
+        outcome = Outcome(state.run_id, state.phase, state.reason, state.message, finished, closed(state))
         history = (*(past for past in history if past.run_id != state.run_id), outcome)[-HISTORY:]
     old = [pod for pod in observation.pods.values() if pod.run_id != job["runId"]]
     if not old and (not state.run_id or all(size.observed for size in observation.sets.values())):
         return _begin(job, history, observation.now), []
     actions: list[Action] = [Scale(role, 0) for role, size in observation.sets.items() if size.desired]
     actions += deletions(job, old) + replacements(job, old, observation.now)
-    message = f"waiting for {len(old)} pods of run {old[0].run_id} to go" if old else "waiting for the StatefulSets"
+    message = (
+        f"waiting for {plural(len(old), 'pod')} of run {old[0].run_id} to go" if old else "waiting for the StatefulSets"
+    )
     silent = lost(old, observation.now, SILENT_SECONDS)
     if silent:
         message += f"; {lost_text(job, silent)}"
@@ -144,8 +157,19 @@ def _begin(job: JobSpec, history: tuple[Outcome, ...], now: float) -> State:
     for past in history:
         if past.run_id == job["runId"]:
             end = past.finished
-            return State(past.run_id, past.phase, past.reason, past.message, end, finished=end, history=history)
-    return State(job["runId"], began=now, started=now, history=history, message=f"starting {len(tasks(job))} tasks")
+            return State(
+                past.run_id,
+                past.phase,
+                past.reason,
+                past.message,
+                end,
+                finished=end,
+                history=history,
+                record=past.record,
+            )
+    return State(
+        job["runId"], began=now, started=now, history=history, message=f"starting {plural(len(tasks(job)), 'task')}"
+    )
 
 
 # --- what happened ------------------------------------------------------------------------------------------------
@@ -154,9 +178,12 @@ def _begin(job: JobSpec, history: tuple[Outcome, ...], now: float) -> State:
 def _judge(job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]) -> tuple[State, list[Event]]:
     """Deal with everything that happened and was not dealt with yet, then with deadlines."""
     state = take_in_progress(job, state, observation.sample, pods)
+    state = take_in_usage(job, state, observation.usage, pods)
     state, events = handle_exits(job, state, observation, pods)
     if state.ended:
         return state, events
+    state, slow = take_in_slow(job, state, observation.slow)
+    events += slow
     if state.succeeded.issuperset(deciding_tasks(job)):
         return succeed(job, state, observation.now), events
     if observation.suspend:
@@ -191,10 +218,16 @@ def _drive(
     actions += replacements(job, observation.pods.values(), observation.now)
     actions += hangs.restarts(job, state, observation, pods)
     absent = not_running(job, state, pods)
+    apart = gang_text(job, state, absent, pods)
+    actions += gang_events(apart, state.message)
     if not absent:
-        return replace(state, phase=RUNNING, reason="", message=f"all {len(tasks(job))} tasks run or are done"), actions
+        waits = waits_for_done(job, state, observation.sample)
+        if waits and not state.message.endswith(waits):
+            actions.append(Event("Warning", "TaskWaits", waits))
+        message = "; ".join(filter(None, (running_text(job), apart, waits)))
+        return replace(state, phase=RUNNING, reason="", message=message), actions
     phase: Phase = PENDING if state.all_ran is None else RESTARTING
-    message = waiting_text(job, absent, observation, pods)
+    message = "; ".join(filter(None, (waiting_text(job, absent, observation, pods), apart)))
     return replace(state, phase=phase, reason=WAITING, message=message), actions
 
 
@@ -202,7 +235,7 @@ def _wait_for_evaluator(job: JobSpec, state: State, observation: Observation) ->
     """Training has succeeded: everything else may go."""
     actions: list[Action] = []
     for role, size in observation.sets.items():
-        if role != "evaluator" and job["cleanup"]["onSuccess"] != "Keep":
+        if role != "evaluator" and freed_roles(job, True, [role]):
             actions += free(job, observation, [role])
         elif size.desired != job["replicas"].get(role, 0):
             actions.append(Scale(role, job["replicas"].get(role, 0)))
@@ -212,18 +245,18 @@ def _wait_for_evaluator(job: JobSpec, state: State, observation: Observation) ->
 
 def _suspend(job: JobSpec, state: State, observation: Observation) -> tuple[State, list[Action]]:
     left = len(observation.pods)
-    message = f"{left} pods are still terminating" if left else "no pod is left"
+    message = f"{plural(left, 'pod')} {'is' if left == 1 else 'are'} still terminating" if left else "no pod is left"
     state = replace(state, phase=SUSPENDED, reason="", message=message, all_running_since=None)
     return state, free(job, observation, observation.sets)
 
 
 def _end(job: JobSpec, state: State, observation: Observation) -> tuple[State, list[Action]]:
-    """Free everything, then finish; or keep everything, if the user wants to look at it."""
+    """Free everything, or what holds GPUs, then finish; the user may want to look at the rest."""
     success = state.phase == SUCCEEDED
-    actions: list[Action] = []
-    if job["cleanup"]["onSuccess" if success else "onFailure"] != "Keep":
-        actions = free(job, observation, observation.sets)
-        if holds_anything(observation):
-            return state, actions
+    roles = freed_roles(job, success, observation.sets)
+    actions = free(job, observation, roles)
+    if holds_anything(observation, roles):
+        return state, actions
+    if len(roles) == len(observation.sets):
         state = replace(state, freed=not observation.pods)
     return state, [*actions, Finish(success)]

@@ -11,8 +11,8 @@ from typing import Any
 
 from .kubernetes import ApiError, Client
 from .log import Log
-from .state import PHASES, Event
-from .text import one_line
+from .state import FAILED, PHASES, SUCCEEDED, Event
+from .text import one_line, shortened
 from .timestamps import format_time
 
 MAX_EVENTS_PER_ROUND = 12  # apart from those of phases; then as many seconds without
@@ -72,7 +72,10 @@ class EventRecorder:
                 if error.temporary:
                     return
                 self._log.write_once(f"an Event was refused: {error}")
-            self._log.write(f"{'WARNING' if event.kind == 'Warning' else event.kind} {event.reason}: {event.message}")
+            if event.reason not in (SUCCEEDED, FAILED):  # the summary says so
+                self._log.write(
+                    f"{'WARNING' if event.kind == 'Warning' else event.kind} {event.reason}: {event.message}"
+                )
             self._pending.pop(0)
 
     def _document(self, event: Event) -> dict[str, Any]:
@@ -88,7 +91,7 @@ class EventRecorder:
             },
             "type": event.kind,
             "reason": event.reason,
-            "message": one_line(event.message)[:MAX_MESSAGE],
+            "message": shortened(one_line(event.message), MAX_MESSAGE),
             "firstTimestamp": now,
             "lastTimestamp": now,
             "count": 1,

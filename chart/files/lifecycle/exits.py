@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..task.contracts import JobSpec, Reason
-from ..task.job_spec import Task, may_restart, name, runs_server
+from ..task.job_spec import Task, always_restarts, may_restart, name, runs_server
 from ..task.messages import STOPPED
 from .doubts import take_in_doubts
 from .endings import failed
@@ -16,7 +16,7 @@ from .pod_status import START_ERRORS
 from .repeats import RepeatCounter
 from .stalls import hung_pods, last_progress
 from .state import Event, Exit, HandledExits, Observation, Pod, State
-from .text import exit_text
+from .text import exit_text, plural
 from .training import deciding_tasks
 from .waves import FailureCounter
 
@@ -55,7 +55,7 @@ def handle_exits(
         if exit_ is None:
             counter.disrupt(pod.task, when)
             repeats.disrupt()
-        elif exit_.code == 0 and not exit_.message.startswith(STOPPED) and not runs_server(job, pod.task.role):
+        elif _is_success(job, pod, exit_):
             state = last_progress(job, state, pod.task, exit_)
             if pod.task in deciding:
                 state, warnings = take_in_doubts(job, state, pod.task, exit_)
@@ -69,7 +69,7 @@ def handle_exits(
         else:
             verdict = _judge(job, counter, repeats, excuses, pod, exit_)
             if isinstance(verdict, _Fatal):
-                state = failed(state, observation.now, *verdict, task=pod.task, exit_code=exit_.code)
+                state = failed(state, observation.now, *verdict, task=pod.task, exit_=exit_)
                 break
             events.append(verdict)
             restarts += pod.uid not in hung
@@ -114,6 +114,13 @@ def unhandled(state: State, pods: Mapping[Task, Pod]) -> tuple[list[UnhandledExi
     return sorted(unhandled_exits, key=lambda item: (item.when, item.exit is not None and item.exit.code != 0)), handled
 
 
+def _is_success(job: JobSpec, pod: Pod, exit_: Exit) -> bool:
+    """Whether the task is done for good."""
+    role = pod.task.role
+    ended_well = exit_.code == 0 and not exit_.message.startswith(STOPPED)
+    return ended_well and not runs_server(job, role) and not always_restarts(job, role)
+
+
 def _judge(
     job: JobSpec, counter: FailureCounter, repeats: RepeatCounter, excuses: ExcuseCounter, pod: Pod, exit_: Exit
 ) -> Event | _Fatal:
@@ -129,15 +136,19 @@ def _judge(
     elif exit_.message.startswith(STOPPED):
         by_probe = " (by its livenessProbe or startupProbe)"
         text += by_probe if pod.probed else ", and its message says that it was asked to end, which nothing confirms"
+    if code == 0 and always_restarts(job, task.role) and not exit_.message.startswith(STOPPED):
+        counter.disrupt(task, exit_.finished)
+        return Event("Normal", "TaskRestarts", f"{text}; restarted, not counted (restart.alwaysRoles)")
     if code in job["restart"]["uncountedExitCodes"]:
         counter.disrupt(task, exit_.finished)
         return Event("Normal", "TaskRestarts", f"{text}; not counted (uncountedExitCodes)")
-    if not may_restart(job, code or 1):  # a server that exits 0 before it was ready has failed too
+    if not may_restart(job, task.role, code or 1):  # a server that exits 0 before it was ready has failed too
         return _Fatal("TaskFailed", f"{text}; restart.policy {job['restart']['policy']} does not restart it{why}")
     counted, limit = counter.fail(task, exit_.finished), job["restart"]["backoffLimit"]
     if counter.failures > limit:
         return _Fatal(
-            "BackoffLimitExceeded", f"{text}; {counter.failures} failures, restart.backoffLimit is {limit}{why}"
+            "BackoffLimitExceeded",
+            f"{text}; {plural(counter.failures, 'failure')}, restart.backoffLimit is {limit}{why}",
         )
     repeated = repeats.fail(task, exit_)
     if repeated:

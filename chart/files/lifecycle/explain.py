@@ -13,7 +13,9 @@ from .informer import Wakeup
 from .kubernetes import ApiError, Client
 from .log import Log
 from .pod_status import MAX_MESSAGE, UNINFORMATIVE, task_of
+from .queues import GATED, queue_text
 from .state import Pod
+from .text import shortened
 from .timestamps import parse_time
 
 EXPLAIN_SECONDS = 5.0  # between looks
@@ -22,11 +24,11 @@ PUZZLING_SECONDS = 10.0  # a pod that says nothing for this long is looked into
 
 @dataclass(frozen=True)
 class Question:
-    """A task whose pod does not say why it waits: it is missing, mute, or waits for a volume claim."""
+    """Tasks whose pods do not say why they wait: missing, mute, waiting for a claim, or (all of them) in a queue."""
 
-    kind: Literal["missing", "mute", "claim"]
-    role: str
-    pod: str
+    kind: Literal["missing", "mute", "claim", "queue"]
+    role: str = ""
+    pod: str = ""
     uid: str = ""
 
 
@@ -48,6 +50,8 @@ class Explainer:
             for question in self.questions:
                 try:
                     answers[question] = self._answer(question)
+                    if question.kind == "queue" and not answers[question][1]:  # Kubernetes forgets Events
+                        answers[question] = old.get(question, ("", ""))
                 except ApiError as error:
                     self._log.write_once(f"why tasks wait cannot be looked up: {error}")
                     answers[question] = old.get(question, ("", ""))
@@ -63,7 +67,9 @@ class Explainer:
             if seen is None:
                 questions.append(Question("missing", task.role, ""))
             elif seen.status == "Waiting" and seen.deleted is None:
-                if "PersistentVolumeClaim" in seen.message:
+                if seen.reason == GATED:
+                    questions.append(Question("queue"))
+                elif "PersistentVolumeClaim" in seen.message:
                     questions.append(Question("claim", task.role, name, seen.uid))
                 elif _mute(seen) and now - seen.created > PUZZLING_SECONDS:
                     questions.append(Question("mute", task.role, name, seen.uid))
@@ -77,14 +83,20 @@ class Explainer:
         """The pods, and in those that wait the answers."""
         explained = dict(pods)
         for question, (reason, text) in self._answers.items():
+            if question.kind == "queue" and text:
+                for held in pods.values():
+                    if held.status == "Waiting" and held.reason == GATED:
+                        message = shortened(f"{held.message}: {text}", 2 * MAX_MESSAGE)
+                        explained[held.task] = replace(held, message=message)
+                continue
             task = task_of(self.job["name"], question.pod, question.role)
             seen = pods.get(task) if task else None
             if task is None or seen is None or seen.uid != question.uid or seen.status != "Waiting" or not text:
                 continue
             if question.kind == "claim" and "PersistentVolumeClaim" in seen.message:
-                explained[task] = replace(seen, message=f"{seen.message}; {text}"[: 2 * MAX_MESSAGE])
+                explained[task] = replace(seen, message=shortened(f"{seen.message}; {text}", 2 * MAX_MESSAGE))
             elif question.kind == "mute" and _mute(seen):
-                explained[task] = replace(seen, reason=reason, message=text[:MAX_MESSAGE])
+                explained[task] = replace(seen, reason=reason, message=shortened(text, MAX_MESSAGE))
         return explained
 
     def _answer(self, question: Question) -> tuple[str, str]:
@@ -92,6 +104,9 @@ class Explainer:
             return self._event(
                 "StatefulSet", set_name(self.job["name"], question.role), self.since, reason="FailedCreate"
             )
+        if question.kind == "queue":
+            events = self._events("Workload", f"{self.job['name']}-{self.job['runId']}", self.since)
+            return "", queue_text(events)
         if question.kind == "mute":
             reason, text = self._event("Pod", question.pod, 0.0)
             # The pod itself says when it has no node; the Event tells of before.
@@ -108,13 +123,15 @@ class Explainer:
 
     def _event(self, of: str, name: str, since: float, reason: str = "", kind: str = "Warning") -> tuple[str, str]:
         """The newest Event of an object: reason and message."""
-        fields = {"involvedObject.kind": of, "involvedObject.name": name, "reason": reason, "type": kind}
+        events = self._events(of, name, since, reason=reason, type=kind)
+        return (events[-1].get("reason", ""), events[-1].get("message", "")) if events else ("", "")
+
+    def _events(self, of: str, name: str, since: float, **more: str) -> list[Mapping[str, Any]]:
+        """The Events of an object, the newest last."""
+        fields = {"involvedObject.kind": of, "involvedObject.name": name, **more}
         selector = ",".join(f"{key}={value}" for key, value in fields.items() if value)
         events = self._client.get("events", fieldSelector=selector)["items"]
-        newest = max(events, key=_event_time, default=None)
-        if newest is None or _event_time(newest) < since - 1.0:
-            return "", ""
-        return newest.get("reason", ""), newest.get("message", "")
+        return sorted((event for event in events if _event_time(event) >= since - 1.0), key=_event_time)
 
 
 def _mute(seen: Pod) -> bool:

@@ -10,8 +10,9 @@ from .state import Action, Delete, Event, Finish, Observation, Pod, Scale, State
 
 # The node of a pod that had to be gone this long ago is reported as one that does not answer ...
 SILENT_SECONDS = 15.0
-# ... and after this time it is no longer waited for: kubelets ask again within it after the API server was away.
-LOST_SECONDS = 60.0
+# ... and after this time it is no longer waited for. After an outage of the API server a kubelet asks again up to 60 s
+# later (client-go's reflectors wait up to 30 s, and as much again at random), and then has to stop the containers.
+LOST_SECONDS = 90.0
 
 # A set's own deletion takes the pod's whole grace where a container is just being started again, to park: stopped
 # before its Python runs, it never sees SIGTERM (PID 1 ignores what it does not handle). So this many pods of tasks that
@@ -27,14 +28,31 @@ def free(job: JobSpec, observation: Observation, roles: Iterable[str]) -> list[A
     return scales + deletions(job, (pod for pod in observation.pods.values() if pod.task.role in roles))
 
 
-def holds_anything(observation: Observation) -> bool:
-    """Whether anything is left to free. A pod on a lost node is not waited for: nobody else can use what it holds."""
-    gone = lost(observation.pods.values(), observation.now)
-    if len(observation.pods) > len(gone):
+def keeps(job: JobSpec, success: bool) -> bool:
+    """Whether the user wants to look at pods after this end."""
+    return job["cleanup"]["onSuccess" if success else "onFailure"] != "Delete"
+
+
+def freed_roles(job: JobSpec, success: bool, roles: Iterable[str]) -> list[str]:
+    """Those of the roles whose pods go at the end: all, those that hold GPUs or shares of them, or none."""
+    rule = job["cleanup"]["onSuccess" if success else "onFailure"]
+    return [role for role in roles if rule == "Delete" or (rule == "Keep" and _devices(job, role))]
+
+
+def holds_anything(observation: Observation, roles: Iterable[str]) -> bool:
+    """Whether anything of these roles is left to free.
+
+    A pod on a lost node is not waited for: nobody else can use what it holds.
+    """
+    roles = set(roles)
+    pods = [pod for pod in observation.pods.values() if pod.task.role in roles]
+    gone = lost(pods, observation.now)
+    if len(pods) > len(gone):
         return True
     return any(
         size.desired or not size.observed or size.current > sum(pod.task.role == role for pod in gone)
         for role, size in observation.sets.items()
+        if role in roles
     )
 
 

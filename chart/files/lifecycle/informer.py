@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 from ..task.job_spec import Task
 from ..task.names import (
+    CHART_LABEL,
+    CHART_PREFIX,
     CONTROLLER_ANNOTATION,
     HANDLED_KEY,
     HOLDER_KEY,
@@ -133,6 +135,7 @@ class StatusObject:
     suspend: bool
     holder: str
     text: str
+    chart: str = ""  # version
 
     @classmethod
     def read(cls, document: Document) -> StatusObject:
@@ -146,6 +149,7 @@ class StatusObject:
             annotations.get(SUSPEND_ANNOTATION) == "true",
             data.get(HOLDER_KEY, ""),
             "\n".join(filter(None, (data.get(STATUS_KEY), data.get(HANDLED_KEY)))) if data.get(STATUS_KEY) else "",
+            (metadata.get("labels") or {}).get(CHART_LABEL, "").removeprefix(CHART_PREFIX),
         )
 
 

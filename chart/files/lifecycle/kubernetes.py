@@ -154,26 +154,30 @@ class Client:
         """
         version, tries, refused = "", 0, 0.0
         while not self.closed.is_set():
-            begun = time.monotonic()
+            begun, opened = time.monotonic(), False
             try:
                 if not version:
                     version = self._list(resource, handler, query)
                     handler.synced(True)
                 for kind, document in self._watch(resource, query, version):
-                    tries, refused = 0, 0.0
-                    if kind == "ERROR":
+                    if kind == "ERROR":  # a refusal like any other, though the answer began with 200
                         raise ApiError(document.get("code", 500), document.get("message", ""))
                     if kind == "OPEN":
+                        opened = True
                         handler.synced(True)
                         continue
+                    tries, refused = 0, 0.0
                     if kind != "BOOKMARK":
                         (handler.deleted if kind == "DELETED" else handler.updated)(document)
                     version = document["metadata"]["resourceVersion"]
+                tries, refused = 0, 0.0
                 if time.monotonic() - begun < 1.0:  # a server that ends watches at once is not asked in a tight loop
                     self.rest(1)
             except ApiError as error:
                 if self.closed.is_set():
                     return
+                if opened and (not error.status or time.monotonic() - begun > self._patience):
+                    tries, refused = 0, 0.0  # it was a watch until it broke
                 if error.status == 410:
                     version = ""
                 elif not error.temporary:
@@ -341,7 +345,7 @@ def _last_bytes(response: http.client.HTTPResponse, keep: int) -> bytes:
         last = (last + piece)[-keep:]
         if time.monotonic() > until:
             raise TimeoutError(f"the log did not end within {LOG_SECONDS:.0f} s")
-    response.close()  # read1 does not notice the end of an answer whose length was told
+    response.close()  # read1 does not notice the end of an answer with a Content-Length
     return last
 
 

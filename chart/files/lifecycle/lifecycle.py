@@ -23,6 +23,7 @@ from .kubernetes import ApiError, Client
 from .log import Log
 from .standby import stand_by
 from .status_store import Identity, ReplacedError, StatusStore, SupersededError
+from .text import plural
 
 if TYPE_CHECKING:
     from ..task.contracts import JobSpec
@@ -41,17 +42,18 @@ def run(
     out: TextIO | None = None,
     pace: float = 1.0,
     metrics_port: int = 0,
+    last_scrape: float = 0.0,
 ) -> int:
     """Control the run to its end; the Job's exit status. While another controller is named, wait.
 
-    `config` is the folder of job.json; with a `metrics_port` metrics are served there. `pace` is for tests: all waits
-    times this.
+    `config` is the folder of job.json; with a `metrics_port` metrics are served there, after the end until they were
+    scraped, or for `last_scrape` seconds. `pace` is for tests: all waits times this.
     """
     log, crashes = Log(out), 0
     while True:
         client, crashed = connect(), False
         try:
-            return _control(client, log, config, identity, pace, metrics_port)
+            return _control(client, log, config, identity, pace, metrics_port, last_scrape)
         except SupersededError as reason:
             log.write(f"waiting until this controller is named again, or deleted: {reason}")
         except (ReplacedError, StaleJobError) as reason:
@@ -76,13 +78,17 @@ def run(
         log.write("this controller is named again")
 
 
-def _control(client: Client, log: Log, config: str, identity: Identity, pace: float, metrics_port: int) -> int:
+def _control(
+    client: Client, log: Log, config: str, identity: Identity, pace: float, metrics_port: int, last_scrape: float
+) -> int:
     job_file = JobFile(config, identity.run_id)
     StatusStore(client, log, status_name(job_file.job_name()), identity, pace).fence()  # job.json may be another's
     controller = _start(client, log, job_file, job_file.wait(log, client.closed, pace), identity, pace)
     server = _serve_metrics(metrics_port, controller, log) if metrics_port else None
     try:
         success = controller.loop()
+        if server and last_scrape:
+            server.wait_for_scrape(last_scrape * pace)
     finally:
         controller.stop()
         if server:
@@ -101,7 +107,7 @@ def _stand_by(client: Client, log: Log, config: str, identity: Identity, pace: f
 
 def _start(client: Client, log: Log, job_file: JobFile, job: JobSpec, identity: Identity, pace: float) -> Controller:
     """A controller that continues from the stored state."""
-    log.write(f"lifecycle of job {job['name']}, run {identity.run_id}, {len(tasks(job))} tasks")
+    log.write(f"lifecycle of job {job['name']}, run {identity.run_id}, {plural(len(tasks(job)), 'task')}")
     store = StatusStore(client, log, status_name(job["name"]), identity, pace)
     store.load()
     uid = _tolerate_losses(client, log, identity.kube_job)
@@ -144,12 +150,16 @@ def _serve_metrics(port: int, controller: Controller, log: Log) -> metrics.Serve
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`--config=DIR --job=NAME --run-id=ID [--metrics=PORT]`; exits as the training ended, else 143, or 70: a bug."""
+    """`--config=DIR --job=NAME --run-id=ID [--metrics=PORT [--last-scrape=SECONDS]]`.
+
+    Exits as the training ended, else 143, or 70: a bug.
+    """
     parser = argparse.ArgumentParser(prog="lifecycle")
     parser.add_argument("--config", required=True)
     parser.add_argument("--job", required=True)
     parser.add_argument("--run-id", required=True)
     parser.add_argument("--metrics", type=int, default=0)
+    parser.add_argument("--last-scrape", type=float, default=0.0)
     options = parser.parse_args(arguments)
 
     def stop(*_: object) -> NoReturn:
@@ -159,4 +169,4 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     identity = Identity(options.run_id, options.job, socket.gethostname())
-    return run(Client, options.config, identity, metrics_port=options.metrics)
+    return run(Client, options.config, identity, metrics_port=options.metrics, last_scrape=options.last_scrape)

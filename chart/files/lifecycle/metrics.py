@@ -2,7 +2,7 @@
 
 Names and units: https://prometheus.io/docs/practices/naming/. Times are timestamps, not ages, as is custom there:
 `time() - tensorflow_job_last_progress_timestamp_seconds` is how long ago the last step was. The lifecycle's pod ends
-with the job, and its metrics with it: a job that has failed is best noticed by its Kubernetes Job (kube_job_failed).
+with the job, and its metrics with it: it stays for one more scrape, so that Prometheus sees the outcome.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from ..task.contracts import JobSpec, StatusRole
-from ..task.job_spec import Task
+from ..task.job_spec import Task, allowed_failures
 from ..task.listener import listen
-from .state import PHASES, Pod, State
+from .state import PHASES, RUNNING, Pod, State
 from .training import counts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -38,7 +38,8 @@ def render(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         if known:
             full = f"tensorflow_job_{name}"
             lines.extend((f"# HELP {full} {about}", f"# TYPE {full} {kind}"))
-            lines.extend(f"{full}{_labels({'job_name': job['name'], **labels})} {value!r}" for labels, value in known)
+            own = {"tensorflow_job": job["name"]}
+            lines.extend(f"{full}{_labels({**own, **labels})} {value!r}" for labels, value in known)
 
     def gauge(name: str, about: str, value: float | None) -> None:
         add(name, "gauge", about, [({}, value)])
@@ -48,7 +49,7 @@ def render(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
     add("phase", "gauge", "1 for the phase that the job is in, 0 for the others.", phases)
     add("failures_total", "counter", "Failures that restart.backoffLimit counts.", [({}, state.failures)])
     add("restarts_total", "counter", "Exits that led to a restart, counted or not.", [({}, state.restarts)])
-    gauge("backoff_limit", "Failures tolerated before the job fails.", job["restart"]["backoffLimit"])
+    gauge("backoff_limit", "Failures tolerated before the job fails.", allowed_failures(job))
     add("tasks", "gauge", "Tasks of a role by state.", _tasks(counts(job, state, pods)))
     gauge("start_timestamp_seconds", "Start of the run or of its last resumption.", state.started or None)
     gauge("start_duration_seconds", "From then until all tasks ran for the first time.", started)
@@ -56,8 +57,10 @@ def render(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         gauge("last_progress_timestamp_seconds", "When the program reached its step.", progress.time)
         gauge("step", "The step that the program reports.", progress.step)
         gauge("planned_steps", "The number of steps that the program reports as its total.", progress.total)
-        gauge("steps_per_second", "The speed of the program.", progress.rate)
+        gauge("steps_per_second", "The speed of the program.", progress.rate if state.phase == RUNNING else None)
         gauge("loss", "The loss that the program reported last.", progress.loss)
+        metrics: list[Sample] = [({"metric": metric}, value) for metric, value in progress.metrics.items()]
+        add("metric", "gauge", "A metric of the program, as it was reported last.", metrics)
     return "\n".join(lines) + "\n"
 
 
@@ -84,6 +87,9 @@ class Server(ThreadingHTTPServer):
     def __init__(self, port: int, text: Callable[[], str]) -> None:
         self.text = text
         self._open: list[socket.socket] = []
+        self._scrapers: set[str] = set()
+        self._due: set[str] = set()  # those who have not scraped since the end
+        self._scraped = threading.Condition()
         self._lock = threading.Lock()
         super().__init__(("", port), _Handler, bind_and_activate=False)
         self.socket.close()
@@ -93,6 +99,19 @@ class Server(ThreadingHTTPServer):
     def start(self) -> None:
         """Serve in a thread."""
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def wait_for_scrape(self, seconds: float) -> bool:
+        """Wait until everybody who has scraped before has done so again, or somebody if nobody has; at most so long."""
+        with self._scraped:
+            self._due = set(self._scrapers) or {""}
+            return self._scraped.wait_for(lambda: not self._due, seconds)
+
+    def answered(self, client: str) -> None:
+        """Somebody has got the metrics."""
+        with self._scraped:
+            self._scrapers.add(client)
+            self._due -= {client, ""}
+            self._scraped.notify_all()
 
     def stop(self) -> None:
         """Free the port."""
@@ -146,6 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+        self.server.answered(self.client_address[0])
 
     def log_message(self, *_: Any) -> None:
         """The log is about the job."""

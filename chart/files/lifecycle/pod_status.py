@@ -14,16 +14,27 @@ from typing import Any
 from ..task.job_spec import ROLES, Task
 from ..task.messages import WORKED
 from ..task.names import CONTAINER, ROLE_LABEL, RUN_LABEL, set_name
-from .last_lines import error
-from .state import Exit, Pod, PodStatus, Set
+from .error_lines import find
+from .gang import group_name, group_text
+from .queues import GATED, cause, gate_text, waits_in_queue
+from .state import RESTARTED_BESIDE, Exit, Pod, PodStatus, Set
+from .text import shortened
 from .timestamps import parse_time
+from .usage import split_message
 
 MAX_MESSAGE = 400  # characters kept of a message: a thousand pods times two exits times 4 KiB would be a lot
 INIT_ATTEMPTS = 3
 UNINFORMATIVE = ("", "ContainerCreating", "PodInitializing")  # reasons that say nothing of why a container waits
 # Reasons of the container runtime that refused to start the container: containerd, CRI-O; Docker.
 START_ERRORS = ("StartError", "ContainerCannotRun")
-_CONDITIONS = ("PodScheduled", "DisruptionTarget", "Ready", "ContainersReady", "PodReadyToStartContainers")
+_CONDITIONS = (
+    "PodScheduled",
+    "DisruptionTarget",
+    "AllContainersRestarting",
+    "Ready",
+    "ContainersReady",
+    "PodReadyToStartContainers",
+)
 _BACKOFF = re.compile(r"back-off (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)? restarting failed container", re.IGNORECASE)
 
 
@@ -49,11 +60,14 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
     elif over or (current and waiting is None):
         pod_status, reason, message = "Terminated", status.get("reason", ""), status.get("message", "")
     else:
-        reason, message = _why_waiting(spec, status, waiting or {}, conditions)
+        reason, message = _why_waiting(spec, labels, status, waiting or {}, conditions)
     if refused and not over:  # it never ran: what it waits for is another image or command
         pod_status, reason, message = "Waiting", refused.reason, _start_error(refused.message)
+    scheduled = conditions.get("PodScheduled", {})
     disruption = conditions.get("DisruptionTarget", {})
     disrupted = disruption.get("reason", "Disrupted") if disruption.get("status") == "True" else ""
+    if conditions.get("AllContainersRestarting", {}).get("status") == "True":
+        disrupted = disrupted or RESTARTED_BESIDE
     back_off = _BACKOFF.search(message) if reason == "CrashLoopBackOff" else None
     return Pod(
         task=task,
@@ -62,7 +76,7 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
         created=parse_time(metadata.get("creationTimestamp")) or now,
         status=pod_status,
         reason=intern(reason),
-        message=message[:MAX_MESSAGE],
+        message=shortened(message, MAX_MESSAGE),
         restarts=main.get("restartCount", 0),
         last=last,
         current=current,
@@ -74,6 +88,9 @@ def pod(job_name: str, document: Mapping[str, Any], now: float) -> Pod | None:
         ip=status.get("podIP", ""),
         unreachable=pod_status == "Running" and _node_is_not_ready(conditions),
         sandbox_since=_sandbox_since(conditions.get("PodReadyToStartContainers", {})),
+        queued=scheduled.get("status") == "False"
+        and waits_in_queue(scheduled.get("reason", ""), scheduled.get("message", "")),
+        group=intern(group_name(spec)),
         probed=_probed(spec),
     )
 
@@ -131,7 +148,9 @@ def _container(statuses: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any
 def _exit(terminated: Mapping[str, Any] | None, now: float) -> Exit | None:
     if terminated is None:
         return None
-    message = terminated.get("message", "")
+    message, used = split_message(terminated.get("message", ""))
+    failed = terminated["exitCode"] and terminated.get("reason") not in START_ERRORS
+    error = find(message.rstrip().split("\n")) if failed else None
     if message.rstrip().endswith(WORKED):
         message = f"{WORKED}\n{message}"
     return Exit(
@@ -140,17 +159,19 @@ def _exit(terminated: Mapping[str, Any] | None, now: float) -> Exit | None:
         message[:MAX_MESSAGE],
         parse_time(terminated.get("finishedAt")) or now,
         max(0.0, parse_time(terminated.get("startedAt")) or 0.0),
-        error(message)[:MAX_MESSAGE] if terminated["exitCode"] else "",
+        error.text if error and error.sure else "",
+        error.text if error else "",
+        usage=used,
     )
 
 
 def _start_error(message: str) -> str:
     """The runtime's words, the chain of its parts left out; the container's command is always that of `python`."""
-    found = re.search(r'exec: "([^"]+)": .*', message)
-    if not found:
+    match = re.search(r'exec: "([^"]+)": .*', message)
+    if not match:
         return message
-    text = re.sub(r"(: unknown)+$", "", found.group().strip())
-    return f"{text}; set `python` to a Python 3 of the image: python: [{found.group(1)}] is not in it or does not run"
+    text = re.sub(r"(: unknown)+$", "", match.group().strip())
+    return f"{text}; set `python` to a Python 3 of the image: python: [{match.group(1)}] is not in it or does not run"
 
 
 def _describes_last_start(main: Mapping[str, Any]) -> bool:
@@ -166,6 +187,7 @@ def _describes_last_start(main: Mapping[str, Any]) -> bool:
 
 def _why_waiting(
     spec: Mapping[str, Any],
+    labels: Mapping[str, str],
     status: Mapping[str, Any],
     waiting: Mapping[str, Any],
     conditions: Mapping[str, Mapping[str, Any]],
@@ -173,7 +195,10 @@ def _why_waiting(
     """Reason and message, in Kubernetes' words."""
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
-        return scheduled.get("reason", ""), scheduled.get("message", "")
+        reason, message = scheduled.get("reason", ""), scheduled.get("message", "")
+        return reason, gate_text(spec, labels, message) if reason == GATED else cause(message)
+    if not scheduled and group_text(spec):
+        return "", group_text(spec)
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in UNINFORMATIVE:
         sidecars = {init["name"] for init in spec.get("initContainers") or () if init.get("restartPolicy") == "Always"}
@@ -196,7 +221,8 @@ def _why_init(init: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str, s
     # One that fails again and again runs for a moment in between, which is no progress.
     attempts = INIT_ATTEMPTS if "running" in state else 1
     if failed and (waiting.get("reason") == "CrashLoopBackOff" or init.get("restartCount", 0) >= attempts):
-        return "InitContainerFailed", ": ".join(filter(None, (name, waiting.get("message") or ended.get("message"))))
+        message = waiting.get("message") or ended.get("message") or ""
+        return "InitContainerFailed", ": ".join(filter(None, (name, message.strip())))
     if waiting.get("reason", "") not in UNINFORMATIVE:
         return waiting["reason"], f"{name}: {waiting.get('message', '')}"
     return "PodInitializing", name if failed else f"{name} {'runs' if 'running' in state else 'starts'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,9 +14,11 @@ from ..task.contracts import JobSpec, ProgressDocument
 from ..task.job_spec import address, name
 from ..task.names import PROGRESS_PORT
 from .informer import Wakeup
-from .state import Pod, Progress, ProgressSample
+from .reports import reported
+from .state import Pod, ProgressSample
 
 ASK_SECONDS, CONNECT_SECONDS = 10.0, 2.0
+ANSWER_SECONDS = 2.0  # for a whole answer: a program may stand in for PID 1, and send a byte now and then
 
 
 class ProgressClient:
@@ -69,8 +72,9 @@ def ask(host: str, task: str, run_id: str, port: int = 0) -> ProgressDocument | 
 def read_answer(host: str, task: str, run_id: str, port: int = 0) -> tuple[bytes, Mapping[str, Any]]:
     """The line that PID 1 of that task answers, as it is and as JSON. Raises OSError as `ask` does."""
     with socket.create_connection((host, port or PROGRESS_PORT), CONNECT_SECONDS) as connection:
-        text = b""
+        text, until = b"", time.monotonic() + ANSWER_SECONDS
         while len(text) <= progress.MAX_BYTES and b"\n" not in text:
+            connection.settimeout(max(0.001, until - time.monotonic()))
             piece = connection.recv(progress.MAX_BYTES)
             if not piece:
                 break
@@ -86,6 +90,4 @@ def read_answer(host: str, task: str, run_id: str, port: int = 0) -> tuple[bytes
 
 def sample(pod: Pod, document: ProgressDocument, now: float) -> ProgressSample:
     """An answer, or a file, of this pod in the terms of the state machine; times to the millisecond, as stored."""
-    when = round(max(0.0, now - document["age"]), 3)
-    progress = Progress(pod.task, document["step"], document["total"], document["loss"], document["rate"], when)
-    return ProgressSample(progress, pod.container, now)
+    return ProgressSample(reported(pod.task, document, now), pod.container, now)

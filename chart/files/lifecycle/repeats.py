@@ -15,6 +15,7 @@ from ..task.contracts import JobSpec
 from ..task.job_spec import Task, tasks
 from ..task.messages import SOON_SECONDS, WORKED
 from .state import Exit, Pod, Repeated, State
+from .text import plural
 
 
 class RepeatCounter:
@@ -24,7 +25,7 @@ class RepeatCounter:
         self._job, self._pods, self._succeeded = job, pods, state.succeeded
         self._limit = job["restart"].get("repeatLimit")
         self._repeated = dict(state.repeated)
-        self._found: set[Task] | None = None  # what `_absent` found: thousands of tasks are looked at once
+        self._absent_tasks: set[Task] | None = None  # what `_absent` found: thousands of tasks are looked at once
         self._worked = state.worked or state.progress is not None
 
     def fail(self, task: Task, exit_: Exit) -> str:
@@ -41,16 +42,16 @@ class RepeatCounter:
         if self._limit is None or times < self._limit:
             return ""
         return (
-            f"{times} times in a row, each within {SOON_SECONDS} s of its start, with no progress or checkpoint; "
-            f"restart.repeatLimit is {self._limit}"
+            f"{plural(times, 'time')} in a row, each within {SOON_SECONDS} s of its start, with no progress or "
+            f"checkpoint; restart.repeatLimit is {self._limit}"
         )
 
     def _absent(self) -> set[Task]:
         """The tasks that are neither done nor have started."""
-        if self._found is None:
+        if self._absent_tasks is None:
             waiting = (task for task in tasks(self._job) if task not in self._succeeded)
-            self._found = {task for task in waiting if not _has_started(self._pods.get(task))}
-        return self._found
+            self._absent_tasks = {task for task in waiting if not _has_started(self._pods.get(task))}
+        return self._absent_tasks
 
     def disrupt(self) -> None:
         """A task was lost or asked to end: what fails next may fail because of that."""

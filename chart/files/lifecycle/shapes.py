@@ -23,11 +23,20 @@ class ShapeError(ValueError):
 
 
 def parse_json(text: str | bytes) -> Any:
-    """A JSON document. Raises ShapeError for anything else."""
+    """A JSON document, without numbers that JSON does not have. Raises ShapeError for anything else."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or a number of thousands of digits
         raise ShapeError(f"not JSON: {error}") from None
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
 
 
 def conforming(value: Any, kind: Any, place: Place = ()) -> Any:

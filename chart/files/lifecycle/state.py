@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, get_args
 
-from ..task.contracts import Phase, Reason
+from ..task.contracts import Phase, Reason, Source
 from ..task.job_spec import Task
+from ..task.progress import PROGRAM
 
 PENDING: Final = "Pending"
 RUNNING: Final = "Running"
@@ -24,6 +26,28 @@ STALLED: Final = "Stalled"
 
 PodStatus = Literal["Waiting", "Running", "Terminated"]
 
+# How the kubelet says (from Kubernetes 1.36 on) that a container's restartPolicyRules had it restart all of its pod's.
+RESTARTED_BESIDE = "RestartingAllContainers"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a task's container used in so many seconds (task/contracts.UsageDocument); None: not known, or no limit."""
+
+    seconds: float = 0.0
+    cpu_seconds: float | None = None
+    cpu_limit: float | None = None
+    throttled_share: float | None = None
+    memory_peak: int | None = None
+    memory_limit: int | None = None
+    gpu_share: float | None = None
+    gpu_memory_peak: int | None = None
+
+    @property
+    def cpus(self) -> float | None:
+        """CPUs used on average."""
+        return self.cpu_seconds / self.seconds if self.cpu_seconds is not None and self.seconds else None
+
 
 @dataclass(frozen=True)
 class Exit:
@@ -34,7 +58,9 @@ class Exit:
     message: str = ""
     finished: float = 0.0
     started: float = 0.0  # 0: unknown
-    error: str = ""  # what Python raised, by the end of the log
+    error: str = ""  # what the program surely ended with, by the end of the log
+    last_line: str = ""  # that, or the last line that means something
+    usage: Usage | None = field(default=None, kw_only=True)
 
 
 class Container(NamedTuple):
@@ -65,6 +91,8 @@ class Pod:
     ip: str = ""
     unreachable: bool = False  # its node is NotReady: nobody knows what it does
     sandbox_since: float = 0.0  # since when it has its network and processes; infinite: not now; 0: unknown
+    queued: bool = False  # it waits in a queue, or for a node for all pods of its group
+    group: str = ""  # the PodGroup of Kubernetes that it belongs to
     probed: bool = False  # it has a probe that stops its container: nothing else asks one to end in a pod that stays
 
     @property
@@ -92,6 +120,8 @@ class Progress:
     loss: float | None = None
     rate: float | None = None
     time: float = 0.0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    source: Source = PROGRAM
 
 
 @dataclass(frozen=True)
@@ -108,7 +138,8 @@ class Observation:
     """Everything the decision needs, at one time (`now`, seconds since the epoch).
 
     `missing` says per role why pods cannot be created (quota, admission). `silent`: for programs of this run, the peers
-    whose answer they wait for and who answer nobody; those may be of pods that are gone.
+    whose answer they wait for and who answer nobody; those may be of pods that are gone. `slow`: tasks that are slower
+    than their peers, and how much.
     """
 
     now: float
@@ -118,6 +149,9 @@ class Observation:
     missing: Mapping[str, str] = field(default_factory=dict)
     sample: ProgressSample | None = None
     silent: Mapping[Container, Sequence[Pod]] = field(default_factory=dict)
+    usage: Mapping[Task, Usage] = field(default_factory=dict)
+    slow: Mapping[Task, str] = field(default_factory=dict)
+    chart: str = ""  # its version
 
 
 @dataclass(frozen=True)
@@ -144,6 +178,45 @@ class Repeated(NamedTuple):
     times: int
 
 
+class Moment(NamedTuple):
+    """Something that happened to the run, in the words of its Event."""
+
+    time: float
+    reason: str
+    message: str
+
+
+class Point(NamedTuple):
+    """The program's step, loss and other metrics at a time."""
+
+    time: float
+    step: int
+    loss: float | None
+    metrics: Mapping[str, float] = MappingProxyType({})
+
+
+class Change(NamedTuple):
+    """From a time on so many tasks run, and so many are done."""
+
+    time: float
+    running: int
+    done: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of a run for those who look later (record.py); three of it once it is over."""
+
+    began: float
+    settings: Mapping[str, str] = field(default_factory=dict)
+    moments: tuple[Moment, ...] = ()
+    points: tuple[Point, ...] = ()
+    restarts: int = 0
+    last_line: str = ""
+    usage: Mapping[Task, Usage] = field(default_factory=dict)
+    timelines: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)  # of roles, and of some tasks
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How an earlier run ended."""
@@ -153,6 +226,7 @@ class Outcome:
     reason: Reason
     message: str
     finished: float
+    record: Record | None = None  # none of runs of older charts
 
 
 @dataclass(frozen=True)
@@ -165,6 +239,8 @@ class State:
     message: str = ""
     started: float = 0.0  # start of the run or of its last resumption
     began: float = 0.0  # start of the run, whatever was suspended since; 0: unknown
+    queued: float = 0.0  # seconds since then in which all tasks that did not run waited in a queue
+    queued_since: float | None = None  # they do now
     all_ran: float | None = None  # when all tasks ran for the first time since `started`
     training_succeeded: float | None = None  # when the deciding tasks had succeeded
     evaluator_failed: bool = False  # after that
@@ -172,6 +248,8 @@ class State:
     freed: bool = False  # no pod is left
     deciding_task: Task | None = None  # the task whose exit ended the run
     exit_code: int | None = None  # and its exit status
+    last_line: str = ""  # that it printed before it failed: the exception, or the last that means something
+    hint: str = ""  # what to do about it, where the failure is a known one
     failures: int = 0  # counted against backoffLimit
     restarts: int = 0  # all exits that led to a restart
     succeeded: frozenset[Task] = frozenset()
@@ -184,9 +262,12 @@ class State:
     unstartable: Mapping[Task, float] = field(default_factory=dict)  # tasks whose pods cannot start, and since when
     progress: Progress | None = None
     progress_container: Container | None = None  # which reported it, while that one counts
+    usage: Mapping[Task, Usage] = field(default_factory=dict)  # of many tasks, extremes
+    slow: tuple[Task, ...] = ()  # tasks that were slower than their peers
     all_running_since: float | None = None  # since when all tasks run or are done
     hung_before: float | None = None  # programs in pods created no later than this hang, and are replaced
     history: tuple[Outcome, ...] = ()
+    record: Record | None = None
 
     @property
     def ended(self) -> bool:

@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..task.contracts import HandledDocument, JobSpec, StatusDocument, StatusOutcome, StatusProgress, StatusWave
-from ..task.job_spec import Task, name, parse_name
+from ..task.job_spec import Task, allowed_failures, name, parse_name
+from ..task.progress import PROGRAM
 from ..task.ranges import format_ranges, parse_ranges
+from . import usage
+from .record_json import dump_record, load_record
 from .shapes import conforming, parse_json
 from .state import PHASES, Container, HandledExits, Outcome, Pod, Progress, Repeated, State, Wave
 from .timestamps import format_millis, parse_time
@@ -36,25 +39,32 @@ def dump(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
         "message": state.message,
         "incarnation": format_millis(state.began) if state.began else None,
         "startTime": format_millis(state.started),
+        "queuedSeconds": round(state.queued, 3) or None,
+        "queuedSince": _time(state.queued_since),
         "runningTime": _time(state.all_ran),
         "trainingSucceededTime": _time(state.training_succeeded),
         "completionTime": _time(state.finished),
         "freed": state.freed,
         "decidingTask": state.deciding_task and name(state.deciding_task),
         "exitCode": state.exit_code,
+        "lastLine": state.last_line,
+        "hint": state.hint,
         "failures": state.failures,
-        "backoffLimit": job["restart"]["backoffLimit"],
+        "backoffLimit": allowed_failures(job),
         "restarts": state.restarts,
         "progress": state.progress and _dump_progress(state.progress),
         "progressContainer": state.progress_container and "{} {}".format(*state.progress_container),
         "allRunningSince": _time(state.all_running_since),
         "hungBefore": _time(state.hung_before),
+        "usage": {name(task): usage.dump(used) for task, used in state.usage.items()},
+        "slow": [name(task) for task in state.slow],
         "roles": counts(job, state, pods),
         "succeeded": _dump_tasks(state.succeeded),
         "evaluatorFailed": state.evaluator_failed,
         "wave": state.wave and _dump_wave(state.wave),
         "worked": state.worked or None,
         "doubts": list(state.doubts),
+        "record": state.record and dump_record(state.record),
         "history": [_dump_outcome(past) for past in state.history],
     }
     empty = {key for key, value in document.items() if value in (None, {}, [], "")} - {"runId"}
@@ -92,7 +102,7 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         raise ValueError(f"phase {document['phase']!r}")
     deciding, progress = document.get("decidingTask"), document.get("progress")
     container = document.get("progressContainer")
-    wave = document.get("wave")
+    wave, record = document.get("wave"), document.get("record")
     return State(
         run_id=document["runId"],
         phase=document["phase"],
@@ -100,15 +110,19 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         message=document.get("message", ""),
         began=parse_time(document.get("incarnation")) or 0.0,
         started=parse_time(document["startTime"]),
+        queued=document.get("queuedSeconds", 0.0),
+        queued_since=parse_time(document.get("queuedSince")),
         all_ran=parse_time(document.get("runningTime")),
         training_succeeded=parse_time(document.get("trainingSucceededTime")),
         finished=parse_time(document.get("completionTime")),
         freed=document["freed"],
         deciding_task=parse_name(deciding) if deciding else None,
         exit_code=document.get("exitCode"),
+        last_line=document.get("lastLine", ""),
+        hint=document.get("hint", ""),
         failures=document["failures"],
         restarts=document["restarts"],
-        succeeded=_load_tasks(document.get("succeeded", {})),
+        succeeded=load_tasks(document.get("succeeded", {})),
         evaluator_failed=document["evaluatorFailed"],
         handled={parse_name(task): HandledExits(*_pair(text)) for task, text in handled["handled"].items()},
         repeated={parse_name(task): Repeated(*map(int, text.split())) for task, text in handled["repeated"].items()},
@@ -117,16 +131,19 @@ def _load(document: StatusDocument, handled: HandledDocument) -> State:
         worked=document.get("worked", False),
         wave=_load_wave(wave, handled["absorbed"]) if wave else None,
         unstartable={parse_name(task): parse_time(since) for task, since in handled["unstartable"].items()},
-        progress=_load_progress(progress) if progress else None,
+        progress=load_progress(progress) if progress else None,
         progress_container=Container(*_pair(container)) if container else None,
+        usage={parse_name(task): usage.load(used) for task, used in document.get("usage", {}).items()},
+        slow=tuple(map(parse_name, document.get("slow", ()))),
         all_running_since=parse_time(document.get("allRunningSince")),
         hung_before=parse_time(document.get("hungBefore")),
         history=tuple(_load_outcome(past) for past in document.get("history", [])),
+        record=load_record(record) if record else None,
     )
 
 
 def _dump_progress(progress: Progress) -> StatusProgress:
-    return {
+    document: StatusProgress = {
         "step": progress.step,
         "total": progress.total,
         "loss": progress.loss,
@@ -134,9 +151,15 @@ def _dump_progress(progress: Progress) -> StatusProgress:
         "task": name(progress.task),
         "time": format_millis(progress.time),
     }
+    if progress.metrics:
+        document["metrics"] = dict(progress.metrics)
+    if progress.source != PROGRAM:
+        document["source"] = progress.source
+    return document
 
 
-def _load_progress(document: StatusProgress) -> Progress:
+def load_progress(document: StatusProgress) -> Progress:
+    """The progress that a status shows."""
     return Progress(
         parse_name(document["task"]),
         document["step"],
@@ -144,6 +167,8 @@ def _load_progress(document: StatusProgress) -> Progress:
         document["loss"],
         document["rate"],
         parse_time(document["time"]),
+        document.get("metrics", {}),
+        document.get("source", PROGRAM),
     )
 
 
@@ -153,7 +178,8 @@ def _dump_tasks(tasks: frozenset[Task]) -> dict[str, str]:
     return {role: format_ranges(task.index for task in tasks if task.role == role) for role in roles}
 
 
-def _load_tasks(document: Mapping[str, str]) -> frozenset[Task]:
+def load_tasks(document: Mapping[str, str]) -> frozenset[Task]:
+    """The tasks that a status lists as ranges."""
     return frozenset(Task(role, index) for role, text in document.items() for index in parse_ranges(text))
 
 
@@ -171,22 +197,27 @@ def _load_wave(document: StatusWave, absorbed: Mapping[str, int]) -> Wave:
 
 
 def _dump_outcome(outcome: Outcome) -> StatusOutcome:
-    return {
+    document: StatusOutcome = {
         "runId": outcome.run_id,
         "phase": outcome.phase,
         "reason": outcome.reason,
         "message": outcome.message,
         "completionTime": format_millis(outcome.finished),
     }
+    if outcome.record:
+        document["record"] = dump_record(outcome.record)
+    return document
 
 
 def _load_outcome(document: StatusOutcome) -> Outcome:
+    record = document.get("record")
     return Outcome(
         document["runId"],
         document["phase"],
         document["reason"],
         document["message"],
         parse_time(document["completionTime"]),
+        load_record(record) if record else None,
     )
 
 

@@ -20,12 +20,13 @@ from . import status
 from .informer import DesiredState, StatusObject
 from .kubernetes import ApiError, Client
 from .log import Log
-from .state import Pod, Progress, State
+from .state import Pod, Progress, State, Usage
 
 WRITE_SECONDS = 1.0  # between writes that nothing waits for
 TASKS_PER_WRITE_SECOND = 500  # writes of counts alone are rarer in large jobs: each node's kubelet fetches each one
 STEP_SECONDS = 10.0  # between writes of the program's progress alone ...
 TASKS_PER_STEP_SECOND = 100  # ... which go on as long as the training does
+USAGE_SECONDS = 60.0  # between writes of what the tasks used alone, apart from those of tasks that are new
 
 
 class SupersededError(Exception):
@@ -60,6 +61,7 @@ class StatusStore:
         self._holds = False  # this pod has written
         self._stored_essence = State()
         self._stored_progress: Progress | None = None
+        self._stored_usage: Mapping[Task, Usage] = {}
         self._written_at = 0.0
         self.has_unwritten = False  # whether `state` is newer than what is stored
 
@@ -74,7 +76,7 @@ class StatusStore:
         if not self.is_named(current):
             named = (current.run_id, current.controller) == (mine.run_id, mine.kube_job)
             raise (ReplacedError if named else SupersededError)(
-                f"named are run {current.run_id}, Job {current.controller}, pod {current.holder or 'none'}; "
+                f"the status names run {current.run_id}, Job {current.controller}, pod {current.holder or 'none'}; "
                 f"this is run {mine.run_id}, Job {mine.kube_job}, pod {mine.pod}"
             )
         self._version = current.version
@@ -104,12 +106,21 @@ class StatusStore:
         if not urgent and time.monotonic() < self._written_at + self._gap(state, len(tasks(job))):
             self.state, self.has_unwritten = state, True
             return False
-        text = status.dump(job, state, pods)
+        usage = state.usage if urgent or self._usage_is_due(state) else self._stored_usage
+        text = status.dump(job, replace(state, usage=usage), pods)
         if text != self._text or not self._holds or erased:
             self._write(text)
         self.state, self._text, self.has_unwritten = state, text, False
         self._stored_essence, self._stored_progress = essence, state.progress
+        self._stored_usage = usage
         return True
+
+    def _usage_is_due(self, state: State) -> bool:
+        """Used is always more than before; that alone is written seldom."""
+        if state.progress != self._stored_progress:
+            return True
+        gap = STEP_SECONDS if len(state.usage) > len(self._stored_usage) else USAGE_SECONDS
+        return time.monotonic() >= self._written_at + gap * self._pace
 
     def _take(self, current: StatusObject) -> None:
         self._text = current.text
@@ -119,6 +130,7 @@ class StatusStore:
             self._log.write(f"the stored state cannot be read, starting from the pods: {error}")
             self.state = State()
         self._stored_essence, self._stored_progress = _essence(self.state), self.state.progress
+        self._stored_usage = self.state.usage
         if current.text:
             self._log.write(f"continuing from: run {self.state.run_id}, {self.state.phase}, {self.state.message}")
 
@@ -155,7 +167,8 @@ class StatusStore:
 
 def _essence(state: State) -> State:
     """What a restart must not lose: written within WRITE_SECONDS, and before anything that it was based on goes."""
-    return replace(state, message="", progress=None)
+    record = state.record and replace(state.record, points=())
+    return replace(state, message="", progress=None, usage={}, record=record)
 
 
 def _headline(state: State) -> tuple[object, ...]:

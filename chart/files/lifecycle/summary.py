@@ -1,45 +1,77 @@
-"""The last lines of the lifecycle's log: how the run ended, and what the deciding program printed last."""
+"""How the run ended, and what the deciding program printed last: in the lifecycle's log as soon as it is decided."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ..task.contracts import JobSpec
-from ..task.job_spec import Task, name
+from ..task.job_spec import Task, allowed_failures, name
+from ..task.log import OWN
 from ..task.names import CONTAINER, pod_name
-from .hints import hint
+from .freeing import freed_roles, keeps
 from .kubernetes import ApiError, Client
 from .last_lines import tail
+from .log import Log
 from .pod_status import pod
-from .state import Pod, State
-from .text import duration, progress_text
+from .state import SUCCEEDED, Pod, State
+from .text import duration, names, one_line, progress_text
+from .timestamps import format_time
+from .usage import usage_lines
 
 LOG_LINES = 20  # shown ...
+MAX_FREED = 8  # tasks
 READ_LINES = 400  # ... of those that are looked at for the reason of a failure
 
 
-def summary(job: JobSpec, state: State, log_tail: str) -> list[str]:
-    """The outcome in a few lines. `log_tail`: what `read_log_tail` returned."""
+def summary(job: JobSpec, state: State, log_tail: str, freed: Mapping[Task, str]) -> list[str]:
+    """The outcome in a few lines. `log_tail`: what `read_log_tail` returned; `freed`: `read_freed_tails`."""
     lines = ["", f"{state.phase} ({state.reason}): {state.message}"]
     if state.progress:
-        lines.append(f"progress:    {progress_text(state.progress)}")
+        lines.append(f"progress:    {progress_text(replace(state.progress, rate=None))}")
     if state.deciding_task:
         code = "" if state.exit_code is None else f", exit status {state.exit_code}"
         lines.append(f"decided by:  {name(state.deciding_task)}{code}")
-    lines.append(f"took:        {duration((state.finished or state.started) - state.started)}")
-    lines.append(f"failures:    {state.failures} of {job['restart']['backoffLimit']}; restarts: {state.restarts}")
+    ended = state.finished or state.started
+    lines.append(f"took:        {duration(ended - state.started)}, until {format_time(ended)}")
+    lines.append(f"failures:    {state.failures} ({allowed_failures(job)} allowed); restarts: {state.restarts}")
+    lines += [f"usage:       {line}" for line in usage_lines(state.usage)]
+    if state.slow:
+        lines.append(f"slow:        {names(state.slow)} made less than half the steps of the other tasks for minutes")
     lines.append(f"checkpoints: {job['checkpointDir'] or 'none'}")
+    if state.last_line:
+        lines.append(f"last line:   {one_line(state.last_line)}")
+    if state.hint:
+        lines.append(f"hint:        {state.hint}")
+    for task, text in freed.items():
+        lines.append(f"last lines of {name(task)}, whose GPUs are freed:")
+        lines += [f"  {line}" for line in tail(text, LOG_LINES)]
     if log_tail and state.deciding_task:
         lines.append(f"last lines of {name(state.deciding_task)}:")
         lines += [f"  {line}" for line in tail(log_tail, LOG_LINES)]
-    advice = hint(log_tail.splitlines()) if state.exit_code else ""
-    if advice:
-        lines.append(f"hint: {advice}")
     return lines
 
 
-def read_log_tail(client: Client, job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
-    """The last lines of the program whose exit decided the run, while its pod is there."""
+def read_freed_tails(client: Client, log: Log, job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> dict[Task, str]:
+    """The last lines of other pods that the user wanted to keep, and that go because they hold GPUs; of a few."""
+    success = state.phase == SUCCEEDED
+    if not keeps(job, success):
+        return {}
+    roles = freed_roles(job, success, job["replicas"])
+    tails = {}
+    for task in sorted(task for task in pods if task.role in roles and task != state.deciding_task)[:MAX_FREED]:
+        try:
+            text = _read(client, job, task, previous=False)
+        except ApiError as error:
+            log.write(f"the last lines of {name(task)} cannot be read: {error}")
+            continue
+        if text.strip():
+            tails[task] = text
+    return tails
+
+
+def read_log_tail(client: Client, log: Log, job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
+    """The last lines of the program whose exit decided the run, while its pod is there; "" where there are none."""
     deciding = pods.get(state.deciding_task) if state.deciding_task else None
     container = _deciding_container(deciding, state.exit_code) if deciding else None
     if deciding is None or container is None:
@@ -48,13 +80,18 @@ def read_log_tail(client: Client, job: JobSpec, state: State, pods: Mapping[Task
     try:
         now = pod(job["name"], client.get("pods", deciding_pod), client.clock.now())
         restarted = now is not None and now.restarts > container
-        text = client.log_tail(deciding_pod, CONTAINER, READ_LINES, previous=restarted)
-        if not restarted and text.startswith(f"tensorflow-job: {name(deciding.task)} is done: "):
-            # The kubelet has started it again, to park (task.py), and the API does not show it yet.
-            text = client.log_tail(deciding_pod, CONTAINER, READ_LINES, previous=True)
-        return text
+        return _read(client, job, deciding.task, previous=restarted)
     except ApiError as error:
-        return f"(unavailable: {error})"
+        log.write(f"the last lines of {name(deciding.task)} cannot be read: {error}")
+        return ""
+
+
+def _read(client: Client, job: JobSpec, task: Task, previous: bool) -> str:
+    text = client.log_tail(pod_name(job["name"], task), CONTAINER, READ_LINES, previous)
+    if not previous and text.startswith(f"{OWN}{name(task)} is done: "):
+        # The kubelet has started it again, to park (task.py), and the API may not show it yet.
+        text = client.log_tail(pod_name(job["name"], task), CONTAINER, READ_LINES, previous=True)
+    return text
 
 
 def _deciding_container(deciding: Pod, exit_code: int | None) -> int | None:

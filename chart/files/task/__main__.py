@@ -1,10 +1,10 @@
-"""`python3 <this folder> run | serve | folder`: a task, its server, or its checkpoint folder. Python 3.6."""
+"""`python3 <this folder> run | serve | folder | interpreter`: a task, its server, what init containers do."""
 
 import importlib
 import os
 import sys
 
-MODES = {"run": "task", "serve": "server", "folder": "folders"}
+MODES = {"run": "task", "serve": "server", "folder": "folders", "interpreter": "interpreter"}
 
 
 def main() -> int:
@@ -12,7 +12,7 @@ def main() -> int:
     here = os.path.dirname(os.path.abspath(__file__))
     mode = MODES.get(sys.argv[1] if len(sys.argv) > 1 else "")
     if mode is None:
-        print("usage: python3 %s run|serve|folder OPTIONS" % here, file=sys.stderr)
+        print("usage: python3 %s run|serve|folder|interpreter OPTIONS" % here, file=sys.stderr)
         return 2
     program = os.path.dirname(here)
     sys.path[0] = os.path.dirname(program)

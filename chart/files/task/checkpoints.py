@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .contracts import JobSpec
 
 LIMIT_SECONDS = 5.0
-MAX_ENTRIES = 1000  # of the folder that are looked at
+MAX_ENTRIES = 1000  # of the folder that are looked at one by one
 OWN_FOLDER = ".tensorflow-job"
 BEFORE = "checkpoints.json"  # in the folder of the pod: how the folder was before the program started
 
@@ -62,13 +62,28 @@ def _marker(job: "JobSpec", incarnation: str, task: Task) -> str:
 
 
 def _entries(job: "JobSpec") -> Dict[str, Any]:
-    """Each file of the folder, up to a limit: path -> time and size. No times are compared but for equality."""
-    found = {}
+    """Each file of the folder, or the first ones and the folders: path -> time and size.
+
+    No times are compared but for equality.
+    """
+    entries = {}
     for path, status in _files(job["checkpointDir"], _skipped(job)):
-        found[path] = [status.st_mtime_ns, status.st_size]
-        if len(found) == MAX_ENTRIES:
+        entries[path] = [status.st_mtime_ns, status.st_size]
+        if len(entries) == MAX_ENTRIES:
+            entries.update(_folders(job))
             break
-    return found
+    return entries
+
+
+def _folders(job: "JobSpec") -> Dict[str, Any]:
+    """The times of the folder and of those in it, which change with each new file among too many to look at."""
+    top = job["checkpointDir"]
+    with os.scandir(top) as entries:
+        folders = {entry.path: entry for entry in entries if entry.is_dir(follow_symlinks=False)}
+    times = {path: [entry.stat(follow_symlinks=False).st_mtime_ns] for path, entry in folders.items()}
+    times = {path: time for path, time in times.items() if os.path.basename(path) not in _skipped(job)}
+    times[top] = [os.stat(top).st_mtime_ns]
+    return times
 
 
 def _skipped(job: "JobSpec") -> Tuple[str, ...]:

@@ -4,7 +4,15 @@ import os
 import pwd
 from typing import TYPE_CHECKING, Dict, List, Mapping, Tuple
 
-from .job_spec import GRPC_OPTIONS, IDENTITY, Task, environment, grpc_options
+from .job_spec import (
+    GRPC_OPTIONS,
+    IDENTITY,
+    LEAST_KEEPALIVE_MS,
+    Task,
+    environment,
+    grpc_options,
+    keepalive_ms,
+)
 
 if TYPE_CHECKING:
     from .contracts import JobSpec
@@ -32,6 +40,18 @@ def merge(
     return environ, refused
 
 
+def pings_too_often(job: "JobSpec", environ: Mapping[str, str]) -> str:
+    """What comes of pings that the container sets closer than servers accept; empty if they are not."""
+    every = keepalive_ms(environ[OPTIONS])
+    if not 0 < every < LEAST_KEEPALIVE_MS or job["strategy"] == "MultiWorkerMirrored":  # which was not disturbed
+        return ""
+    return (
+        "%s pings every %g s. TensorFlow's servers close connections that are silent and pinged more often than every "
+        "%g s, so calls fail or are made twice. Remove grpc.keepalive_time_ms"
+        % (OPTIONS, every / 1000, LEAST_KEEPALIVE_MS / 1000)
+    )
+
+
 def name_user(environ: Dict[str, str]) -> None:
     """USER and LOGNAME where they are absent: getpass.getuser() fails for a user id that has no name."""
     if "USER" in environ and "LOGNAME" in environ:
@@ -48,6 +68,19 @@ def name_user(environ: Dict[str, str]) -> None:
 
 def _filled(options: str) -> str:
     """The user's gRPC options, and those of the job that they do not name."""
-    named = {option.partition("=")[0].strip() for option in options.split(",")}
+    named = {option.partition("=")[0] for option in options.split(",")}
     missing = {name: value for name, value in GRPC_OPTIONS.items() if name not in named}
     return ",".join(filter(None, (options, grpc_options(missing))))
+
+
+def is_coerced() -> bool:
+    """Whether LC_CTYPE is of this Python, which sets it for itself in a container without a locale (PEP 538).
+
+    The C library of the program's own image may not know that locale.
+    """
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            given = file.read().split(b"\0")
+    except OSError:
+        return False
+    return not any(variable.startswith(b"LC_CTYPE=") for variable in given)

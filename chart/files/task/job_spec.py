@@ -31,6 +31,8 @@ GRPC_OPTIONS = {
     "grpc.enable_http_proxy": "0",
 }
 
+LEAST_KEEPALIVE_MS = 300000  # what a server accepts of a client without data
+
 # Variables that are the job's own: whatever env, envFrom or the image say.
 IDENTITY = ("TF_CONFIG", "TASK_TYPE", "TASK_INDEX", "PS_HOSTS", "WORKER_HOSTS", "CHECKPOINT_DIR")
 
@@ -114,6 +116,16 @@ def environment(job: "JobSpec", task: Task) -> Dict[str, str]:
     return variables
 
 
+def keepalive_ms(options: str) -> int:
+    """How often a client with these options pings, as TensorFlow and gRPC read them; 0: never."""
+    milliseconds = 0
+    for option in options.split(","):
+        name, _, value = option.partition("=")  # blanks around the name make it another one
+        if name == "grpc.keepalive_time_ms" and re.match(r"\s*\+?[0-9]{1,18}\s*$", value):
+            milliseconds = int(value)
+    return milliseconds
+
+
 def grpc_options(options: Mapping[str, str]) -> str:
     """Options of gRPC channels in the form of TF_GRPC_DEFAULT_OPTIONS."""
     return ",".join("%s=%s" % option for option in options.items())
@@ -151,13 +163,34 @@ def runs_server(job: "JobSpec", role: str) -> bool:
     return role in job["servers"]
 
 
-def may_restart(job: "JobSpec", code: int) -> bool:
-    """Whether restart.policy runs a program again that ended with this exit status.
+def may_report(job: "JobSpec", task: Task) -> bool:
+    """Whether the progress of this task may be that of the job: it is one of those that decide success."""
+    policy = job["completion"]["successPolicy"]
+    if policy == "AllWorkers":
+        return task.role in ("chief", "worker")
+    return task == (Task("chief", 0) if policy == "Chief" else Task("worker", 0))
+
+
+def allowed_failures(job: "JobSpec") -> int:
+    """How many failures the job goes on after."""
+    restart = job["restart"]
+    return 0 if restart["policy"] == "Never" and not restart.get("alwaysRoles") else restart["backoffLimit"]
+
+
+def always_restarts(job: "JobSpec", role: str) -> bool:
+    """Whether programs of this role are run again however they end, as with TFJob's policy Always."""
+    return role in job["restart"].get("alwaysRoles", ())
+
+
+def may_restart(job: "JobSpec", role: str, code: int) -> bool:
+    """Whether a program of this role runs again that ended with this exit status.
 
     ExitCode follows TFJob 1.8: 128 and more (killed by a signal) is worth another try, an error of the program is not.
     `retryableExitCodes` replaces that rule.
     """
     restart = job["restart"]
+    if always_restarts(job, role):
+        return True
     if code == 0:
         return False
     if code in restart["uncountedExitCodes"] or restart["policy"] == "OnFailure":
@@ -166,6 +199,11 @@ def may_restart(job: "JobSpec", code: int) -> bool:
         return False
     retryable = restart["retryableExitCodes"]
     return code >= 128 if retryable is None else code in retryable
+
+
+def may_keep(job: "JobSpec") -> bool:
+    """Whether `cleanup` leaves pods where they are after one of the outcomes."""
+    return any(rule != "Delete" for rule in job["cleanup"].values())
 
 
 def awaited(job: "JobSpec", task: Task) -> Tuple[List[Task], List[Task]]:

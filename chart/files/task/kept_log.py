@@ -1,105 +1,21 @@
 """What a program prints, also kept in a file on the checkpoint volume (`logs.persist`). Python 3.6.
 
-A process of its own copies from the program's pipe to where the output was to go anyway, byte for byte and at once,
-so that PID 1 stays free for signals. A thread there writes the file. Between the two is a buffer with a limit: a volume
-that is full, slow or hangs loses lines in the file, which is reported once, and never holds up the program. Should the
-copying process be killed, the kernel's pipe holds the output until it is started again.
+A thread of the copying process (output.py) writes the file. Before it is a buffer with a limit: a volume that is full,
+slow or hangs loses lines in the file, which is reported once, and never holds up the program.
 """
 
 import contextlib
 import os
-import select
-import signal
-import sys
 import threading
 import time
 from collections import deque
-from typing import Deque, List, Optional, Tuple
+from typing import Deque
 
 from .folders import open_file, open_folder
+from .output import write_line
 
 BUFFER_BYTES = 4 * 1024 * 1024
-CHUNK_BYTES = 64 * 1024
 RETRY_SECONDS = 10.0  # between tries at a volume that refused
-DRAIN_SECONDS = 1.0  # for what was printed last, once the program has ended ...
-FLUSH_SECONDS = 1.0  # ... and for the file after that: the kubelet waits for the whole container
-
-
-class Output:
-    """The pipes and the copying process of one program."""
-
-    def __init__(self, root: str, path: str, max_bytes: int, files: int) -> None:
-        self._file = root, path, max_bytes, files
-        pipe = os.pipe()
-        # Where both go to one place, one pipe keeps them in order.
-        self._pipes = [(pipe, (1, 2))] if _same(1, 2) else [(pipe, (1,)), (os.pipe(), (2,))]
-        self._end, self._ended = os.pipe(), os.pipe()
-        self._pid = 0
-        self._start()
-
-    @property
-    def group(self) -> int:
-        """The process group of the copying process."""
-        return self._pid
-
-    def attach(self) -> None:
-        """In the program's process: print into the pipes."""
-        for (_, write), targets in self._pipes:
-            for target in targets:
-                os.dup2(write, target)
-
-    def again(self, pids: List[int]) -> None:
-        """Start the copying process again if it is among those that have ended."""
-        if self._pid in pids:
-            self._start()
-
-    def finish(self) -> None:
-        """The program has ended: wait until what it printed is copied, but not for ever."""
-        os.close(self._end[1])
-        os.close(self._ended[1])
-        select.select([self._ended[0]], [], [], DRAIN_SECONDS + FLUSH_SECONDS + 0.5)
-
-    def _start(self) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                self._become()
-            finally:
-                os._exit(1)
-
-    def _become(self) -> None:
-        os.setpgid(0, 0)  # signals are for the program
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_IGN)
-        os.close(self._end[1])
-        os.close(self._ended[0])
-        for (_, write), _ in self._pipes:
-            os.close(write)
-        file = File(*self._file)
-        copy([(read, targets[0]) for (read, _), targets in self._pipes], self._end[0], file)
-        file.close(FLUSH_SECONDS)
-        os._exit(0)
-
-
-def copy(pairs: List[Tuple[int, int]], end: int, file: "File") -> None:
-    """From each first descriptor to its second and to the file, until `end` is closed and nothing is left."""
-    until: Optional[float] = None
-    while until is None or time.monotonic() < until:
-        waited = [read for read, _ in pairs] + ([end] if until is None else [])
-        ready = select.select(waited, [], [], None if until is None else 0)[0]
-        if until is not None and not ready:
-            return
-        if until is None and end in ready:
-            until = time.monotonic() + DRAIN_SECONDS
-        for pair in [pair for pair in pairs if pair[0] in ready]:
-            data = os.read(pair[0], CHUNK_BYTES)
-            if not data:
-                pairs.remove(pair)
-            _write(pair[1], data)
-            file.put(data)
 
 
 class File:
@@ -216,17 +132,7 @@ class File:
     def _report_gap(self, why: str) -> None:
         if not self._gap_reported:
             self._gap_reported = True
-            _write(2, ("tensorflow-job: the log on the checkpoint volume has gaps: the volume %s. Training goes on; "
-                       "the container's own log is complete\n" % why).encode())  # fmt: skip
-
-
-def _same(one: int, other: int) -> bool:
-    first, second = os.fstat(one), os.fstat(other)
-    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    """All of it, wherever it can still be read."""
-    with contextlib.suppress(OSError):
-        while data:
-            data = data[os.write(descriptor, data) :]
+            write_line(
+                "the log on the checkpoint volume has gaps: the volume %s. "
+                "Training goes on; the container's own log is complete" % why
+            )

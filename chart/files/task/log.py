@@ -2,9 +2,11 @@
 
 import sys
 
+OWN = "tensorflow-job: "  # the beginning of such a line
+
 
 def log(text: str) -> None:
     """Write a line to standard error, recognizable beside the program's own."""
     # In one piece: print writes the end of the line by itself where PYTHONUNBUFFERED is set, after other output maybe.
-    sys.stderr.write("tensorflow-job: %s\n" % text)
+    sys.stderr.write("%s%s\n" % (OWN, text))
     sys.stderr.flush()

@@ -3,6 +3,7 @@
 STOPPED = "stopped:"  # it was asked to end by SIGTERM
 SERVED = "served:"  # a built-in server that had been ready
 REACHED = "reached:"  # a program that exited 0: its last progress follows
+USED = "used:"  # the last line of a message of PID 1: what the container used
 
 CLAIMS = (STOPPED, SERVED, REACHED)  # words of PID 1 that mean something; the program can write them, too
 

@@ -11,6 +11,7 @@ ROLE_LABEL = "tensorflow-job/role"
 RUN_LABEL = RUN_ANNOTATION = "tensorflow-job/run-id"
 CONTROLLER_ANNOTATION = "tensorflow-job/controller"
 SUSPEND_ANNOTATION = "tensorflow-job/suspend"
+CHART_LABEL, CHART_PREFIX = "helm.sh/chart", "tensorflow-job-"
 STATUS_KEY, HOLDER_KEY = "status.json", "holder"
 HANDLED_KEY = "handled.json"  # the second line of lifecycle.status.dump: training pods do not mount it
 
@@ -43,7 +44,7 @@ def task_code_name(job: str) -> str:
 
 
 def lifecycle_name(job: str) -> str:
-    """The lifecycle's ConfigMap, ServiceAccount, Role and RoleBinding; its Job's name starts with it."""
+    """The lifecycle's ServiceAccount, Role, RoleBinding, NetworkPolicy; its Job and ConfigMaps are named after it."""
     return "%s-lifecycle" % job
 
 
@@ -55,6 +56,11 @@ def program_name(job: str) -> str:
 def claim_name(job: str) -> str:
     """The claim for checkpoints."""
     return "%s-checkpoints" % job
+
+
+def dashboard_name(job: str) -> str:
+    """The ConfigMap with the Grafana dashboard."""
+    return "%s-dashboard" % job
 
 
 def tensorboard_name(job: str) -> str:

@@ -11,14 +11,16 @@ import select
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Mapping, NamedTuple, NoReturn, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Set
 
 from .log import log
+from .pipelines import Stopping, living
 
 # Only types: this process stays small while the program runs.
 if TYPE_CHECKING:
-    from .kept_log import Output
+    from .output import Output
     from .progress import ProgressServer
+    from .usage import Usage
 
 # Left alone: what cannot be caught, the faults of this process itself, and job control stops (as in tini).
 # And SIGPIPE, which Python ignores: it comes when a client of the progress server breaks off, not for the program.
@@ -94,21 +96,25 @@ def run(
     parent: Optional[int] = None,
     server: "Optional[ProgressServer]" = None,
     output: "Optional[Output]" = None,
+    usage: "Optional[Usage]" = None,
 ) -> Ended:
     """Run a program to its end as the leader of its own process group, and leave none of the group behind.
 
     `prepare` makes its command and environment. It runs in the new process, so that this one stays free for signals,
     and small. When asked to end, the signal goes to the group, and `grace` seconds later SIGKILL; at once where `grace`
     is 0. The whole group has the grace: a shell ends at once, before the program that it started. So have groups that
-    its processes made, as `timeout` and shells with job control do. Meanwhile `server` answers, and the program prints
-    into `output`. Exit status 127: there is no such program; 126: it cannot be executed.
+    its processes made, as `timeout` and shells with job control do. In a pipe the readers come last. Meanwhile `server`
+    answers, `usage` looks now and then, and the program prints into `output`. Exit status 127: there is no such
+    program; 126: it cannot be executed.
     """
     child = _spawn(prepare, output)
     stopped = killed = False
     kill_at: Optional[float] = None
     status: Optional[int] = None
+    stopping = Stopping()
     while status is None or (stopped and not killed and _groups(child, output)):
-        taken = _take(kill_at if status is None else time.monotonic() + GROUP_SECONDS, parent, server)
+        look = status is not None or stopping
+        taken = _take(time.monotonic() + GROUP_SECONDS if look else kill_at, parent, server, usage)
         if taken == signal.SIGCHLD:
             reaped = _reap()
             status = reaped.get(child, status)
@@ -120,10 +126,11 @@ def run(
             if kill_at is None:
                 kill_at = time.monotonic() + grace
             if grace > 0:
-                for group in _groups(child, output):
-                    _signal_group(group, taken)
+                stopping.begin(_groups(child, output), taken)
         elif taken is not None:
             _signal_group(child, taken)
+        if stopping:
+            stopping.go_on(_groups(child, output))
         if kill_at is not None and time.monotonic() >= kill_at:
             _signal_group(child, signal.SIGKILL)
             killed = True
@@ -134,7 +141,12 @@ def run(
     return Ended(_code(status), stopped)
 
 
-def _take(until: Optional[float], parent: Optional[int], server: "Optional[ProgressServer]" = None) -> Optional[int]:
+def _take(
+    until: Optional[float],
+    parent: Optional[int],
+    server: "Optional[ProgressServer]" = None,
+    usage: "Optional[Usage]" = None,
+) -> Optional[int]:
     """The next signal; None at `until`. The end of the parent counts as SIGTERM."""
     while not _arrived:
         if parent is not None and os.getppid() != parent:
@@ -142,6 +154,9 @@ def _take(until: Optional[float], parent: Optional[int], server: "Optional[Progr
         wait = None if until is None else max(0.0, until - time.monotonic())
         if parent is not None:
             wait = PARENT_SECONDS if wait is None else min(wait, PARENT_SECONDS)
+        if usage and usage.known:
+            usage.look()
+            wait = usage.wait() if wait is None else min(wait, usage.wait())
         ready = select.select([_pipe[0]] + ([server] if server else []), [], [], wait)[0]
         if server and server in ready:
             server.answer()
@@ -218,7 +233,7 @@ def _groups(child: int, output: "Optional[Output]") -> Set[int]:
     if os.getsid(0) != os.getpid() or not _shows_this_namespace():
         return groups  # others that are no part of the program share the session; or nobody knows who does
     own = {os.getpgid(0), output.group if output else 0}
-    return groups | {group for group, session in _living() if session == os.getpid() and group not in own}
+    return groups | {group for _, group, session in living() if session == os.getpid() and group not in own}
 
 
 def _group_lives(child: int) -> bool:
@@ -229,7 +244,7 @@ def _group_lives(child: int) -> bool:
     except PermissionError:  # those that are left changed their user
         pass
     # In a local job orphans are another process's children, which may take its time to reap those that have ended.
-    return os.getpid() == 1 or not _shows_this_namespace() or any(group == child for group, _ in _living())
+    return os.getpid() == 1 or not _shows_this_namespace() or any(group == child for _, group, _ in living())
 
 
 def _shows_this_namespace() -> bool:
@@ -237,16 +252,6 @@ def _shows_this_namespace() -> bool:
         return os.readlink("/proc/self") == str(os.getpid())
     except OSError:
         return False
-
-
-def _living() -> Iterator[Tuple[int, int]]:
-    """Process group and session of each process that runs."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):  # gone meanwhile
-            with open("/proc/%s/stat" % pid) as file:
-                state, _, group, session = file.read().rpartition(")")[2].split()[:4]
-            if state not in "ZX":
-                yield int(group), int(session)
 
 
 def _signal_group(child: int, number: int) -> None:

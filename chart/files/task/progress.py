@@ -4,8 +4,9 @@ A program may write one line of JSON into the file that TASK_PROGRESS_FILE names
 
     {"step": 1200, "total": 5000, "loss": 0.13, "rate": 250.0}
 
-`step` is required, the others are optional; `rate` is in steps per second. The line may be written in place, or to
-another file that then replaces this one: what is not a whole JSON object is ignored.
+`step` is required, the others are optional; `rate` is in steps per second, and any other name with a number is a
+metric. The line may be written in place, or to another file that then replaces this one: what is not a whole JSON
+object is ignored. While a program writes none, OBSERVED counts: what watch.py sees of it from outside.
 
 Training pods have no permissions at the API, so they cannot write their progress into the status. The lifecycle asks
 instead: every ten seconds it connects to PROGRESS_PORT of the one task that reports the job's progress, and PID 1 there
@@ -31,15 +32,41 @@ from .listener import listen
 from .names import PORT
 
 if TYPE_CHECKING:
-    from .contracts import ProgressDocument
+    from .contracts import ProgressDocument, Source
 
 FILE = "progress.json"
+OBSERVED = "observed.json"
 VARIABLE = "TASK_PROGRESS_FILE"
+
+# Where progress is known from. What tells of single steps can show that a program hangs; the others tell too seldom.
+PROGRAM: "Source" = "program"
+OUTPUT: "Source" = "output"
+EPOCHS: "Source" = "epochs"
+TENSORBOARD: "Source" = "tensorboard"
+CHECKPOINTS: "Source" = "checkpoints"
+SOURCES: "Tuple[Source, ...]" = (PROGRAM, OUTPUT, EPOCHS, TENSORBOARD, CHECKPOINTS)
+OFTEN = (PROGRAM, OUTPUT)
+
+MAX_METRICS, MAX_NAME = 8, 40
+_NO_METRICS = ("step", "total", "loss", "rate", "age", "metrics")
 
 MAX_BYTES = 4096  # of a file or an answer
 MAX_STEP = 2**63
 SILENT_SECONDS = 20.0  # longer than TCP tries to send something (job_spec.GRPC_OPTIONS) ...
 MAX_SILENT_BYTES = 2048  # ... and so much of an answer is about such peers, those that are silent longest
+
+
+def latest(folder: str) -> "Optional[ProgressDocument]":
+    """What the program whose pod has this folder reports, or else what is seen of it."""
+    own = os.path.join(folder, FILE)
+    return read(own if os.path.exists(own) else os.path.join(folder, OBSERVED))
+
+
+def forget(folder: str) -> None:
+    """Remove what is known of the container before."""
+    for name in (FILE, OBSERVED):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(os.path.join(folder, name))
 
 
 def read(path: str) -> "Optional[ProgressDocument]":
@@ -48,8 +75,9 @@ def read(path: str) -> "Optional[ProgressDocument]":
     `age` is in seconds since it was written: clocks of two nodes may differ, ages do not.
     """
     try:
-        with open(path, "rb") as file:
-            text = file.read(MAX_BYTES + 1)
+        # A named pipe would wait for a writer, and PID 1 with it.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            text = file.read(MAX_BYTES + 1) or b""
             age = time.time() - os.fstat(file.fileno()).st_mtime
     except OSError:
         return None
@@ -76,7 +104,22 @@ def parse(text: bytes, age: Optional[float] = None) -> "Optional[ProgressDocumen
         "loss": _number(document.get("loss")),
         "rate": _number(document.get("rate")),
         "age": max(0.0, given or 0.0),
+        "metrics": _metrics(document),
+        "source": next((source for source in SOURCES if source == document.get("source")), PROGRAM),
     }
+
+
+def _metrics(document: Dict[str, Any]) -> Dict[str, float]:
+    """The numbers of any other name, also in a map `metrics`; the first few."""
+    named = {name: value for name, value in document.items() if name not in _NO_METRICS}
+    if isinstance(document.get("metrics"), dict):
+        named.update(document["metrics"])
+    metrics = {}  # type: Dict[str, float]
+    for name, value in sorted(named.items()):
+        number = _number(value)
+        if number is not None and 0 < len(name) <= MAX_NAME and name.isprintable() and len(metrics) < MAX_METRICS:
+            metrics[name] = number
+    return metrics
 
 
 def _number(value: Any) -> Optional[float]:
@@ -98,15 +141,23 @@ def _count(value: Any) -> Optional[int]:
 
 
 class ProgressServer:
-    """Sends to whoever connects the last whole line of the file, marked with this task and run, and silent peers.
+    """Sends to whoever connects the progress that is known, marked with this task and run, silent peers, and usage.
 
     `asked` is called after each answer. Raises OSError where the port is not free.
     """
 
-    def __init__(self, path: str, task: str, run_id: str, port: int, asked: Callable[[], None] = lambda: None) -> None:
-        self._path, self._mark = path, {"task": task, "runId": run_id}  # type: str, Dict[str, Any]
+    def __init__(
+        self,
+        folder: str,
+        task: str,
+        run_id: str,
+        port: int,
+        asked: Callable[[], None] = lambda: None,
+        usage: Callable[[], Dict[str, Any]] = dict,
+    ) -> None:
+        self._folder, self._mark = folder, {"task": task, "runId": run_id}  # type: str, Dict[str, Any]
         self._last: "Optional[Tuple[float, ProgressDocument]]" = None
-        self._listener, self._asked = listen(port), asked
+        self._listener, self._asked, self._usage = listen(port), asked, usage
 
     def fileno(self) -> int:
         """For select: readable when somebody connects."""
@@ -131,10 +182,10 @@ class ProgressServer:
 
     def _document(self) -> Dict[str, Any]:
         now = time.time()
-        current = read(self._path)
+        current = latest(self._folder)
         if current:
             self._last = now - current["age"], current
-        document = dict(self._mark, silent=_silent_peers())
+        document = dict(self._mark, silent=_silent_peers(), usage=self._usage())
         if self._last is None:  # while a line is half written, the one before holds
             return document
         written, last = self._last

@@ -19,7 +19,16 @@ def main(arguments: List[str]) -> int:
     sys.path.insert(0, os.getcwd())
     for module in modules:
         importlib.import_module(module)
-    import tensorflow as tf
+    try:
+        import tensorflow as tf
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        log(
+            "cannot serve: %s has no TensorFlow; use an image that has it, or set `python` to the Python that has it "
+            "(tfconfig run: --python)" % sys.executable
+        )
+        return 1
 
     task = config["task"]
     server = tf.distribute.Server(

@@ -22,13 +22,13 @@ def addresses(port: int, seconds: float) -> List[str]:
 
     Empty where the kernel does not say.
     """
-    found: List[Tuple[int, str]] = []
+    connections: List[Tuple[int, str]] = []
     if not hasattr(_socket, "AF_NETLINK"):
         return []
     for family in (_socket.AF_INET, _socket.AF_INET6):
         with contextlib.suppress(OSError, struct.error):
-            found += [item for item in _connections(family, port) if item[0] >= 1000 * seconds]
-    return [address for _, address in sorted(found, reverse=True)]
+            connections += [item for item in _connections(family, port) if item[0] >= 1000 * seconds]
+    return [address for _, address in sorted(connections, reverse=True)]
 
 
 def _connections(family: int, port: int) -> Iterator[Tuple[int, str]]:
@@ -47,7 +47,7 @@ def _connections(family: int, port: int) -> Iterator[Tuple[int, str]]:
                     return
                 message, data = data[_HEADER.size : length], data[(length + 3) & ~3 :]
                 if message[6:8] == struct.pack("=H", _socket.htons(port)):
-                    yield _silence(message[_MESSAGE_BYTES:]), _address(family, message[24:40])
+                    yield _silence(message[_MESSAGE_BYTES:]), address(family, message[24:40])
     finally:
         netlink.close()
 
@@ -61,7 +61,8 @@ def _silence(attributes: bytes) -> int:
     return 0
 
 
-def _address(family: int, raw: bytes) -> str:
+def address(family: int, raw: bytes) -> str:
+    """An address as text; one of IPv4 as such, whatever the socket's family."""
     if family == _socket.AF_INET:
         return _socket.inet_ntop(family, raw[:4])
     text = _socket.inet_ntop(family, raw)

@@ -13,21 +13,21 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional
 
-from . import messages, process, progress
+from . import messages, process, progress, usage
 from .connections import Connections
-from .job_spec import Task, command_line, dumps, may_restart, name, program, runs_server
+from .job_spec import Task, command_line, dumps, may_keep, may_report, may_restart, name, program, runs_server
 from .log import log
 
 # The others are imported where they are used: this process stays small while the program runs.
 if TYPE_CHECKING:
     from .contracts import DoneMarker, JobSpec, StatusDocument
-    from .kept_log import Output
+    from .output import Output
 
 TERMINATION_LOG = "/dev/termination-log"
 TERMINATED = 143  # the exit status of what SIGTERM ended
 
 KILL_MARGIN_SECONDS = 2.0  # between our SIGKILL and the kubelet's, for the termination message
-TELL_AGAIN_SECONDS = 180.0  # for the lifecycle to see an end, and for the kubelet to bring the status that knows it
+END_AGAIN_SECONDS = 180.0  # for the lifecycle to see an end, and for the kubelet to bring the status that knows it
 POLL_SECONDS = 1.0  # of job.json and status.json, while another run has to end first
 
 
@@ -54,10 +54,6 @@ def main(arguments: List[str]) -> int:
     """
     process.catch_signals()
     pod = _pod(arguments)
-    for variable in ("HOME", "TMPDIR"):  # the chart points them into the pod's own scratch volume
-        if os.environ.get(variable, "").startswith(pod.state):
-            os.makedirs(os.environ[variable], exist_ok=True)
-
     done = _marker(pod)
     if done:
         return _park(pod, done)
@@ -69,7 +65,7 @@ def main(arguments: List[str]) -> int:
         return _park(pod, done)
     if runs_server(job, pod.task.role):
         return _serve(job, pod)
-    return _tell(pod) if _is_marked(job, pod) else _train(job, pod)
+    return _succeed(pod) if _is_marked(job, pod) else _train(job, pod)
 
 
 def _pod(arguments: List[str]) -> Pod:
@@ -105,15 +101,16 @@ def _await_turn(pod: Pod) -> "Optional[JobSpec]":
 
 def _train(job: "JobSpec", pod: Pod) -> int:
     progress_file = os.path.join(pod.state, progress.FILE)
-    if os.path.exists(progress_file):  # of the container before
-        os.remove(progress_file)
+    progress.forget(pod.state)
     connections = Connections(job["port"])
-    server = _progress_server(progress_file, pod, connections.look) if pod.progress_port else None
+    used = usage.of(job, pod.task, pod.state, pod.parent is None)
+    server = _progress_server(pod, used, connections.look)
 
     def prepare() -> process.Prepared:
-        from . import peers  # in the process that becomes the program
+        from . import importable, peers  # in the process that becomes the program
 
         environ = _environment(job, pod, {progress.VARIABLE: progress_file})
+        importable.add(environ, pod.state)
         written = command_line(job, pod.task.role)
         if job["checkpointDir"]:
             from . import checkpoints
@@ -128,7 +125,8 @@ def _train(job: "JobSpec", pod: Pod) -> int:
     # A parameter server has nothing to save, and a grace once given cannot be shortened.
     grace = 0 if pod.task.role == "ps" else max(pod.grace - KILL_MARGIN_SECONDS, pod.grace / 2)
     started = time.monotonic()
-    ended = process.run(prepare, grace, pod.parent, server, _output(job, pod.task))
+    ended = process.run(prepare, grace, pod.parent, server, _output(job, pod, may_report(job, pod.task)), used)
+    last = used.line()
     soon = time.monotonic() - started < messages.SOON_SECONDS
     _clear_claims(pod)
     if ended.code != 0 and not ended.stopped and soon and _has_worked(job, pod, progress_file):
@@ -139,19 +137,18 @@ def _train(job: "JobSpec", pod: Pod) -> int:
             _write_message(pod, messages.WORKED)
     if ended.stopped:
         # Exit 0 after SIGTERM may be a program that saved its state: it is not known to be done, so it is run again.
-        _write_message(pod, "%s asked to end; %s exited %d" % (messages.STOPPED, name(pod.task), ended.code))
-    elif not may_restart(job, ended.code):
+        _write_message(pod, "%s asked to end; %s exited %d" % (messages.STOPPED, name(pod.task), ended.code) + last)
+    elif not may_restart(job, pod.task.role, ended.code):
         if ended.code == 0:
-            report = dict(progress.read(progress_file) or {}, **_finish(job, pod))
-            if connections.none_seen and (job["servers"] or job["strategy"] == "MultiWorkerMirrored"):
-                report["unconnected"] = True
-            if report:
-                _write_message(pod, "%s %s" % (messages.REACHED, dumps(report)))
+            report = dict(progress.latest(pod.state) or {}, **_finish(job, pod))
+            report.update(connections.report(job, pod.task))
+            if report or last:
+                _write_message(pod, ("%s %s" % (messages.REACHED, dumps(report)) if report else "") + last)
         _write_marker(pod, {"code": ended.code, "why": "its program exited %d" % ended.code})
     return ended.code
 
 
-def _tell(pod: Pod) -> int:
+def _succeed(pod: Pod) -> int:
     """The program exited 0 in a pod that went before the lifecycle knew: exit 0 in its stead."""
     log("%s is done: its program exited 0 in an earlier pod, by the marker on the checkpoint volume" % name(pod.task))
     _write_marker(pod, {"code": 0, "why": "its program exited 0 in an earlier pod"})
@@ -208,43 +205,55 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
     ready = os.path.join(pod.state, "ready")
     if os.path.exists(ready):
         os.remove(ready)
-    here = os.path.dirname(os.path.abspath(__file__))
-    argv = [sys.executable, here, "serve", ready, *job["serverImports"]]
-    task = pod.task
+    argv = [sys.executable, os.path.dirname(os.path.abspath(__file__)), "serve", ready, *job["serverImports"]]
 
     def prepare() -> process.Prepared:
         # Otherwise each start of a chief prints the options of every server, 20 lines each, between the user's own.
         environ = dict({"TF_CPP_MIN_LOG_LEVEL": "1"}, **_environment(job, pod, {}))
         return process.Prepared(argv, environ, argv[0])
 
-    ended = process.run(prepare, 0, pod.parent, None, _output(job, task))
+    used = usage.of(job, pod.task, pod.state, pod.parent is None)
+    server = _progress_server(pod, used, lambda: None)
+    ended = process.run(prepare, 0, pod.parent, server, _output(job, pod, False), used)
+    last = used.line()
     _clear_claims(pod)
     if ended.stopped:
-        _write_message(pod, messages.STOPPED + " asked to end")
+        _write_message(pod, messages.STOPPED + " asked to end" + last)
         return TERMINATED
     if os.path.exists(ready):
-        _write_message(pod, "%s the server was ready and ended with status %d" % (messages.SERVED, ended.code))
+        _write_message(pod, "%s the server was ready and ended with status %d" % (messages.SERVED, ended.code) + last)
     else:
-        log("the TensorFlow server of %s could not start (status %d), see above" % (name(task), ended.code))
+        log("the TensorFlow server of %s could not start (status %d), see above" % (name(pod.task), ended.code))
     return ended.code
 
 
 def _park(pod: Pod, done: "DoneMarker") -> int:
     """Hold the pod without running anything, and exit with the status and message of the task's own end."""
+    from . import last_output
+
     log("%s is done: %s. Nothing runs here; waiting to be freed" % (name(pod.task), done["why"]))
-    while not process.pause(TELL_AGAIN_SECONDS, pod.parent):
+    last_output.show(pod.state)
+    while not process.pause(END_AGAIN_SECONDS, pod.parent):
         if _is_unknown(pod):  # its end was seen by nobody, and Kubernetes has forgotten it: it ends once more
-            log("the status does not know that %s is done; telling it again" % name(pod.task))
+            log("the status does not show that %s is done; ending once more" % name(pod.task))
             break
     _write_message(pod, "%s is done: %s" % (name(pod.task), done["why"]))
     return done["code"]
 
 
 def _environment(job: "JobSpec", pod: Pod, own: Dict[str, str]) -> Dict[str, str]:
-    from . import environ, references, threads  # in the process that becomes the program
+    from . import environ, home, references, threads  # in the process that becomes the program
 
     given = threads.variables(threads.cpu_limit() if pod.cpus is None else pod.cpus)
     given.update(os.environ)
+    if environ.is_coerced():
+        given.pop("LC_CTYPE", None)
+    if pod.parent is None:  # a local task is of the user's own session
+        absent = home.variables(pod.state, given)
+        replaced = home.replaced(given, absent)
+        if replaced:
+            log("%s: %s" % (name(pod.task), replaced))
+        given.update(absent)
     texts = job.get("env", {}).get(pod.task.role)
     if texts:  # TF_CONFIG is made once more for them, and may be long
         variables, _ = environ.merge(job, pod.task, given, own)
@@ -256,26 +265,34 @@ def _environment(job: "JobSpec", pod: Pod, own: Dict[str, str]) -> Dict[str, str
             "%s: the job sets %s; what env, envFrom, the image or a webhook set is not used"
             % (name(pod.task), ", ".join(refused))
         )
+    pings = environ.pings_too_often(job, variables)
+    if pings:
+        log("%s: %s" % (name(pod.task), pings))
     environ.name_user(variables)
     return variables
 
 
-def _output(job: "JobSpec", task: Task) -> "Optional[Output]":
-    if not job["logs"] or not job["checkpointDir"]:
+def _output(job: "JobSpec", pod: Pod, reports: bool) -> "Optional[Output]":
+    sources = job.get("progress", {}).get("sources") if reports else None
+    keeps = may_keep(job) and pod.parent is None  # a local job prints to the user's terminal
+    if not sources and not keeps and not (job["logs"] and job["checkpointDir"]):
         return None
-    from .kept_log import Output
+    from . import last_output
+    from .output import output
 
-    path = os.path.join("logs", job["runId"], name(task) + ".log")
-    return Output(job["checkpointDir"], path, job["logs"]["maxBytes"], job["logs"]["files"])
+    last_output.forget(pod.state)
+    return output(job, pod.task, pod.state, sources or [], keeps)
 
 
-def _progress_server(path: str, pod: Pod, asked: Callable[[], None]) -> Optional[progress.ProgressServer]:
+def _progress_server(pod: Pod, used: usage.Usage, asked: Callable[[], None]) -> Optional[progress.ProgressServer]:
+    if not pod.progress_port:
+        return None
     try:
-        return progress.ProgressServer(path, name(pod.task), pod.run_id, pod.progress_port, asked)
+        return progress.ProgressServer(pod.state, name(pod.task), pod.run_id, pod.progress_port, asked, used.document)
     except OSError as error:
         log(
-            "the job's status will not show the progress of %s: port %d: %s. Another container of the pod may use it"
-            % (name(pod.task), pod.progress_port, error.strerror)
+            "the job's status will not show the progress and usage of %s: port %d: %s. Another container of the pod "
+            "may use it" % (name(pod.task), pod.progress_port, error.strerror)
         )
         return None
 
@@ -378,6 +395,6 @@ def _clear_claims(pod: Pod) -> None:
 def _write_message(pod: Pod, text: str) -> None:
     try:
         with open(pod.message, "w") as file:
-            file.write(text + "\n")
+            file.write(text.lstrip() + "\n")
     except OSError as error:  # the exit status still says the essential
         log("cannot write %s: %s" % (pod.message, error.strerror))

@@ -39,18 +39,35 @@ def cpu_limit(cgroups: str = CGROUPS, own: str = OWN) -> Optional[float]:
     return min(limits) if limits else None
 
 
-def _quotas(cgroups: str, own: str) -> Iterator[Tuple[int, int]]:
-    for line in _read(own).splitlines():
+def group_folders(cgroups: str, own: str, controller: str) -> Iterator[Tuple[int, str]]:
+    """The folders of this process's control group and those around it, with the version, innermost first."""
+    for line in read_file(own).splitlines():
         _, _, group = line.partition(":")
         controllers, _, path = group.partition(":")
         for folder in _upwards(path):
-            words = []
-            if not controllers:  # version 2
-                words = _read("%s%s/cpu.max" % (cgroups, folder)).split()
-            elif "cpu" in controllers.split(","):
-                words = [_read("%s/cpu%s/cpu.cfs_%s_us" % (cgroups, folder, name)) for name in ("quota", "period")]
-            if len(words) == 2 and all(re.match("[0-9]+$", word) for word in words):  # else "max", -1 or nothing
-                yield int(words[0]), int(words[1])
+            if not controllers:
+                yield 2, cgroups + folder
+            elif controller in controllers.split(","):
+                yield 1, "%s/%s%s" % (cgroups, controller, folder)
+
+
+def read_file(path: str) -> str:
+    """Its text without space around it; empty where it cannot be read."""
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _quotas(cgroups: str, own: str) -> Iterator[Tuple[int, int]]:
+    for version, folder in group_folders(cgroups, own, "cpu"):
+        if version == 2:
+            parts = read_file(folder + "/cpu.max").split()
+        else:
+            parts = [read_file("%s/cpu.cfs_%s_us" % (folder, name)) for name in ("quota", "period")]
+        if len(parts) == 2 and all(re.match("[0-9]+$", part) for part in parts):  # else "max", -1 or nothing
+            yield int(parts[0]), int(parts[1])
 
 
 def _upwards(path: str) -> Iterator[str]:
@@ -59,11 +76,3 @@ def _upwards(path: str) -> Iterator[str]:
         yield path
         path = path.rpartition("/")[0]
     yield ""
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read().strip()
-    except OSError:
-        return ""

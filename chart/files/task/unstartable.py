@@ -8,7 +8,7 @@ from typing import Mapping, Optional
 
 def explanation(program: str, environ: Mapping[str, str], code: Optional[int]) -> str:
     """What is wrong, and what to do, when execvpe(program, …, environ) fails with this errno; "" if unknown."""
-    path = _found(program, environ)
+    path = _executable(program, environ)
     if code == errno.EACCES and path and not os.access(path, os.X_OK):
         return "%s may not be executed: chmod +x, or start it with its interpreter, as in [bash, %s]" % (path, program)
     if code == errno.ENOEXEC and _start(path).startswith(BOM_UTF8):
@@ -33,7 +33,7 @@ def explanation(program: str, environ: Mapping[str, str], code: Optional[int]) -
     return "%s is there, but not the loader it was built for: another libc or another kind of processor" % path
 
 
-def _found(program: str, environ: Mapping[str, str]) -> str:
+def _executable(program: str, environ: Mapping[str, str]) -> str:
     """The file that execvpe takes; "" when there is none."""
     folders = [""] if "/" in program else os.get_exec_path(dict(environ))
     paths = [os.path.join(folder, program) for folder in folders]
@@ -43,8 +43,8 @@ def _found(program: str, environ: Mapping[str, str]) -> str:
 def _interpreter(path: str) -> str:
     """What the first line of a script names, as the kernel reads it; "" for other files."""
     line = _start(path)
-    words = line[2:].rstrip(b"\n").strip(b" \t").split(None if b"\r" not in line else b" ")
-    return words[0].decode("utf-8", "replace") if line.startswith(b"#!") and words else ""
+    parts = line[2:].rstrip(b"\n").strip(b" \t").split(None if b"\r" not in line else b" ")
+    return parts[0].decode("utf-8", "replace") if line.startswith(b"#!") and parts else ""
 
 
 def _start(path: str) -> bytes:

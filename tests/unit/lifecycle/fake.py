@@ -58,6 +58,7 @@ class Cluster:
         self.statuses: list[Document] = []  # each status.json that was written
         self.status_times: list[float] = []
         self.scaled: list[tuple[str, int]] = []
+        self.watch_error: int | None = None  # what a watch says after its 200
         self.refuse: Callable[[str, str, str], int | None] = lambda _method, _resource, _name: None
         self.scripts: dict[str, list[int]] = {}  # pod -> how its first, second, ... container ends by itself
         self.exits: Counter[str] = Counter()

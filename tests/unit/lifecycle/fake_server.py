@@ -161,7 +161,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        deadline = time.monotonic() + int(query["timeoutSeconds"])
+        if cluster.watch_error:
+            status = {"kind": "Status", "code": cluster.watch_error, "message": f"WATCH {resource} ends at once"}
+            self._chunk(json.dumps({"type": "ERROR", "object": status}))
+        deadline = time.monotonic() + (0 if cluster.watch_error else int(query["timeoutSeconds"]))
         while time.monotonic() < deadline:
             with cluster.lock:
                 latest = cluster.version
@@ -178,9 +181,12 @@ class Handler(BaseHTTPRequestHandler):
                     cluster.bookmarked = latest
                 since = latest
             for line in lines:
-                text = json.dumps(line).encode() + b"\n"
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
+                self._chunk(json.dumps(line))
         self.wfile.write(b"0\r\n\r\n")
+
+    def _chunk(self, line: str) -> None:
+        text = line.encode() + b"\n"
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
 
     def _send(self, status: int, text: str) -> None:
         content = text.encode()

@@ -56,7 +56,6 @@ NO_PYTHON = (
 )
 SAVED = f"Traceback (most recent call last):\n  File\nValueError: x\ntensorflow-job: worker-3 exited 1; {WORKED}\n"
 TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 1, in <module>\nValueError: bad shape\n'
-UNBOUND = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found"
 
 
 def waiting(reason: str, message: str = "") -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Scale,
     Set,
     State,
+    Usage,
 )
 from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.job_spec import Task, tasks
@@ -49,6 +50,8 @@ class Story:
     missing: Mapping[str, str] = field(default_factory=dict)
     sample: ProgressSample | None = None
     silent: Mapping[Container, Sequence[Pod]] = field(default_factory=dict)
+    used: Mapping[Task, Usage] = field(default_factory=dict)
+    slow: Mapping[Task, str] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     _made: int = 0
 
@@ -109,6 +112,7 @@ class Story:
         self.now += after
         sets, suspend = dict(self.sets), self.suspend
         seen = Observation(self.now, dict(self.pods), sets, suspend, self.missing, self.sample, self.silent)
+        seen = replace(seen, usage=self.used, slow=self.slow)
         before = status.load(status.dump(self.job, self.state, self.pods)) if self.state != State() else self.state
         assert before == self.state
         self.state, self.actions = decide(self.job, before, seen)

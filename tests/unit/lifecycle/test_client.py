@@ -185,6 +185,33 @@ def test_a_refusal_to_watch_that_stays_is_raised(api: tuple[Cluster, Server], cl
     assert cluster.requests["LIST pods"] > 3
 
 
+def test_a_watch_that_only_says_an_error_is_refused(api: tuple[Cluster, Server], client: Client) -> None:
+    cluster, _ = api
+    cluster.watch_error = 403
+    notes = Notes()
+    with pytest.raises(ApiError, match="403: WATCH pods ends at once"):
+        client.follow("pods", notes)
+    assert cluster.requests["WATCH pods"] > 3
+    assert len(notes.lost) == cluster.requests["WATCH pods"] - 1
+
+
+def test_a_watch_that_says_an_error_again_and_again_is_opened_ever_more_slowly(
+    api: tuple[Cluster, Server], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, _ = api
+    cluster.watch_error = 500
+    rests: list[int] = []
+
+    def rest(tries: int, error: ApiError | None = None) -> None:  # noqa: ARG001
+        rests.append(tries)
+        if tries == 3:
+            client.closed.set()
+
+    monkeypatch.setattr(client, "rest", rest)
+    client.follow("pods", Notes())
+    assert rests == [1, 2, 3]
+
+
 def test_refusals_now_and_then_are_lived_with(
     api: tuple[Cluster, Server], client: Client, follow: Callable[..., Notes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

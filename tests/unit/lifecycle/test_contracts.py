@@ -58,6 +58,8 @@ def test_the_schema_refuses_what_is_not_in_it(change: dict[str, Any]) -> None:
         (SCHEMA["properties"]["wave"], contracts.StatusWave),
         (SCHEMA["properties"]["roles"]["additionalProperties"], contracts.StatusRole),
         (SCHEMA["properties"]["history"]["items"], contracts.StatusOutcome),
+        (SCHEMA["definitions"]["usage"], contracts.UsageDocument),
+        (SCHEMA["definitions"]["record"], contracts.StatusRecord),
     ],
 )
 def test_the_schema_has_the_keys_of_the_types(place: dict[str, Any], kind: Any) -> None:

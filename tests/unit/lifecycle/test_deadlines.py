@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.job_specs import a_job
+from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.lifecycle.deadlines import UNSTARTABLE
 from tfconfig.tensorflow_job.lifecycle.state import (
     FAILED,
@@ -47,7 +47,7 @@ def test_tasks_that_do_not_run_in_time_are_named_with_the_reason() -> None:
     assert "(and 2 more of 7)" in state.message
 
 
-def test_why_pods_are_missing_is_told() -> None:
+def test_why_pods_are_missing_is_reported() -> None:
     story = Story(a_job("Custom", worker=1))
     story.sets, story.missing = {"worker": Set(1, 0)}, {"worker": "exceeded quota"}
     assert story.look().message == "worker-0: exceeded quota"
@@ -100,7 +100,7 @@ def test_without_deadlines_a_job_waits() -> None:
 
 
 def test_a_job_in_the_queue_of_its_scheduler_waits_and_says_so() -> None:
-    """Kueue lets pods in by taking a scheduling gate away; what counts is startSeconds alone."""
+    """Kueue lets pods in by taking a scheduling gate away."""
     assert not {"SchedulingGated", "Unschedulable"} & UNSTARTABLE
     story = Story(a_job("Custom", worker=1, unstartable=60))
     story.start()
@@ -108,8 +108,9 @@ def test_a_job_in_the_queue_of_its_scheduler_waits_and_says_so() -> None:
     story.look()
     state = story.look(1e6)
     assert (state.phase, state.message) == (PENDING, "worker-0: SchedulingGated: Scheduling is blocked")
-    story.job = a_job("Custom", worker=1, unstartable=60, start=3600)
-    assert story.look().reason == "StartDeadlineExceeded"
+    story.job = changed(a_job("Custom", worker=1, unstartable=60, start=3600), deadlines={"countQueuedTime": True})
+    story.look()
+    assert story.look(3600).reason == "StartDeadlineExceeded"
 
 
 def test_a_pod_that_cannot_start_fails_the_job_though_others_recover_for_a_moment() -> None:

@@ -307,16 +307,16 @@ def test_counts_tell_each_role() -> None:
     }
 
 
-def test_each_change_of_the_phase_is_told_once() -> None:
+def test_each_change_of_the_phase_is_reported_once() -> None:
     story = Story.running(a_job("Custom", worker=1))
-    assert story.events() == [(RUNNING, "all 1 tasks run or are done")]
+    assert story.events() == [(RUNNING, "the task runs or is done")]
     story.look()
     assert story.events() == []
     story.exits(WORKER, 0)
     assert story.events() == [(SUCCEEDED, "Completed: worker-0 exited 0")]
 
 
-def test_thousands_that_fall_at_once_are_not_told_one_by_one() -> None:
+def test_thousands_that_fall_at_once_are_not_reported_one_by_one() -> None:
     story = Story.running(a_job("Custom", worker=100))
     for index in range(100):
         story.change(Task("worker", index), restarts=1, last=Exit(1, finished=story.now))

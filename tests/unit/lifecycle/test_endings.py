@@ -128,6 +128,12 @@ def test_servers_that_are_freed_while_the_evaluator_ends_are_no_restarts() -> No
     assert (story.state.restarts, story.state.failures, story.events()) == (0, 0, [])
 
 
+def test_keep_frees_gpus_while_the_evaluator_ends() -> None:
+    story = draining(on_success="Keep", gpus={"worker": 1, "evaluator": 1})
+    assert {task.role for task in story.deleted()} == {"worker"}
+    assert story.scales() == {"worker": 0}
+
+
 def test_keep_keeps_everything_while_the_evaluator_ends() -> None:
     story = draining(on_success="Keep")
     assert (story.scales(), story.deleted()) == ({}, [])

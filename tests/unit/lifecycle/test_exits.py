@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.job_specs import a_job
+from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.lifecycle.decide import BACKOFF_SECONDS
 from tfconfig.tensorflow_job.lifecycle.excuses import EXCUSE_SECONDS, EXCUSES
 from tfconfig.tensorflow_job.lifecycle.state import (
@@ -17,6 +17,7 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     SUCCEEDED,
     Exit,
 )
+from tfconfig.tensorflow_job.lifecycle.text import plural
 
 from .story import (
     NOW,
@@ -29,6 +30,19 @@ from .story import (
 )
 
 # --- exits of programs ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "failures"), [("Never", 0, 0), ("Never", 1, 1), ("OnFailure", 0, 0), ("ExitCode", 1, 1)]
+)
+def test_a_role_that_restarts_always_is_never_done(policy: str, code: int, failures: int) -> None:
+    job = changed(a_job("Custom", worker=1, ps=1, policy=policy), restart={"alwaysRoles": ["ps"]})
+    story = Story.running(job)
+    story.exits(PS, code)
+    assert (story.state.ended, story.state.failures, story.state.restarts) == (False, failures, 1)
+    assert PS not in story.state.succeeded
+    story.exits(WORKER, 0)
+    assert story.state.phase == SUCCEEDED
 
 
 @pytest.mark.parametrize(
@@ -71,7 +85,7 @@ def test_an_exit_means_what_restart_policy_says(
         assert f"restart.policy {policy}" in state.message
 
 
-def test_what_ended_a_program_is_told_in_kubernetes_words() -> None:
+def test_what_ended_a_program_is_reported_in_kubernetes_words() -> None:
     story = Story.running(a_job("Custom", worker=1, policy="Never"))
     state = story.exits(WORKER, 137, reason="OOMKilled")
     assert "worker-0 exited 137 (OOMKilled)" in state.message
@@ -91,7 +105,7 @@ def test_a_job_fails_with_the_first_failure_over_backoff_limit(limit: int) -> No
         1,
     )
     assert (state.failures, state.restarts) == (limit + 1, limit)
-    assert f"{limit + 1} failures, restart.backoffLimit is {limit}" in state.message
+    assert f"{plural(limit + 1, 'failure')}, restart.backoffLimit is {limit}" in state.message
 
 
 def test_backoff_limit_counts_across_recreated_pods() -> None:
@@ -215,6 +229,13 @@ def test_a_program_that_dies_with_its_node_has_not_failed() -> None:
     assert (story.look().phase, story.state.failures) == (RESTARTING, 0)
 
 
+def test_a_new_sandbox_may_be_there_within_the_second_in_which_the_program_ended() -> None:
+    story = Story.running(a_job("Custom", worker=1, policy="Never"))
+    story.change(WORKER, sandbox_since=story.now + 1)
+    assert story.exits(WORKER, 143, WAS_ASKED_TO_END, after=1, ran=100).failures == 0
+    assert story.state.phase == RUNNING
+
+
 def test_a_program_that_ends_before_its_sandbox_is_known_has_failed() -> None:
     story = Story.running(a_job("Custom", worker=1))
     story.change(WORKER, sandbox_since=NOW + 2)
@@ -236,7 +257,7 @@ def test_a_server_that_ends_now_and_then_is_never_counted() -> None:
         assert story.exits(PS, 1, SERVER_WAS_READY, after=EXCUSE_SECONDS).failures == 0
 
 
-@pytest.mark.parametrize("reason", ["Evicted", "TerminationByKubelet"])
+@pytest.mark.parametrize("reason", ["Evicted", "TerminationByKubelet", "RestartingAllContainers"])
 def test_a_program_that_fills_its_node_again_and_again_ends_the_job(reason: str) -> None:
     story = Story.running(a_job("Custom", worker=1, backoff_limit=0))
     assert taken_away(story, EXCUSES, disrupted=reason) == 0
@@ -250,6 +271,16 @@ def test_a_program_that_fills_its_node_again_and_again_ends_the_job(reason: str)
 def test_what_others_do_to_a_pod_is_never_counted_however_often(how: dict[str, Any]) -> None:
     story = Story.running(a_job("Custom", worker=1, policy="Never"))
     assert taken_away(story, 5 * EXCUSES, **how) == 0
+
+
+def test_a_restart_of_all_containers_that_one_beside_it_asked_for_is_no_failure_of_the_task() -> None:
+    story = Story.running(a_job("Custom", worker=1, policy="Never"))
+    gone = Exit(137, "RestartingAllContainers", "The container is removed", story.now)
+    for restarts in range(1, EXCUSES + 1):
+        story.change(WORKER, status="Running", restarts=restarts, last=gone)
+        assert story.look().failures == 0
+    story.change(WORKER, status="Running", restarts=EXCUSES + 1, last=gone)
+    assert story.look().reason == "TaskFailed"
 
 
 def taken_away(story: Story, times: int, **how: Any) -> int:
@@ -360,3 +391,9 @@ def test_a_server_that_ends_before_it_was_ready_has_failed_whatever_its_status(c
     story = Story.running(a_job(chief=1, worker=1, ps=1, policy="Never"))
     state = story.exits(PS, code)
     assert (state.phase, state.reason, state.deciding_task) == (FAILED, "TaskFailed", PS)
+
+
+def test_one_of_a_kind_is_not_counted_as_many() -> None:
+    state = Story.running(a_job("Custom", worker=1, backoff_limit=0)).exits(WORKER, 1)
+    assert state.message == "worker-0 exited 1; 1 failure, restart.backoffLimit is 0"
+    assert [plural(count, "pod") for count in (0, 1, 2)] == ["0 pods", "1 pod", "2 pods"]

@@ -73,3 +73,21 @@ def test_an_image_that_cannot_be_pulled_fails_the_run_in_kubernetes_words(instal
     assert controller.ends() == 1
     assert cluster.status()["reason"] == "PodsCannotStart"
     assert "ps-1: ErrImagePull: no such image" in cluster.status()["message"]
+
+
+def test_what_the_queue_says_of_the_job_is_reported_once_for_all_tasks(install: Install, start: Start) -> None:
+    cluster, server = install()
+    condition = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}
+    for task in ("chief-0", "worker-0", "worker-1", "ps-0", "ps-1"):
+        cluster.stuck[f"j-{task}"] = {"phase": "Pending", "conditions": [condition]}
+    cluster.tell("Workload", "j-r0", "Pending", "of another run")
+    cluster.tell("Workload", "j-r1", "Pending", "insufficient unused quota for cpu")
+    start(server)
+    expected = "all 5 tasks: SchedulingGated: gates: insufficient unused quota for cpu"
+    cluster.until(lambda: cluster.status().get("message") == expected)
+    with cluster.lock:
+        for key in [key for key in cluster.objects if key[0] == "events"]:
+            del cluster.objects[key]
+    asked, written = cluster.requests["LIST events"], len(cluster.statuses)
+    cluster.until(lambda: cluster.requests["LIST events"] > asked + 2)
+    assert all(status["message"] == expected for status in cluster.statuses[written:]), "Kubernetes forgets Events"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.job_specs import a_job
+from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.lifecycle.freeing import (
     DELETED_BEFORE_SCALING,
     LOST_SECONDS,
@@ -38,7 +38,7 @@ from .story import (
 
 
 @pytest.mark.parametrize("node_loss", ["Wait", "Replace"])
-def test_a_pod_of_a_lost_node_is_told_and_replaced_only_if_wanted(node_loss: str) -> None:
+def test_a_pod_of_a_lost_node_is_reported_and_replaced_only_if_wanted(node_loss: str) -> None:
     story = Story.running(a_job("Custom", worker=2, node_loss=node_loss))
     gone_by = story.now + 30
     story.change(OTHER, deleted=gone_by)
@@ -84,7 +84,7 @@ def test_a_node_lost_at_the_end_does_not_hold_the_job() -> None:
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_everything_is_freed_before_the_job_is_told_to_end(code: int) -> None:
+def test_everything_is_freed_before_the_job_ends(code: int) -> None:
     story = Story.running(a_job(chief=1, worker=2, ps=1, policy="Never", gpus={"worker": 1}))
     story.exits(CHIEF, code)
     assert story.scales() == {"chief": 0, "worker": 0, "ps": 0}
@@ -111,6 +111,35 @@ def test_keep_leaves_everything_as_it_is(code: int, keeps: dict[str, str]) -> No
     story.exits(CHIEF, code)
     assert (story.scales(), story.deleted(), story.finish()) == ({}, [], code == 0)
     assert not story.state.freed, "the next run's tasks have to wait for these pods"
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_keep_frees_what_holds_gpus_and_then_ends_the_job(code: int) -> None:
+    rules = {"on_success": "Keep", "on_failure": "Keep"}
+    job = a_job("Custom", chief=1, worker=2, policy="Never", gpus={"worker": 1}, **rules)  # type: ignore[arg-type]
+    story = Story.running(job)
+    story.exits(CHIEF, code)
+    assert (story.scales(), set(story.deleted()), story.finish()) == ({"worker": 0}, {WORKER, OTHER}, None)
+    story.free()
+    assert (story.look().freed, story.finish()) == (False, code == 0), "the chief's pod is still there"
+    assert set(story.pods) == {CHIEF}
+
+
+def test_keep_frees_shares_of_gpus_as_well() -> None:
+    job = changed(a_job("Custom", worker=1, on_success="Keep"), devices=["worker"])
+    story = Story.running(job)
+    story.exits(WORKER, 0)
+    assert story.deleted() == [WORKER]
+    story.free()
+    assert (story.look().freed, story.finish()) == (True, True)
+
+
+@pytest.mark.parametrize(("code", "keeps"), [(0, {"on_success": "KeepGPUs"}), (1, {"on_failure": "KeepGPUs"})])
+def test_keep_gpus_leaves_everything_as_it_is(code: int, keeps: dict[str, str]) -> None:
+    job = a_job("Custom", chief=1, worker=1, policy="Never", gpus={"chief": 1, "worker": 1}, **keeps)  # type: ignore[arg-type]
+    story = Story.running(job)
+    story.exits(CHIEF, code)
+    assert (story.scales(), story.deleted(), story.finish()) == ({}, [], code == 0)
 
 
 @pytest.mark.parametrize(("code", "keeps"), [(0, {"on_failure": "Keep"}), (1, {"on_success": "Keep"})])

@@ -35,8 +35,10 @@ def test_sizes(document: dict[str, Any], size: Set) -> None:
 def test_status_annotations_and_data() -> None:
     notes = {"tensorflow-job/run-id": "r", "tensorflow-job/controller": "c", "tensorflow-job/suspend": "true"}
     data = {"status.json": "{}", "holder": "h"}
-    read = informer.StatusObject.read({"metadata": {"resourceVersion": "7", "annotations": notes}, "data": data})
-    assert read == informer.StatusObject("7", "r", "c", True, "h", "{}")
+    labels = {"helm.sh/chart": "tensorflow-job-0.1.0-rc.1"}
+    metadata = {"resourceVersion": "7", "annotations": notes, "labels": labels}
+    read = informer.StatusObject.read({"metadata": metadata, "data": data})
+    assert read == informer.StatusObject("7", "r", "c", True, "h", "{}", "0.1.0-rc.1")
     assert informer.StatusObject.read({"metadata": {"resourceVersion": "7"}}) == informer.StatusObject(
         "7", "", "", False, "", ""
     )

@@ -74,7 +74,7 @@ def test_a_thousand_pods_are_deleted_once_each_with_few_writes(install: Install,
     assert len(headlines) - len(set(headlines)) <= seconds / (PACE * 2 * WRITE_SECONDS)
 
 
-def test_a_thousand_failures_are_told_in_a_few_events_and_counted_all(install: Install, start: Start) -> None:
+def test_a_thousand_failures_are_reported_in_a_few_events_and_counted_all(install: Install, start: Start) -> None:
     cluster, server = install(replicas={"chief": 1, "worker": 999})
     controller = start(server)
     cluster.until(lambda: cluster.status().get("phase") == "Running")
@@ -89,7 +89,7 @@ def test_a_thousand_failures_are_told_in_a_few_events_and_counted_all(install: I
     assert cluster.requests["POST events"] < 100
 
 
-def test_failures_that_go_on_and_on_are_told_by_at_most_one_event_a_second(install: Install, start: Start) -> None:
+def test_failures_that_go_on_and_on_are_reported_by_at_most_one_event_a_second(install: Install, start: Start) -> None:
     cluster, server = install(replicas={"chief": 1, "worker": 180}, restart={"backoffLimit": 1000})
     controller = start(server)
     cluster.phase("Running")

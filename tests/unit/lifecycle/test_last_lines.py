@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tfconfig.tensorflow_job.lifecycle.last_lines import MAX_LINE, error, shown, tail
+from tfconfig.tensorflow_job.lifecycle.drawn import MAX_LINE, shown
+from tfconfig.tensorflow_job.lifecycle.last_lines import tail
+
+from .failures import error
 
 TRACEBACK = """Traceback (most recent call last):
   File "/app/train.py", line 3, in <module>
@@ -93,5 +96,5 @@ def test_of_a_long_traceback_the_end_is_shown() -> None:
         ("", ""),
     ],
 )
-def test_the_error_is_told_where_it_is_sure(text: str, found: str) -> None:
+def test_the_error_is_reported_where_it_is_sure(text: str, found: str) -> None:
     assert error(text) == found

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.unit.job_specs import a_job
 from tfconfig.tensorflow_job.lifecycle import metrics
-from tfconfig.tensorflow_job.lifecycle.state import RUNNING, Pod, Progress, State
+from tfconfig.tensorflow_job.lifecycle.state import PHASES, RUNNING, Pod, Progress, State
+from tfconfig.tensorflow_job.task.contracts import Phase
 from tfconfig.tensorflow_job.task.job_spec import Task, tasks
 
 JOB = a_job("Custom", chief=1, worker=3, ps=2)
@@ -44,7 +47,8 @@ def parsed(text: str) -> dict[str, float]:
         assert sample[1] + sample[2] not in found
         found[sample[1] + sample[2]] = float(sample[3])
     assert len(about) == len(set(about))
-    return {key.replace('job_name="digits",', "").replace('{job_name="digits"}', ""): found[key] for key in found}
+    own = 'tensorflow_job="digits"'
+    return {key.replace(f"{own},", "").replace(f"{{{own}}}", ""): found[key] for key in found}
 
 
 def test_a_running_job_in_metrics() -> None:
@@ -83,6 +87,13 @@ def test_what_is_not_known_is_left_out() -> None:
     found = parsed(metrics.render(JOB, State(progress=Progress(Task("chief", 0), 3)), {}))
     assert found["tensorflow_job_step"] == 3
     assert "tensorflow_job_loss" not in found
+
+
+@pytest.mark.parametrize("phase", sorted({*PHASES} - {RUNNING}))
+def test_a_job_that_does_not_run_has_no_speed(phase: Phase) -> None:
+    found = parsed(metrics.render(JOB, replace(STATE, phase=phase), {}))
+    assert found["tensorflow_job_step"] == 1200
+    assert "tensorflow_job_steps_per_second" not in found
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\\b", "a\nb"])
@@ -129,3 +140,27 @@ def test_who_connects_and_stays_silent_is_let_go(served: str) -> None:
 def test_a_port_that_is_taken_is_an_error(served: str) -> None:
     with pytest.raises(OSError, match="in use"):
         metrics.Server(int(served.rpartition(":")[2]), lambda: "")
+
+
+def scraped_at_the_end(server: metrics.Server, *clients: str) -> list[bool]:
+    """What a wait for the last scrape returns while these clients scrape again and again."""
+    ended: list[bool] = []
+    thread = threading.Thread(target=lambda: ended.append(server.wait_for_scrape(0.3)))
+    thread.start()
+    while thread.is_alive():
+        for client in clients:
+            server.answered(client)
+        thread.join(0.01)
+    return ended
+
+
+def test_at_the_end_all_who_have_scraped_are_waited_for_and_not_for_ever() -> None:
+    server = metrics.Server(0, lambda: "")
+    try:
+        assert scraped_at_the_end(server) == [False]
+        assert scraped_at_the_end(server, "10.0.0.1") == [True]
+        server.answered("10.0.0.2")
+        assert scraped_at_the_end(server, "10.0.0.1") == [False]
+        assert scraped_at_the_end(server, "10.0.0.1", "10.0.0.2") == [True]
+    finally:
+        server.server_close()

@@ -1,4 +1,4 @@
-"""What else the state machine learns of a pod: since when its sandbox is there, and whether probes may stop it."""
+"""What else is read of a pod: when it has to be gone, since when its sandbox is there, whether probes may stop it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tfconfig.tensorflow_job.lifecycle import pod_status
 
-from .pod_documents import ENDED, ENDED_SECONDS, NOW, RUNNING, container, document
+from .pod_documents import ENDED, ENDED_SECONDS, NOW, RUNNING, container, document, terminated
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,33 @@ def test_probes_that_stop_a_container_are_known(probe: str) -> None:
     seen = pod_status.pod("mnist", made, NOW)
     assert seen is not None
     assert seen.probed is (probe != "readinessProbe")
+
+
+def test_a_deleted_pod_tells_when_it_has_to_be_gone() -> None:
+    status = {"containerStatuses": [container(RUNNING)]}
+    pod = pod_status.pod("mnist", document(status, deletionTimestamp=ENDED), NOW)
+    assert pod is not None
+    assert (pod.deleted, pod.status) == (ENDED_SECONDS, "Running")
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("mnist-worker-3", "chief"),
+        ("mnist-worker-3", "driver"),
+        ("mnist-worker-3x", "worker"),
+        ("mnist-worker-", "worker"),
+        ("other-worker-3", "worker"),
+    ],
+)
+def test_pods_that_are_no_task_are_left_out(name: str, role: str) -> None:
+    labels = {"tensorflow-job/role": role}
+    assert pod_status.pod("mnist", document({}, name=name, labels=labels), NOW) is None
+
+
+def test_long_messages_are_cut() -> None:
+    status = {"containerStatuses": [container({"terminated": terminated(1, message="x" * 4096)})]}
+    pod = pod_status.pod("mnist", document(status), NOW)
+    assert pod is not None
+    assert pod.current is not None
+    assert len(pod.current.message) == pod_status.MAX_MESSAGE

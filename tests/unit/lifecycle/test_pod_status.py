@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
 from tfconfig.tensorflow_job.lifecycle import pod_status
-from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod
+from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod, Usage
 from tfconfig.tensorflow_job.task.job_spec import Task
 from tfconfig.tensorflow_job.task.messages import WORKED
 
@@ -30,20 +30,26 @@ from .pod_documents import (
     waiting,
 )
 
+GANG = "pod group is not ready, 3 Pending, 3 minAvailable; Pending: 3 Unschedulable"
+
+
+def unscheduled(reason: str, message: str) -> dict[str, Any]:
+    return {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+
+
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "just made": ({"phase": "Pending"}, {"status": "Waiting"}),
     "no node has room": (
-        {
-            "phase": "Pending",
-            "conditions": [
-                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes: no GPU"}
-            ],
-        },
+        {"phase": "Pending", "conditions": [unscheduled("Unschedulable", "0/3 nodes: no GPU")]},
         {"status": "Waiting", "reason": "Unschedulable", "message": "0/3 nodes: no GPU"},
     ),
     "scheduling gate": (
-        {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}]},
-        {"status": "Waiting", "reason": "SchedulingGated", "message": "gates"},
+        {"conditions": [unscheduled("SchedulingGated", "gates")]},
+        {"status": "Waiting", "reason": "SchedulingGated", "message": "gates", "queued": True},
+    ),
+    "a gang that waits": (
+        {"conditions": [unscheduled("Unschedulable", GANG)]},
+        {"status": "Waiting", "reason": "Unschedulable", "message": GANG, "queued": True},
     ),
     "being made": (
         {"phase": "Pending", "containerStatuses": [container(waiting("ContainerCreating"))]},
@@ -96,6 +102,18 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"phase": "Running", "containerStatuses": [container({"terminated": terminated(0)})]},
         {"status": "Terminated", "current": exited(0)},
     ),
+    "exited 0, and says what it used": (
+        {
+            "phase": "Running",
+            "containerStatuses": [
+                container({"terminated": terminated(0, message='reached: {}\nused: {"seconds":5,"cpuSeconds":2.5}\n')})
+            ],
+        },
+        {
+            "status": "Terminated",
+            "current": replace(exited(0, message="reached: {}"), usage=Usage(5, cpu_seconds=2.5)),
+        },
+    ),
     "out of memory": (
         {"containerStatuses": [container({"terminated": terminated(137, reason="OOMKilled")})]},
         {"status": "Terminated", "current": exited(137, "OOMKilled")},
@@ -136,14 +154,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"containerStatuses": [container({"terminated": terminated(1, message=SAVED)})]},
         {
             "status": "Terminated",
-            "current": Exit(1, "Error", f"{WORKED}\n{SAVED}", ENDED_SECONDS, 0.0, "ValueError: x"),
+            "current": Exit(1, "Error", f"{WORKED}\n{SAVED}", ENDED_SECONDS, 0.0, *["ValueError: x"] * 2),
         },
     ),
     "failed with a traceback": (
         {"containerStatuses": [container({"terminated": terminated(1, message=TRACEBACK, startedAt=ENDED)})]},
         {
             "status": "Terminated",
-            "current": Exit(1, "Error", TRACEBACK, ENDED_SECONDS, ENDED_SECONDS, "ValueError: bad shape"),
+            "current": Exit(1, "Error", TRACEBACK, ENDED_SECONDS, ENDED_SECONDS, *["ValueError: bad shape"] * 2),
         },
     ),
     "runs again": (
@@ -284,7 +302,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
     "init container that kept failing runs again": (
-        init(RUNNING, terminated(3, message="no such bucket"), 3),
+        init(RUNNING, terminated(3, message="no such bucket\n"), 3),
         {
             "status": "Waiting",
             "reason": "InitContainerFailed",
@@ -302,6 +320,16 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}],
         },
         {"status": "Running", "disrupted": "PreemptionByScheduler"},
+    ),
+    "all its containers are restarted": (
+        {
+            "phase": "Running",
+            "containerStatuses": [container({"terminated": terminated(143)})],
+            "conditions": [
+                {"type": "AllContainersRestarting", "status": "True", "reason": "RestartAllContainersStarted"}
+            ],
+        },
+        {"status": "Terminated", "current": exited(143), "disrupted": "RestartingAllContainers"},
     ),
     "an eviction that was called off": (
         {
@@ -339,7 +367,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_pod_is_told_in_the_state_machines_words(case: str) -> None:
+def test_a_pod_as_the_state_machine_sees_it(case: str) -> None:
     status, expected = CASES[case]
     pod = pod_status.pod("mnist", document(status), NOW)
     assert pod is not None
@@ -348,33 +376,3 @@ def test_a_pod_is_told_in_the_state_machines_words(case: str) -> None:
     assert told == {field.name: expected.get(field.name, getattr(plain, field.name)) for field in fields(Pod)} | {
         "status": expected.get("status", pod.status)
     }
-
-
-def test_a_deleted_pod_tells_when_it_has_to_be_gone() -> None:
-    status = {"containerStatuses": [container(RUNNING)]}
-    pod = pod_status.pod("mnist", document(status, deletionTimestamp=ENDED), NOW)
-    assert pod is not None
-    assert (pod.deleted, pod.status) == (ENDED_SECONDS, "Running")
-
-
-@pytest.mark.parametrize(
-    ("name", "role"),
-    [
-        ("mnist-worker-3", "chief"),
-        ("mnist-worker-3", "driver"),
-        ("mnist-worker-3x", "worker"),
-        ("mnist-worker-", "worker"),
-        ("other-worker-3", "worker"),
-    ],
-)
-def test_pods_that_are_no_task_are_left_out(name: str, role: str) -> None:
-    labels = {"tensorflow-job/role": role}
-    assert pod_status.pod("mnist", document({}, name=name, labels=labels), NOW) is None
-
-
-def test_long_messages_are_cut() -> None:
-    status = {"containerStatuses": [container({"terminated": terminated(1, message="x" * 4096)})]}
-    pod = pod_status.pod("mnist", document(status), NOW)
-    assert pod is not None
-    assert pod.current is not None
-    assert len(pod.current.message) == pod_status.MAX_MESSAGE

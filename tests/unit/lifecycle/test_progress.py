@@ -29,7 +29,7 @@ class Program:
         self._file = folder / "progress.json"
         self.asked = 0
         self._stopped = False
-        self._teller = progress.ProgressServer(str(self._file), "chief-0", "r1", port)
+        self._teller = progress.ProgressServer(str(folder), "chief-0", "r1", port)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,8 @@ def test_the_log_tells_the_story_and_ends_with_the_deciding_tasks_last_lines(ins
     assert "Normal Pending: WaitingForTasks" in log
     assert "WARNING TaskFailed: chief-0 exited 1; failure 1 of 1 allowed" in log
     assert "Failed (BackoffLimitExceeded): chief-0 exited 2; 2 failures, restart.backoffLimit is 1" in log
+    assert log.count("chief-0 exited 2") == 1, "told once"
+    assert re.search(r"\ntook:        \d+ s, until 20\S+Z\n", log)
     assert "decided by:  chief-0, exit status 2" in log
     assert "checkpoints: /checkpoints/j" in log
     assert "last line of j-chief-0" in log.splitlines()[-1]
@@ -143,6 +146,30 @@ def test_a_progress_bar_and_noise_at_the_end_do_not_hide_the_reason(install: Ins
     assert controller.ends() == 1
     assert "  RuntimeError: THE REASON\n" in controller.log
     assert cluster.status()["message"].endswith("does not restart it: RuntimeError: THE REASON")
+
+
+def test_the_reason_is_stored_before_any_pod_is_asked_to_go(install: Install, start: Start) -> None:
+    """Peers may take their whole grace period to save; who waits for the job is told at once."""
+    cluster, server = install(restart={"policy": "Never"})
+    cluster.outputs["j-worker-1"] = "step 7\nNo space left on device\nDiskFull\n"
+    stored: list[tuple[str, str]] = []
+
+    def look(verb: str, *_: object) -> None:
+        if verb == "DELETE":
+            stored.append((cluster.status()["lastLine"], cluster.status()["hint"]))
+
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.refuse = look
+    cluster.exit("j-worker-1", 1)
+    assert controller.ends() == 1
+    line, hint = stored[0]
+    assert line == "DiskFull"
+    assert hint.startswith("a volume is full")
+    events = [event["message"] for (kind, _), event in cluster.objects.items() if kind == "events"]
+    assert events[-1] == "TaskFailed: worker-1 exited 1; restart.policy Never does not restart it: DiskFull"
+    assert controller.log.endswith("last lines of worker-1:\n  step 7\n  No space left on device\n  DiskFull\n")
+    assert controller.log.count("decided by:") == 1
 
 
 def test_the_log_of_a_container_started_again_is_that_of_the_one_before(install: Install, start: Start) -> None:
@@ -189,6 +216,21 @@ def test_pods_that_are_kept_end_the_job_all_the_same(install: Install, start: St
     cluster.exit("j-chief-0", 1)
     assert controller.ends() == 1
     assert len(pod_names(cluster)) == 5
+
+
+def test_the_last_lines_of_pods_that_go_because_of_their_gpus_are_in_the_lifecycles_log(
+    install: Install, start: Start
+) -> None:
+    cluster, server = install(cleanup={"onFailure": "Keep"}, restart={"policy": "Never"}, gpus={"worker": 1})
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.exit("j-chief-0", 1)
+    assert controller.ends() == 1
+    assert not any("worker" in name for name in pod_names(cluster))
+    assert any("chief" in name for name in pod_names(cluster))
+    assert "last lines of worker-1, whose GPUs are freed:" in controller.log
+    assert "last line of j-worker-1" in controller.log
+    assert controller.log.rstrip().splitlines()[-1].strip().startswith("last line of j-chief-0")
 
 
 # --- what the user changes --------------------------------------------------------------------------------------------

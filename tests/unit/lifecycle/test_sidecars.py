@@ -19,7 +19,7 @@ def told(cluster: Cluster) -> list[str]:
 
 
 @pytest.mark.parametrize(("containers", "events"), [(["lifecycle"], 0), (["istio-proxy", "lifecycle"], 1)])
-def test_it_is_told_by_name_before_anybody_waits(
+def test_it_is_reported_by_name_before_anybody_waits(
     install: Install, start: Start, containers: list[str], events: int
 ) -> None:
     cluster, server = install()

@@ -38,7 +38,7 @@ def training(strategy: str = "ParameterServer", **options: Any) -> Story:
     return Story.running(a_job(strategy, **{**shape, "stall": 120, **options}))
 
 
-def test_the_progress_is_that_of_the_last_step_that_was_told() -> None:
+def test_the_progress_is_that_of_the_last_step_that_was_reported() -> None:
     story = training()
     state = story.tells(CHIEF, 100, total=5000, loss=0.5, rate=10.0, ago=3.0)
     assert state.progress == Progress(CHIEF, 100, 5000, 0.5, 10.0, story.now - 3)
@@ -47,7 +47,7 @@ def test_the_progress_is_that_of_the_last_step_that_was_told() -> None:
     assert state.progress == Progress(CHIEF, 100, 5000, 0.25, 10.0, then), "the same step is no progress"
 
 
-def test_a_rate_that_is_not_told_is_that_between_the_last_two_steps() -> None:
+def test_a_rate_that_is_not_reported_is_that_between_the_last_two_steps() -> None:
     story = training()
     assert story.tells(CHIEF, 100).progress == Progress(CHIEF, 100, time=story.now)
     state = story.tells(CHIEF, 150, after=10)
@@ -158,6 +158,38 @@ def test_a_task_that_is_done_is_not_replaced_and_tells_nothing_more() -> None:
     assert story.deleted() == [OTHER]
 
 
+def test_a_stall_names_the_workers_that_are_done_for_which_the_others_may_wait() -> None:
+    """As a synchronous optimizer waits for the gradients of a worker that has stopped by itself."""
+    story = training("BetweenGraph", chief=1, ps=1)
+    story.tells(CHIEF, 10)
+    story.exits(OTHER, 0)
+    story.tells(CHIEF, 10, after=120, ago=120)
+    message = "chief-0: no progress for 120 s, last at step 10, while worker-1 is done; failure 1 of 6 allowed"
+    assert ("TaskStalled", message) in story.events()
+
+
+def test_without_stall_seconds_a_program_that_may_wait_for_one_that_is_done_says_so_and_goes_on() -> None:
+    story = training("BetweenGraph", chief=1, ps=1, stall=None)
+    story.tells(CHIEF, 10, rate=1.0)
+    assert story.tells(CHIEF, 10, after=200, ago=200).message == "all 4 tasks run or are done"
+    text = "chief-0 has made no step since step 10 while worker-1 is done; a synchronous program would wait for ever"
+    state = story.exits(OTHER, 0)
+    assert (state.phase, state.message, state.failures) == (RUNNING, f"all 4 tasks run or are done; {text}", 0)
+    assert ("TaskWaits", text) in story.events()
+    state = story.tells(CHIEF, 10, after=1e5, ago=1e5)
+    assert state.message.endswith(text)
+    assert story.events() == []
+    assert story.tells(CHIEF, 11).message == "all 4 tasks run or are done"
+
+
+def test_steps_that_take_long_are_waited_for_before_anything_is_said() -> None:
+    story = training("BetweenGraph", chief=1, ps=1, stall=None)
+    story.exits(OTHER, 0)
+    story.tells(CHIEF, 10, rate=0.02)
+    assert story.tells(CHIEF, 10, after=500, ago=500, rate=0.02).message == "all 4 tasks run or are done"
+    assert "worker-1 is done" in story.tells(CHIEF, 10, after=100, ago=600, rate=0.02).message
+
+
 def test_before_the_first_progress_no_clock_runs() -> None:
     story = training()
     assert (story.look(10_000).failures, stall_begins(story.job, story.state)) == (0, None)
@@ -188,7 +220,7 @@ def test_a_restarted_program_is_given_time_until_its_first_step() -> None:
     assert story.tells(CHIEF, 1100, after=120, ago=120).failures == 2
 
 
-def test_what_the_container_before_told_is_not_believed_any_more() -> None:
+def test_what_an_earlier_container_reported_is_not_believed_any_more() -> None:
     story = training()
     story.tells(CHIEF, 1200)
     old = story.sample
@@ -254,3 +286,28 @@ def test_another_run_begins_without_progress() -> None:
     story.tells(CHIEF, 4800)
     story.job = a_job(chief=1, worker=2, ps=1, stall=120, run_id="b")
     assert story.look().progress is None
+
+
+@pytest.mark.parametrize("source", ["epochs", "tensorboard", "checkpoints"])
+def test_what_tells_of_a_step_now_and_then_shows_no_stall(source: str) -> None:
+    """Unless the user has chosen such sources alone, and a limit that fits them."""
+    sources = {"sources": ["output", "tensorboard", "checkpoints"], "pattern": ""}
+    for chosen, failures in ((sources, 0), ({**sources, "sources": ["checkpoints"]}, 1), (None, 0)):
+        story = training()
+        if chosen:
+            story.job["progress"] = chosen  # type: ignore[typeddict-item]
+        story.tells(CHIEF, 1200, source=source)
+        state = story.tells(CHIEF, 1200, after=300, ago=300, source=source)
+        assert state.failures == failures
+        assert state.progress
+        assert state.progress.step == 1200
+
+
+def test_metrics_and_their_source_are_kept() -> None:
+    story = training()
+    state = story.tells(CHIEF, 1200, metrics={"auc": 0.75}, source="output")
+    assert state.progress == Progress(CHIEF, 1200, time=story.now, metrics={"auc": 0.75}, source="output")
+    story.exits(CHIEF, 0, f'{REACHED} {{"step": 9, "metrics": {{"auc": 0.8}}, "source": "tensorboard", "age": 1}}')
+    progress = story.look().progress
+    assert progress
+    assert (progress.metrics, progress.source) == ({"auc": 0.8}, "tensorboard")

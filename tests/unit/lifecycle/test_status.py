@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.job_specs import a_job
 from tfconfig.tensorflow_job.lifecycle import status
+from tfconfig.tensorflow_job.lifecycle.known_failures import KNOWN
 from tfconfig.tensorflow_job.lifecycle.state import (
     FAILED,
     PENDING,
@@ -18,13 +19,18 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     RUNNING,
     SUCCEEDED,
     SUSPENDED,
+    Change,
     Container,
     HandledExits,
+    Moment,
     Outcome,
     Pod,
+    Point,
     Progress,
+    Record,
     Repeated,
     State,
+    Usage,
     Wave,
 )
 from tfconfig.tensorflow_job.task.contracts import Reason
@@ -39,6 +45,23 @@ TASKS = st.builds(Task, st.sampled_from(ROLES), st.integers(0, 5000))
 UIDS = st.uuids().map(str)
 COUNTS = st.integers(0, 1000)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+AMOUNTS = st.floats(0, 1e9)
+RECORDS = st.none() | st.builds(
+    Record,
+    TIMES,
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
+    st.lists(st.builds(Moment, TIMES, st.text(max_size=9), st.text(max_size=9)), max_size=2).map(tuple),
+    st.lists(
+        st.builds(Point, TIMES, COUNTS, st.none() | NUMBERS, st.dictionaries(st.sampled_from("abcd"), NUMBERS)),
+        max_size=2,
+    ).map(tuple),
+    COUNTS,
+    st.text(max_size=9),
+    st.dictionaries(TASKS, st.builds(Usage, AMOUNTS), max_size=2),
+    st.dictionaries(
+        st.sampled_from(["worker", "ps-0"]), st.lists(st.builds(Change, TIMES, COUNTS, COUNTS), max_size=2).map(tuple)
+    ),
+)
 STATES = st.builds(
     State,
     run_id=st.text(max_size=10),
@@ -54,6 +77,8 @@ STATES = st.builds(
     freed=st.booleans(),
     deciding_task=st.none() | TASKS,
     exit_code=st.none() | st.integers(0, 255),
+    last_line=st.text(max_size=40),
+    hint=st.text(max_size=40),
     failures=COUNTS,
     restarts=COUNTS,
     succeeded=st.frozensets(TASKS, max_size=20),
@@ -65,12 +90,17 @@ STATES = st.builds(
     unstartable=st.dictionaries(TASKS, TIMES, max_size=5),
     progress=st.none()
     | st.builds(Progress, TASKS, COUNTS, st.none() | COUNTS, st.none() | NUMBERS, st.none() | NUMBERS, TIMES),
+    usage=st.dictionaries(
+        TASKS, st.builds(Usage, AMOUNTS, AMOUNTS, st.none() | AMOUNTS, memory_peak=COUNTS), max_size=3
+    ),
+    slow=st.lists(TASKS, max_size=3, unique=True).map(tuple),
     progress_container=st.none() | st.builds(Container, UIDS, COUNTS),
     all_running_since=st.none() | TIMES,
     hung_before=st.none() | TIMES,
     history=st.lists(
-        st.builds(Outcome, st.text(max_size=10), PHASES, REASONS, st.text(max_size=10), TIMES), max_size=3
+        st.builds(Outcome, st.text(max_size=10), PHASES, REASONS, st.text(max_size=10), TIMES, RECORDS), max_size=3
     ).map(tuple),
+    record=RECORDS,
 )
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=5),
@@ -159,7 +189,7 @@ def test_people_and_tasks_find_what_they_look_for() -> None:
     assert document["roles"]["worker"] == {"replicas": 3, "running": 1, "succeeded": 2, "restarts": 6}
 
 
-def test_progress_has_the_same_keys_whatever_the_program_told() -> None:
+def test_progress_has_the_same_keys_whatever_the_program_reported() -> None:
     state = State(run_id="a", progress=Progress(Task("chief", 0), 1200, 5000, 0.13, None, 1_700_000_000.0))
     assert json.loads(status.dump(JOB, state, {}))["progress"] == {
         "step": 1200,
@@ -184,6 +214,8 @@ def test_a_config_map_holds_the_state_of_five_thousand_failing_tasks_and_their_p
         handled=dict.fromkeys(tasks(job), HandledExits(uid, 100)),
         unstartable=dict.fromkeys(tasks(job), 1_700_000_000.0),
         wave=Wave(0.0, Task("worker", 0), True, dict.fromkeys(tasks(job), 2)),
+        last_line="x" * 400,
+        hint=max((known.advice for known in KNOWN), key=len),
     )
     text = status.dump(job, state, {})
     assert len(text.encode()) < 900_000

@@ -235,7 +235,7 @@ class World:
             failed = code != 0 and code not in job["restart"]["uncountedExitCodes"]
             if code == 0:
                 self.successes.add((pod.run_id, pod.task))
-            if not whole and not may_restart(job, code):
+            if not whole and not may_restart(job, pod.task.role, code):
                 pod.marker = code
         if failed:
             self.failures.append(Failure(pod.run_id, pod.task, pod.uid, self.now))

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ import pytest
 from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.contracts import JobSpec
+
+# Control groups of its own: root alone can make them.
+collect_ignore = [] if os.access("/sys/fs/cgroup", os.W_OK) else ["test_real_cgroups.py"]
 
 TASK = Path(job_spec.__file__).parent
 RUN = "r1"
@@ -32,6 +35,17 @@ def job(**changes: Any) -> JobSpec:
 def shell(script: str) -> dict[str, Any]:
     """`program` of a job that runs a shell script; each $ doubled, since commands are expanded as Kubernetes does."""
     return {"command": ["sh", "-c", script.replace("$", "$$")], "args": []}
+
+
+def wait_until(
+    condition: Callable[[], Any], otherwise: Callable[[], str] = str, seconds: float = PATIENCE_SECONDS
+) -> None:
+    """Wait for a condition; the test fails with `otherwise` where it does not come."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            pytest.fail(otherwise())
+        time.sleep(0.02)
 
 
 class Container:
@@ -83,14 +97,18 @@ class Container:
 
     @property
     def message(self) -> str:
-        return self.message_file.read_text().strip()
+        """Without the line about what the container used."""
+        return re.sub(r"(?m)^used: .*", "", self.message_file.read_text()).strip()
+
+    @property
+    def used(self) -> dict[str, Any]:
+        """That line."""
+        found = re.search(r"(?m)^used: (.*)$", self.message_file.read_text())
+        document: dict[str, Any] = json.loads(found.group(1)) if found else {}
+        return document
 
     def wait_for(self, pattern: str, seconds: float = PATIENCE_SECONDS) -> None:
-        until = time.monotonic() + seconds
-        while not re.search(pattern, self.output):
-            if time.monotonic() > until:
-                pytest.fail(f"no {pattern!r} in: {self.output}")
-            time.sleep(0.02)
+        wait_until(lambda: re.search(pattern, self.output), lambda: f"no {pattern!r} in: {self.output}", seconds)
 
 
 @pytest.fixture

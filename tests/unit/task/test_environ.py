@@ -8,8 +8,9 @@ import pwd
 
 import pytest
 
+from tests.unit.job_specs import a_job
 from tests.unit.task.conftest import Container, job, shell
-from tfconfig.tensorflow_job.task.environ import NAMELESS, OPTIONS, merge, name_user
+from tfconfig.tensorflow_job.task.environ import NAMELESS, OPTIONS, merge, name_user, pings_too_often
 from tfconfig.tensorflow_job.task.job_spec import GRPC_OPTIONS, IDENTITY, Task
 
 WORKER = Task("worker", 0)
@@ -49,6 +50,28 @@ def test_options_of_grpc_fill_only_what_the_users_do_not_name() -> None:
     assert merge(job(), WORKER, {OPTIONS: ""}, {})[0][OPTIONS] == "", "none, if that is what is asked for"
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("grpc.keepalive_time_ms=299999", "every 299.999 s"),
+        ("grpc.a=1,grpc.keepalive_time_ms= 10000", "every 10 s"),
+        ("grpc.keepalive_time_ms=900000,grpc.keepalive_time_ms=60000", "every 60 s"),
+        ("grpc.keepalive_time_ms=300000", ""),
+        ("grpc.keepalive_time_ms=0", ""),
+        ("grpc.keepalive_time_ms=-1", ""),
+        ("grpc.keepalive_time_ms=soon", ""),
+        ("grpc.a=1, grpc.keepalive_time_ms=10000", ""),  # to TensorFlow a name that begins with a blank
+        ("grpc.keepalive_timeout_ms=10000", ""),
+        ("", ""),
+    ],
+)
+def test_pings_that_servers_refuse_are_reported_from_wherever_they_come(options: str, said: str) -> None:
+    environ = merge(job(), WORKER, {OPTIONS: options}, {})[0]
+    text = pings_too_often(job(), environ)
+    assert (said in text) if said else not text
+    assert not pings_too_often(a_job("MultiWorkerMirrored", worker=2), environ), "its calls are not disturbed"
+
+
 def test_pings_come_no_closer_than_a_server_accepts_and_peers_are_reached_without_a_proxy() -> None:
     options = dict(option.split("=") for option in merge(job(), WORKER, {}, {})[0][OPTIONS].split(","))
     assert int(options["grpc.keepalive_time_ms"]) > 300_000
@@ -82,7 +105,9 @@ def test_a_user_id_without_a_name_gets_one(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_program_says_in_one_line_what_of_its_container_is_not_used(container: Container) -> None:
     container.write(job(program=shell('echo "finds $TASK_TYPE $TASK_INDEX $LOGNAME"; echo "$TF_CONFIG"')))
     foreign = json.dumps({"cluster": {"worker": ["old-0:2222"]}, "task": {"type": "worker", "index": 9}})
-    assert container.run(TF_CONFIG=foreign, TASK_INDEX="9", USER="eve", LOGNAME="eve") == 0
+    own = {"USER": "eve", "LOGNAME": "eve", "TF_GRPC_DEFAULT_OPTIONS": "grpc.keepalive_time_ms=10000"}
+    assert container.run("worker", 5, TF_CONFIG=foreign, TASK_INDEX="9", **own) == 0
+    assert container.output.count("worker-0: TF_GRPC_DEFAULT_OPTIONS pings every 10 s") == 1
     assert "finds worker 0 eve" in container.output
     assert "old-0" not in container.output
     said = [line for line in container.output.splitlines() if "is not used" in line]

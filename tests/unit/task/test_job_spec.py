@@ -208,8 +208,8 @@ def test_ranges_can_be_read_again(indexes: frozenset[int]) -> None:
 
 # --- restarts -----------------------------------------------------------------------------------------------------
 
-# py/kubeflow/tf_operator/replica_restart_policy_tests.py and train_util.go of the training operator. Its policy
-# Always does not exist here: a program that ended well is done.
+# py/kubeflow/tf_operator/replica_restart_policy_tests.py and train_util.go of the training operator. For its policy
+# Always: alwaysRoles.
 TFJOB = {
     "Never": {0: False, 1: False, 127: False, 128: False, 137: False, 143: False},
     "OnFailure": {0: False, 1: True, 127: True, 128: True, 137: True, 143: True},
@@ -220,19 +220,27 @@ TFJOB = {
 @pytest.mark.parametrize("policy", TFJOB)
 def test_programs_restart_as_those_of_tfjob(policy: str) -> None:
     job = a_job("Custom", worker=1, policy=policy)
-    assert {code: may_restart(job, code) for code in TFJOB[policy]} == TFJOB[policy]
+    assert {code: may_restart(job, "worker", code) for code in TFJOB[policy]} == TFJOB[policy]
 
 
 @pytest.mark.parametrize("policy", TFJOB)
 def test_a_preempted_program_restarts_under_any_policy(policy: str) -> None:
     """Other than TFJob: TensorFlow's PreemptionCheckpointHandler ends with 42."""
-    assert may_restart(a_job("Custom", worker=1, policy=policy), 42)
+    assert may_restart(a_job("Custom", worker=1, policy=policy), "worker", 42)
+
+
+@pytest.mark.parametrize("policy", TFJOB)
+@pytest.mark.parametrize("code", [0, 1, 137])
+def test_a_role_may_restart_always(policy: str, code: int) -> None:
+    job = changed(a_job("Custom", worker=1, ps=1, policy=policy), restart={"alwaysRoles": ["ps"]})
+    assert may_restart(job, "ps", code)
+    assert may_restart(job, "worker", code) == TFJOB[policy][code]
 
 
 @given(st.integers(0, 255), st.lists(st.integers(0, 255)))
 def test_retryable_exit_codes_replace_the_rule(code: int, retryable: list[int]) -> None:
     job = a_job("Custom", worker=1, policy="ExitCode", retryable=retryable)
-    assert may_restart(job, code) == (code != 0 and code in [*retryable, 42])
+    assert may_restart(job, "worker", code) == (code != 0 and code in [*retryable, 42])
 
 
 # --- whom to wait for ---------------------------------------------------------------------------------------------

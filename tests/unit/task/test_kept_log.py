@@ -124,7 +124,7 @@ def test_a_volume_that_hangs_holds_up_nothing(container: Container) -> None:
     assert container.output.count("the log on the checkpoint volume has gaps: the volume does not keep up") == 1
 
 
-def test_a_volume_that_refuses_holds_up_nothing_and_is_told_once(container: Container) -> None:
+def test_a_volume_that_refuses_holds_up_nothing_and_is_reported_once(container: Container) -> None:
     (container.state.parent / "checkpoints").mkdir()
     (container.state.parent / "checkpoints/logs").write_text("a file where a folder is to be")
     container.write(kept(container, "for i in $(seq 50); do echo $i; sleep 0.01; done"))
@@ -134,7 +134,7 @@ def test_a_volume_that_refuses_holds_up_nothing_and_is_told_once(container: Cont
     assert lines[-50:] == [str(number) for number in range(1, 51)]
 
 
-def test_what_is_missing_is_told_in_the_file_when_the_volume_works_again(
+def test_what_is_missing_is_reported_in_the_file_when_the_volume_works_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tfconfig.tensorflow_job.task.kept_log.RETRY_SECONDS", 0.0)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.task.conftest import PATIENCE_SECONDS, Container, job, shell
+from tests.unit.task.conftest import PATIENCE_SECONDS, Container, job, shell, wait_until
+from tfconfig.tensorflow_job.task import pipelines
 from tfconfig.tensorflow_job.task.messages import STOPPED
 from tfconfig.tensorflow_job.task.task import KILL_MARGIN_SECONDS
 
@@ -47,7 +48,7 @@ def test_what_cannot_be_executed_is_named(container: Container, command: str, co
     assert words in container.output
 
 
-def test_what_goes_wrong_before_the_program_is_told(container: Container) -> None:
+def test_what_goes_wrong_before_the_program_is_reported(container: Container) -> None:
     """By the process that would have become it."""
     container.write(job(program={"command": ["true"]}))
     assert container.run() == 126
@@ -115,6 +116,30 @@ def test_a_program_in_a_process_group_of_its_own_may_save(
     assert container.message.startswith(STOPPED)
 
 
+PRINTS_WHILE_IT_SAVES = 'trap "echo saves; sleep 0.5; echo saved; exit 0" TERM; echo ready; while :; do sleep 0.1; done'
+
+
+@pytest.mark.parametrize("pipe", ["sh -c '{}' | cat", "sh -c '{}' 2>&1 | cat | cat", "timeout 60 sh -c '{}' | cat"])
+def test_the_reader_of_what_a_program_prints_is_there_until_it_has_saved(container: Container, pipe: str) -> None:
+    container.write(job(program=shell(pipe.format(PRINTS_WHILE_IT_SAVES))))
+    process = container.start(grace=600)
+    container.wait_for("\nready")
+    process.terminate()
+    assert process.wait(PATIENCE_SECONDS) in (0, 143)
+    assert "\nsaved" in container.output
+    assert container.message.startswith(STOPPED)
+
+
+def test_a_program_that_reads_a_pipe_is_asked_to_end_once_its_writer_has_ended(container: Container) -> None:
+    """It does not look at the end of its input."""
+    container.write(job(program=shell(f"sleep 600 | sh -c '{SAVES}'")))
+    process = container.start(grace=600)
+    container.wait_for("\nready")
+    process.terminate()
+    assert process.wait(PATIENCE_SECONDS) in (0, 143)
+    assert "\nsaved" in container.output
+
+
 def test_what_ignores_sigterm_is_killed_after_the_grace_though_its_shell_has_ended(container: Container) -> None:
     script = "sh -c 'trap \"\" TERM; echo ready; while :; do sleep 0.1; done'; true"
     container.write(job(program=shell(script)))
@@ -153,10 +178,7 @@ def test_nothing_of_the_process_group_is_left(container: Container) -> None:
     container.write(job(program=shell("sleep 600 & echo pid $!; exit 0")))
     assert container.run() == 0
     pid = int(container.output.split()[-1])
-    until = time.monotonic() + PATIENCE_SECONDS
-    while Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text():
-        assert time.monotonic() < until, "the background process runs on"
-        time.sleep(0.02)
+    wait_until(lambda: pid not in {living for living, _, _ in pipelines.living()})
 
 
 def test_the_program_starts_with_default_signals(container: Container) -> None:

@@ -35,7 +35,16 @@ WHOLE = {"step": 1200, "total": 5000, "loss": 0.13, "rate": 250.0}
         ({"step": 7.0, "total": 9.0}, {"step": 7, "total": 9, "loss": None, "rate": None}),
         ({"step": 7, "loss": float("nan")}, {"step": 7, "total": None, "loss": None, "rate": None}),
         ({"step": 7, "loss": "low", "rate": True}, {"step": 7, "total": None, "loss": None, "rate": None}),
-        ({"step": 7, "total": -1, "epoch": 3}, {"step": 7, "total": None, "loss": None, "rate": None}),
+        (
+            {"step": 7, "total": -1, "epoch": 3},
+            {"step": 7, "total": None, "loss": None, "rate": None, "metrics": {"epoch": 3}},
+        ),
+        ({"step": 7, "metrics": {"auc": 0.9, "f1": "?", "": 1}, "acc": True}, {"step": 7, "metrics": {"auc": 0.9}}),
+        (
+            {"step": 7, "metrics": {f"m{n}": n for n in range(99)}},
+            {"step": 7, "metrics": {f"m{n}": n for n in (0, 1, 10, 11, 12, 13, 14, 15)}},
+        ),
+        ({"step": 7, "source": "me", "a" * 41: 1, "a\n": 2}, {"step": 7}),
         ({}, None),
         ({"step": None}, None),
         ({"step": True}, None),
@@ -50,7 +59,10 @@ WHOLE = {"step": 1200, "total": 5000, "loss": 0.13, "rate": 250.0}
 def test_what_a_program_says_is_taken_with_care(tmp_path: Path, said: Any, expected: dict[str, Any] | None) -> None:
     (tmp_path / "p").write_text(json.dumps(said))
     found = progress.read(str(tmp_path / "p"))
-    assert (found and {key: value for key, value in found.items() if key != "age"}) == expected
+    nothing: dict[str, Any] = {"total": None, "loss": None, "rate": None, "metrics": {}, "source": "program"}
+    assert (found and {key: value for key, value in found.items() if key != "age"}) == (
+        expected and {**nothing, **expected}
+    )
     json.dumps(found, allow_nan=False)
 
 
@@ -85,6 +97,11 @@ def test_a_file_that_is_no_progress_is_not_read_whole(tmp_path: Path) -> None:
         ({**WHOLE, "rate": 0.0}, "step 1200 of 5000 (24 %), loss 0.13, 0 steps/s"),
         ({**WHOLE, "step": 6000}, "step 6000 of 5000 (100 %), loss 0.13, 250 steps/s"),
         ({"step": 3, "total": None, "loss": None, "rate": None}, "step 3"),
+        (
+            {**WHOLE, "metrics": {"accuracy": 0.73219}},
+            "step 1200 of 5000 (24 %), loss 0.13, accuracy 0.7322, 250 steps/s, 15 s left",
+        ),
+        ({"step": 3, "total": 10, "source": "epochs", "metrics": {"auc": 1.0}}, "epoch 3 of 10 (30 %), auc 1"),
         ({"step": 0, "total": 0, "loss": None, "rate": None}, "step 0"),
     ],
 )
@@ -133,7 +150,7 @@ def test_a_task_tells_what_its_program_wrote_last_and_how_long_ago(asked: Contai
     assert time.time() - later["age"] == pytest.approx(written, abs=1.0)
 
 
-def test_a_program_that_tells_nothing_has_told_nothing(asked: Container, port: int) -> None:
+def test_a_program_that_reports_nothing_has_no_progress(asked: Container, port: int) -> None:
     asked.write(job(program=shell("echo ready; sleep 60")))
     asked.start()
     asked.wait_for("\nready")
@@ -174,7 +191,7 @@ def test_who_connects_and_breaks_off_does_not_disturb_the_program(asked: Contain
     assert task.poll() is None, asked.output
 
 
-def test_what_a_container_before_told_is_forgotten(asked: Container, port: int) -> None:
+def test_what_an_earlier_container_reported_is_forgotten(asked: Container, port: int) -> None:
     (asked.state / progress.FILE).write_text('{"step": 5}')
     asked.write(job(program=shell("echo ready; sleep 60")))
     asked.start()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import socket
 import threading
 import time
 from pathlib import Path
@@ -14,11 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.running import only_child
 from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shell
 from tfconfig.tensorflow_job.task import checkpoints, process, task
-from tfconfig.tensorflow_job.task.contracts import JobSpec
-from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED, WORKED
+from tfconfig.tensorflow_job.task.messages import STOPPED, WORKED
 
 PARKED = "Nothing runs here; waiting to be freed"
 
@@ -55,6 +50,15 @@ def test_a_failed_task_parks_when_nothing_restarts_it(
     if parks:
         process.terminate()
     assert process.wait(PATIENCE_SECONDS) == code, "a parked container leaves with the task's own status"
+
+
+def test_a_program_of_a_role_that_restarts_always_runs_again_after_a_success(container: Container) -> None:
+    restart = {"policy": "Never", "alwaysRoles": ["evaluator"]}
+    container.write(job(program=shell("echo served"), replicas={"worker": 1, "evaluator": 1}, restart=restart))
+    for _ in range(2):
+        assert container.run("evaluator") == 0
+        assert "served" in container.output
+        assert container.message == ""
 
 
 def test_a_recreated_pod_of_a_finished_task_parks(container: Container) -> None:
@@ -104,7 +108,7 @@ def test_a_task_of_an_old_run_does_not_start_with_the_layout_of_a_new_one(contai
     assert "trained" not in container.output
 
 
-def test_an_end_by_sigterm_is_told_as_such_even_with_status_0(container: Container) -> None:
+def test_an_end_by_sigterm_is_reported_as_such_even_with_status_0(container: Container) -> None:
     container.write(job(program=shell('trap "exit 0" TERM; echo ready; sleep 60 & wait')))
     process = container.start()
     container.wait_for("\nready")
@@ -137,7 +141,7 @@ def test_the_program_finds_its_environment(container: Container, tmp_path: Path)
     assert Path(found["CHECKPOINT_DIR"]).is_dir()
 
 
-def test_a_checkpoint_folder_that_cannot_be_made_is_told_with_the_way_out(container: Container) -> None:
+def test_a_checkpoint_folder_that_cannot_be_made_is_reported_with_the_way_out(container: Container) -> None:
     container.write(job(program=shell("echo trained"), checkpointDir="/proc/nothing/here"))
     assert container.run() == 1
     assert "cannot make the checkpoint folder /proc/nothing/here" in container.output
@@ -265,105 +269,6 @@ def test_a_parked_task_that_the_status_does_not_know_ends_once_more(
     assert task._park(task._pod(options), {"code": 0, "why": "its program exited 0"}) == 0
     assert next(asked_to_end, None) is (True if again else None)
     assert container.message.startswith("worker-0 is done")
-
-
-def _server_job(port: int, other: str) -> JobSpec:
-    addresses = {"worker": ["127.0.0.1:1"], "ps": [f"127.0.0.1:{port}"]}
-    return job(program=shell("echo trained"), replicas={"worker": 1, "ps": 1}, servers=[other], addresses=addresses)
-
-
-def test_a_program_waits_for_the_servers_and_says_so(container: Container) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        container.write(_server_job(listener.getsockname()[1], "ps"))
-        process = container.start()
-        container.wait_for("waiting for ps-0: connection refused, 2 s")
-        assert "trained" not in container.output
-        listener.listen()
-        assert process.wait(PATIENCE_SECONDS) == 0
-    assert "ps-0 answers after" in container.output
-
-
-def test_a_name_that_does_not_resolve_is_told(container: Container) -> None:
-    document = job(program=shell("echo trained"), replicas={"worker": 1, "ps": 1}, servers=["ps"], service="invalid")
-    container.write(document)
-    process = container.start()
-    container.wait_for("waiting for ps-0: name not found, 2 s", 20)
-    process.terminate()
-    assert process.wait(PATIENCE_SECONDS) == 143, "waiting does not keep it from leaving"
-
-
-FAKE_TENSORFLOW = """
-import os, socket, threading
-class train:
-    ClusterSpec = dict
-class _Server:
-    def __init__(self, cluster, job_name, task_index, protocol):
-        if os.environ.get("BROKEN"):
-            raise RuntimeError("Could not start gRPC server")
-        self._address = cluster[job_name][task_index]
-    def join(self):
-        threading.Event().wait()
-class distribute:
-    Server = _Server
-"""
-
-
-@pytest.fixture
-def tensorflow(tmp_path: Path) -> str:
-    """A folder with a tensorflow module that has just what server.py uses. The real one: tests/local."""
-    folder = tmp_path / "modules"
-    folder.mkdir()
-    (folder / "tensorflow.py").write_text(FAKE_TENSORFLOW)
-    return str(folder)
-
-
-def test_a_server_that_was_ready_tells_so_when_it_is_killed(container: Container, tensorflow: str) -> None:
-    container.write(_server_job(2, "ps"))
-    process = container.start("ps", PYTHONPATH=tensorflow)
-    container.wait_for("ps-0 serves at 127.0.0.1:2")
-    child = only_child(process.pid)
-    os.kill(child, signal.SIGKILL)
-    assert process.wait(PATIENCE_SECONDS) == 137
-    assert container.message.startswith(SERVED)
-
-
-@pytest.mark.parametrize(("given", "found"), [({}, "1"), ({"TF_CPP_MIN_LOG_LEVEL": "0"}, "0")])
-def test_a_server_prints_no_options_unless_asked_to(
-    container: Container, tensorflow: str, given: dict[str, Any], found: str
-) -> None:
-    container.write(_server_job(2, "ps"))
-    process = container.start("ps", PYTHONPATH=tensorflow, **given)
-    container.wait_for("ps-0 serves at 127.0.0.1:2")
-    child = only_child(process.pid)
-    variables = Path(f"/proc/{child}/environ").read_text().split("\0")
-    assert f"TF_CPP_MIN_LOG_LEVEL={found}" in variables
-    process.terminate()
-    process.wait(PATIENCE_SECONDS)
-
-
-def test_a_server_that_never_got_ready_tells_nothing_of_the_kind(container: Container, tensorflow: str) -> None:
-    container.write(_server_job(2, "ps"))
-    assert container.run("ps", PYTHONPATH=tensorflow, BROKEN="1") == 1
-    assert container.message == ""
-    assert "the TensorFlow server of ps-0 could not start" in container.output
-
-
-def test_a_server_goes_at_once_whatever_the_grace(container: Container, tensorflow: str) -> None:
-    container.write(_server_job(2, "ps"))
-    process = container.start("ps", grace=300, PYTHONPATH=tensorflow)
-    container.wait_for("ps-0 serves")
-    process.terminate()
-    assert process.wait(PATIENCE_SECONDS) == 143  # of 300
-    assert container.message.startswith(STOPPED)
-
-
-def test_modules_that_a_server_needs_are_imported_first(container: Container, tensorflow: str) -> None:
-    (Path(tensorflow) / "custom_ops.py").write_text("print('custom ops loaded', flush=True)")
-    document = _server_job(2, "ps")
-    container.write({**document, "serverImports": ["custom_ops"]})
-    container.start("ps", PYTHONPATH=tensorflow)
-    container.wait_for("custom ops loaded")
 
 
 def characters_read(pid: int) -> int:

@@ -38,13 +38,13 @@ def test_a_file_that_is_there_and_cannot_be_started_is_explained(
     assert "program.command names it" not in container.output
 
 
-def test_a_file_that_is_missing_is_told_with_the_places_to_look(container: Container) -> None:
+def test_a_file_that_is_missing_is_reported_with_the_places_to_look(container: Container) -> None:
     container.write(job(program={"command": ["./train.sh"], "args": []}))
     assert container.run() == 127
     assert "program.command names it" in container.output
 
 
-def test_a_file_that_may_not_be_executed_is_told_with_the_ways_out(container: Container, tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_executed_is_reported_with_the_ways_out(container: Container, tmp_path: Path) -> None:
     script = tmp_path / "train.sh"
     script.write_text("#!/bin/sh\n")
     container.write(job(program={"command": [str(script)], "args": []}))

@@ -95,6 +95,7 @@ VALUES: st.SearchStrategy[Values] = st.fixed_dictionaries(
             policy=st.sampled_from(["Never", "OnFailure", "ExitCode"]),
             backoffLimit=st.sampled_from([0, 1, 1_000_000]),
             retryableExitCodes=st.one_of(st.none(), st.just([1, 255])),
+            alwaysRoles=st.sampled_from([[], ["ps"], ["ps", "evaluator"]]),
             uncountedExitCodes=st.sampled_from([[], [42], [7, 8]]),
             nodeLoss=st.sampled_from(["Wait", "Replace"]),
         ),
@@ -111,6 +112,8 @@ VALUES: st.SearchStrategy[Values] = st.fixed_dictionaries(
             **{"from": st.sampled_from([[], [{"podSelector": {}}]])},
             enabled=st.booleans(),
             podMonitor=some(enabled=st.booleans()),
+            prometheusRule=some(enabled=st.booleans()),
+            dashboard=some(enabled=st.booleans()),
         ),
         "tensorboard": some(
             enabled=st.booleans(),

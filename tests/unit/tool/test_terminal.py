@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfconfig.tensorflow_job.lifecycle.text import duration
-from tfconfig.terminal import escaped, escaped_line, labelled, parse_duration, table
+from tfconfig.tensorflow_job.lifecycle.text import duration, shortened
+from tfconfig.terminal import colour_wanted, escaped, escaped_line, labelled, list_width, parse_duration, table
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Mn", "Cf"]), max_size=60)
 
@@ -29,6 +31,17 @@ def test_the_last_column_is_wrapped_and_long_names_lose_their_middle() -> None:
         "                                          nvidia.com/gpu",
     ]
     assert table(("TASK", "NODE", "WHY"), [("worker-0", node, why)], 160)[1].endswith(why)
+
+
+def test_a_list_has_a_line_each_and_whole_names_where_no_terminal_shows_it() -> None:
+    name, why = "a-rather-long-name-of-a-job-42abc", "Unschedulable: 0/3 nodes are available: " + "too few GPUs, " * 20
+    head, rows = ("NAME", "PHASE", "MESSAGE"), [(name, "Pending", why)]
+    cut = table(head, rows, 80, one_line=True)
+    assert len(cut) == 2
+    assert len(cut[1]) <= 80
+    assert cut[1].endswith("…")
+    assert table(head, rows, list_width(io.StringIO()), one_line=True)[1].split("  ") == [name, "Pending", why.strip()]
+    assert table(head, rows, 50, shorten=False)[1].startswith(name)
 
 
 def test_a_last_column_without_text_is_left_out() -> None:
@@ -79,3 +92,32 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write 90s, 10m or 1h30m"):
         parse_duration(text)
+
+
+def test_a_text_is_cut_after_a_word() -> None:
+    assert shortened("dial tcp: connect: network is unreachable", 25) == "dial tcp: connect:…"
+    assert shortened("x" * 30, 25) == "x" * 24 + "…"
+    assert shortened("short", 25) == "short"
+
+
+@pytest.mark.parametrize(
+    ("environment", "terminal", "wanted"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"TERM": "dumb"}, True, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+    ],
+)
+def test_colour_is_for_terminals_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], terminal: bool, wanted: bool
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert colour_wanted(terminal) is wanted

@@ -11,23 +11,32 @@ from collections.abc import Sequence
 
 from tfconfig.checking import limits
 from tfconfig.checking.rules import (  # noqa: F401  (their checks register themselves)
+    connections,
     extra_objects,
     files,
+    gang,
+    hooks,
+    interpreter,
     job,
     keras,
+    open_ports,
+    pipelines,
     pod_fields,
     pod_spec,
     pods,
+    ports,
     program,
+    progress,
     references,
+    shell_in_env,
     warnings,
 )
-from tfconfig.checking.rules.program import PROGRAM_FILE
+from tfconfig.checking.rules.program import PLACEHOLDER_IMAGE, PROGRAM_FILE
 from tfconfig.checking.rules.registry import CHECKS, RULES, JobValues, Rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.load import Values
 
-__all__ = ["PROGRAM_FILE", "RULES", "Rule", "check", "matching"]
+__all__ = ["PLACEHOLDER_IMAGE", "PROGRAM_FILE", "RULES", "Rule", "check", "matching"]
 
 FIELDS = "TFC201"  # the check of everything that the chart passes to Kubernetes: the other rules build on it
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -26,11 +27,12 @@ def _names(job: JobValues) -> Iterator[Diagnostic]:
     path: Path = ("fullnameOverride",)
     if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", job.name):
         allowed = 'lowercase letters, digits and "-", starting with a letter'
-        message = f'"{job.name}" is not a valid Service name ({allowed})'
+        message = f"{json.dumps(job.name, ensure_ascii=False)} is not a valid Service name ({allowed})"
         fix = "set fullnameOverride, or choose another release name"
         yield job.diagnostic("TFC101", path, message, fix, label=label)
     if len(job.name) > MAX_NAME:
-        message = f'"{job.name}" has {len(job.name)} characters, but the names of the job\'s objects allow {MAX_NAME}'
+        shown = json.dumps(job.name, ensure_ascii=False)
+        message = f"{shown} has {len(job.name)} characters, but the names of the job's objects allow {MAX_NAME}"
         fix = "set fullnameOverride, or choose a shorter release name"
         yield job.diagnostic("TFC101", path, message, fix, label=label)
 
@@ -51,6 +53,17 @@ def _program_of_servers(job: JobValues) -> Iterator[Diagnostic]:
             message = f"with strategy {job.strategy} the {role} tasks are servers, which run no program"
             fix = "remove it, or use strategy Custom"
             yield job.diagnostic("TFC105", (role, "program"), message, fix, key=True)
+
+
+@rule("TFC106")
+def _python_of_servers(job: JobValues) -> Iterator[Diagnostic]:
+    places = [("pythonFrom",), *((role, "pythonFrom") for role in job.roles)]
+    for place in places if job.strategy != "Custom" else ():
+        holder = (job.data.get(place[0]) or {}) if len(place) > 1 else job.data
+        if holder.get("pythonFrom"):
+            needs = "the tasks need TensorFlow, and so the image's own Python"
+            message = f"LifecycleImage, but with strategy {job.strategy} {needs}"
+            yield job.diagnostic("TFC106", place, message, "remove it, or use strategy Custom")
 
 
 @rule("TFC103")

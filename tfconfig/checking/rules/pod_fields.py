@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tfconfig.checking.rules import ports
 from tfconfig.checking.rules.pod_schema import PLACES, schema
 from tfconfig.checking.rules.pods import volumes
 from tfconfig.checking.rules.registry import JobValues, Path, rule
@@ -92,8 +93,8 @@ def _maps(value: Any, path: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
 
 
 _STANDARD = re.compile(r"cpu|memory|ephemeral-storage|hugepages-.+")
-_ONE = 10**9  # quantities are held in billionths
-_SMALLEST = (1 << 20) * _ONE
+_UNIT = 10**9  # quantities are held in billionths
+_SMALLEST = (1 << 20) * _UNIT
 
 
 def _amount(quantity: Any) -> int:
@@ -105,6 +106,14 @@ def _resources(job: JobValues) -> Iterator[Diagnostic]:
     places: dict[Path, Any] = {path: resources for _, path, resources in job.settings("resources")}
     places["lifecycle", "resources"] = (job.data.get("lifecycle") or {}).get("resources")
     places.update(((*place, "resources"), item.get("resources")) for place, item in job.containers().items())
+    for role in job.roles:
+        for path, whole in job.layers(role, "podSpec", "resources"):
+            places[path] = whole
+            for part in ("limits", "requests"):
+                for name in whole.get(part) or {}:
+                    if name not in ("cpu", "memory") and not name.startswith("hugepages-"):
+                        message, fix = "not a resource of the pod as a whole", "set it in resources"
+                        yield job.diagnostic("TFC208", (*path, part, name), message, fix, key=True)
     for path, resources in places.items():
         limits, requests = ((resources or {}).get(part) or {} for part in ("limits", "requests"))
         yield from _amounts(job, (*path, "limits"), limits)
@@ -134,7 +143,7 @@ def _amounts(job: JobValues, path: Path, amounts: Mapping[str, Any]) -> Iterator
         if not standard and "/" not in name:
             fix = "use cpu, memory or ephemeral-storage, or a name with a domain such as nvidia.com/gpu"
             yield job.diagnostic("TFC208", place, "unknown resource", fix, key=True)
-        elif not standard and _amount(quantity) % _ONE:
+        elif not standard and _amount(quantity) % _UNIT:
             message = f"{quantity}, but this resource comes in whole units only"
             yield job.diagnostic("TFC208", place, message, "use an integer")
         elif name in ("memory", "ephemeral-storage") and 0 < _amount(quantity) < _SMALLEST:
@@ -195,43 +204,40 @@ def _security_context(job: JobValues, role: str, key: str, part: str) -> tuple[d
 
 @rule("TFC211")
 def _mounts_and_ports(job: JobValues) -> Iterator[Diagnostic]:
+    yield from ports.twice(job)
     for role in job.roles:
         known = volumes(job, role) | {volume["name"] for volume in user_volumes(job.data, role)}
         for key in ("initContainers", "extraContainers"):
             for path, container in job.entries(role, key):
-                yield from _duplicates(job, path, container, "volumeMounts", "mountPath")
-                yield from _duplicates(job, path, container, "ports", "name")
+                yield from _mounted_twice(job, path, container)
                 for j, mount in enumerate(container.get("volumeMounts") or []):
                     if mount["name"] not in known:
                         message, fix = f"there is no volume {mount['name']}", "add it to extraVolumes"
                         yield job.diagnostic("TFC211", (*path, "volumeMounts", j, "name"), message, fix)
 
 
-def _duplicates(job: JobValues, path: Path, container: Mapping[str, Any], key: str, field: str) -> Iterator[Diagnostic]:
-    """Check that no two entries of a container's list have the same value in a field."""
+def _mounted_twice(job: JobValues, path: Path, container: Mapping[str, Any]) -> Iterator[Diagnostic]:
     seen: set[str] = set()
-    for i, entry in enumerate(container.get(key) or []):
-        value = entry.get(field)
+    for i, mount in enumerate(container.get("volumeMounts") or []):
+        value = mount["mountPath"]
         if value in seen:
-            yield job.diagnostic("TFC211", (*path, key, i, field), f"{value} is used twice", "change one of them")
-        if value:
-            seen.add(value)
+            place = (*path, "volumeMounts", i, "mountPath")
+            yield job.diagnostic("TFC211", place, f"{value} is used twice", "change one of them")
+        seen.add(value)
 
 
 @rule("TFC212")
 def _exclusive_fields(job: JobValues) -> Iterator[Diagnostic]:
-    for key in ("initContainers", "extraContainers"):
-        for _, place, containers in job.settings(key):
-            for i, container in enumerate(containers or []):
-                for j, variable in enumerate(container.get("env") or []):
-                    if variable.get("value") and variable.get("valueFrom"):
-                        path: Path = (*place, i, "env", j, "valueFrom")
-                        yield job.diagnostic("TFC212", path, "set together with value", "keep one of them", key=True)
-                for name in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
-                    if key == "initContainers" and container.get(name) and container.get("restartPolicy") != "Always":
-                        message = "not allowed in an init container"
-                        fix = "remove it, or make the container a sidecar with restartPolicy: Always"
-                        yield job.diagnostic("TFC212", (*place, i, name), message, fix, key=True)
+    for place, container in job.containers().items():
+        for j, variable in enumerate(container.get("env") or []):
+            if variable.get("value") and variable.get("valueFrom"):
+                path: Path = (*place, "env", j, "valueFrom")
+                yield job.diagnostic("TFC212", path, "set together with value", "keep one of them", key=True)
+        for name in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
+            if "initContainers" in place and container.get(name) and container.get("restartPolicy") != "Always":
+                message = "not allowed in an init container"
+                fix = "remove it, or make the container a sidecar with restartPolicy: Always"
+                yield job.diagnostic("TFC212", (*place, name), message, fix, key=True)
     for _, place, constraints in job.settings("topologySpreadConstraints"):
         seen: set[tuple[str, str]] = set()
         for i, constraint in enumerate(constraints or []):

@@ -183,6 +183,11 @@ def types() -> dict[str, str]:
     return {**table, **more, "Volume": table["VolumeSource"] + " name!:label"}
 
 
+def fields(name: str) -> frozenset[str]:
+    """The names of a type's fields."""
+    return frozenset(token.partition(":")[0].rstrip("!") for token in types()[name].split() if ":" in token)
+
+
 def _type(name: str) -> dict[str, Any]:
     if name.endswith("[]"):
         return {"type": ["array", "null"], "items": _not_null(_type(name[:-2]))}

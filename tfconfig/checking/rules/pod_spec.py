@@ -46,6 +46,7 @@ OWN_FIELDS = {
         "workingDir": "set program.workingDir",
     },
 }
+MAX_NAMESERVERS = 3
 _API_AUDIENCE = re.compile(r"^$|^(https://)?kubernetes\.default|^api$")
 
 
@@ -72,6 +73,39 @@ def _tokens(job: JobValues) -> Iterator[Diagnostic]:
                     fix = "name the audience of the service that it is for, or remove it"
                     yield job.diagnostic("TFC186", place, message, fix, key=True, label=f"volume {name}")
                 seen.add(place)
+
+
+@rule("TFC214")
+def _needed(job: JobValues) -> Iterator[Diagnostic]:
+    """What the API server wants beside a field."""
+    for role in job.roles:
+        spec = job.setting(role, "podSpec")
+        servers = (spec.get("dnsConfig") or {}).get("nameservers") or []
+        if spec.get("dnsPolicy") == "None" and not servers:
+            message, fix = "None needs at least one of dnsConfig.nameservers", "add it, or remove dnsPolicy"
+            yield job.diagnostic("TFC214", _last(job, role, "dnsPolicy"), message, fix)
+        if len(servers) > MAX_NAMESERVERS:
+            message = f"{len(servers)} nameservers, but Kubernetes takes {MAX_NAMESERVERS}"
+            yield job.diagnostic("TFC214", (*_last(job, role, "dnsConfig"), "nameservers"), message, "remove some")
+        if spec.get("overhead") and not (job.setting(role, "runtimeClassName") or spec.get("runtimeClassName")):
+            message, fix = "needs a runtimeClassName whose RuntimeClass has the same", "set it, or remove overhead"
+            yield job.diagnostic("TFC214", _last(job, role, "overhead"), message, fix, key=True)
+
+
+@rule("TFC329")
+def _node_dns(job: JobValues) -> Iterator[Diagnostic]:
+    if sum(job.replicas.values()) < 2:
+        return
+    for role in job.roles:
+        spec = job.setting(role, "podSpec")
+        if spec.get("dnsPolicy") == "Default" and not spec.get("dnsConfig") and not spec.get("hostAliases"):
+            message = "Default: pods ask the DNS of their node, which does not know the other tasks"
+            yield job.diagnostic("TFC329", _last(job, role, "dnsPolicy"), message, "remove it")
+
+
+def _last(job: JobValues, role: str, field: str) -> Path:
+    """Where a field of podSpec is set; the role's own place before that of all roles."""
+    return [place for place, _ in job.layers(role, "podSpec", field)][-1]
 
 
 def _volumes(job: JobValues) -> Iterator[tuple[Path, str, Mapping[str, Any]]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from tfconfig.checking.rules.registry import JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
-from tfconfig.tensorflow_job.task.names import PORT
 from tfconfig.values import job_spec
 from tfconfig.values.job_spec import checkpoint_claim, checkpoint_directory
 from tfconfig.values.role_settings import MADE_VARIABLES, user_volumes
@@ -58,7 +57,7 @@ def _impossible_text(job: JobValues) -> Iterator[Diagnostic]:
         for name, value in job.setting(role, "env").items():
             if isinstance(value, str):
                 texts[job.place(role, "env", name)] = (value, len(name) + 1)
-    texts.update((path, (text, 0)) for line in job.command_lines for path, text in line.words)
+    texts.update((path, (text, 0)) for line in job.command_lines for path, text in line.parts)
     for path, (text, more) in texts.items():
         size = len(text.encode("utf-8", errors="replace")) + more
         if size >= MAX_ARGUMENT:
@@ -121,6 +120,8 @@ def mounts(job: JobValues, role: str) -> Iterator[Mount]:
     yield Mount("/tensorflow-job/lib/tensorflow_job/task", "task", ())
     yield Mount("/tensorflow-job/config", "lifecycle-status", ())
     yield Mount("/tensorflow-job-state", "state", ())
+    if job.setting(role, "pythonFrom"):
+        yield Mount("/tensorflow-job/python", "lifecycle-python", (), True)
     if job.data["program"].get("existingConfigMap"):
         yield Mount("/app", "program", ("program", "existingConfigMap"), True)
     elif job.files:
@@ -200,29 +201,14 @@ def _container_names(job: JobValues) -> Iterator[Diagnostic]:
                 path = (*place, "name")
                 if container["name"] == "tensorflow":
                     message = '"tensorflow" is the name of the training container'
-                    yield job.diagnostic("TFC174", path, message, "rename yours", label="extraContainers")
-                elif container["name"] == "checkpoint-folder":
-                    message = '"checkpoint-folder" is the name of a container of the chart'
-                    yield job.diagnostic("TFC174", path, message, "rename yours", label="initContainers")
+                    yield job.diagnostic("TFC174", path, message, "rename yours", label=_label(place))
+                elif container["name"] in ("checkpoint-folder", "lifecycle-python"):
+                    message = f'"{container["name"]}" is the name of a container of the chart'
+                    yield job.diagnostic("TFC174", path, message, "rename yours", label=_label(place))
                 elif container["name"] in seen:
                     message = f"two containers of a pod are named {container['name']}"
                     yield job.diagnostic("TFC175", path, message, "rename one of them")
                 seen.add(container["name"])
-
-
-@rule("TFC176")
-def _ports(job: JobValues) -> Iterator[Diagnostic]:
-    for _, place, containers in job.settings("extraContainers"):
-        for i, container in enumerate(containers or []):
-            for j, port in enumerate(container.get("ports") or []):
-                if port.get("containerPort") == PORT:
-                    message = f"{PORT} is the port of TensorFlow in the pod"
-                    yield job.diagnostic(
-                        "TFC176",
-                        (*place, i, "ports", j, "containerPort"),
-                        message,
-                        "use another port for this container",
-                    )
 
 
 @rule("TFC177", "TFC178")
@@ -247,11 +233,12 @@ def _mount_places(job: JobValues) -> Iterator[Diagnostic]:
 def _labels(job: JobValues) -> Iterator[Diagnostic]:
     for where in ((), *((part,) for part in (*job_spec.ROLES, "lifecycle"))):
         values = job.data.get(where[0]) or {} if where else job.data
-        for name in values.get("podLabels") or {}:
-            if _OWN_LABEL.search(name):
-                message = f"{name} is set by the chart to select its pods"
-                label = ".".join((*where, "podLabels"))
-                yield job.diagnostic("TFC180", (*where, "podLabels", name), message, "remove it", key=True, label=label)
+        for key in ("podLabels", *(("labels",) if where == ("lifecycle",) else ())):
+            for name in values.get(key) or {}:
+                if _OWN_LABEL.search(name):
+                    message = f"{name} is set by the chart to select its pods"
+                    label = ".".join((*where, key))
+                    yield job.diagnostic("TFC180", (*where, key, name), message, "remove it", key=True, label=label)
 
 
 @rule("TFC181")

@@ -8,8 +8,11 @@ from pathlib import Path as File
 from tfconfig.checking.rules.registry import JobValues, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values.command_line import script_of
+from tfconfig.values.paths import exists
+from tfconfig.values.starter import PLACEHOLDER
 
 PROGRAM_FILE = "TFC332"
+PLACEHOLDER_IMAGE = "TFC339"
 STOCK = "tensorflow/tensorflow"
 # What may bring files into the container. (A checkpoint volume does not bring any into the folder of the image.)
 BRINGS_FILES = ("initContainers", "extraVolumes", "extraVolumeMounts", "extraContainers", "podSpec", "container")
@@ -21,11 +24,11 @@ def _file_of_stock_image(job: JobValues) -> Iterator[Diagnostic]:
     if job.files or program.get("existingConfigMap") or job.volumes:
         return
     for line in job.command_lines:
-        script = script_of([word for _, word in line.words])
+        script = script_of([word for _, word in line.parts])
         if not line.command or not script or script.startswith("/"):
             continue
         path = line.command[0][0][:-1]
-        if (File(job.values.origin(path).file).parent / script).exists():
+        if exists(File(job.values.origin(path).file).parent / script):
             continue  # beside the values: brought by --set-file at the install, as in the examples
         if not any(_brings_files(job, role) for role in line.roles):
             message = f"{script} is not in the image {STOCK}, and nothing else brings it into the container"
@@ -40,3 +43,16 @@ def _brings_files(job: JobValues, role: str) -> bool:
         return True
     own = job.data.get(role) or {}
     return bool(job.working_dir(role)) or any(own.get(key) or job.data.get(key) for key in BRINGS_FILES)
+
+
+@rule(PLACEHOLDER_IMAGE)
+def _placeholder(job: JobValues) -> Iterator[Diagnostic]:
+    paths = [
+        job.place(role, "image", "repository")
+        for role in job.roles
+        if job.setting(role, "image").get("repository") == PLACEHOLDER
+    ]
+    for path in dict.fromkeys(paths):
+        message = "this is the placeholder of tfconfig init, no image"
+        fix = "name an image that has TensorFlow and what the program imports; tensorflow/tensorflow may do"
+        yield job.diagnostic(PLACEHOLDER_IMAGE, path, message, fix)

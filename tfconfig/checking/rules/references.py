@@ -28,18 +28,21 @@ _ALWAYS_SET = re.compile(
 @rule("TFC143", "TFC325")
 def _unknown_names(job: JobValues) -> Iterator[Diagnostic]:
     seen: set[tuple[Path, str]] = set()
+    maybe: set[str] = set()  # a variable that is not set is one cause, wherever it is referred to
     spec = job_spec.job(job.data, job.name, job.strategies)
     known = {role: _known(job, spec, role) for role in job.roles}
-    for role, path, text in _texts(job):
+    for role, place, text in _texts(job):
         for name in sorted(names(text) - known[role]):
+            path = _written(job, place, name)
             if not _NAME.fullmatch(name) or _ALWAYS_SET.fullmatch(name) or (path, name) in seen:
                 continue
             seen.add((path, name))
             fix = f"correct the name, or write $$({name}) where the program is to find $({name}) itself"
             if path[-2] == "env" and path[-1] != name and not _brought_from_elsewhere(job, role):
                 yield job.diagnostic("TFC143", path, f"$({name}) is a variable that nothing sets", fix)
-            else:
-                message = f"$({name}) stays as it is, unless the image or envFrom has this variable"
+            elif name not in maybe and not job.setting(role, "envFrom"):  # which is there to bring such names
+                maybe.add(name)
+                message = f"$({name}) stays as it is, unless the image has this variable"
                 yield job.diagnostic("TFC325", path, message, fix)
 
 
@@ -49,13 +52,21 @@ def _texts(job: JobValues) -> Iterator[tuple[str, Path, str]]:
         for name, text in sorted(deferred_texts(job.data, role).items()):
             yield role, job.place(role, "env", name), text
     for line in job.command_lines:
-        if line.words and not SHELL.search(line.words[0][1]):
+        if line.parts and not SHELL.search(line.parts[0][1]):
             for role in line.roles:
-                yield from ((role, path, word) for path, word in line.words)
+                yield from ((role, path, word) for path, word in line.parts)
+
+
+def _written(job: JobValues, place: Path, name: str) -> Path:
+    """Where a reference in a text of env is written: a role's own text may have put in the one at the top."""
+    if place[1] == "env" and name not in names(str(job.values.data[str(place[0])]["env"][place[2]])):
+        return place[1:]
+    return place
 
 
 def _known(job: JobValues, spec: JobSpec, role: str) -> set[str]:
-    made = set(task_job_spec.environment(spec, task_job_spec.Task(role, 0))) | set(MADE_VARIABLES)
+    alone: JobSpec = {**spec, "replicas": {role: 1}}  # the names are the same, and TF_CONFIG is short
+    made = set(task_job_spec.environment(alone, task_job_spec.Task(role, 0))) | set(MADE_VARIABLES)
     if not spec["checkpointDir"]:
         made.discard("CHECKPOINT_DIR")
     volumes = {volume["env"] for volume in job.volumes.values() if volume.get("env")}

@@ -13,8 +13,9 @@ import yaml
 
 from tfconfig.diagnostics import ERROR, Diagnostic, Origin
 from tfconfig.values import job_spec
+from tfconfig.values.libyaml import loader
 from tfconfig.values.load import Values
-from tfconfig.values.role_settings import MERGED, data_volumes, setting
+from tfconfig.values.role_settings import MERGED, data_volumes, own_program, setting
 
 RELEASE = "release name"
 
@@ -28,6 +29,7 @@ _APPENDED = {
 }
 
 SHELL = re.compile(r"(^|/)(ba|da|a|z|k)?sh$")  # the first word of a command that a shell reads
+SUBSTITUTION = re.compile(r"(?<!\$)\$\([^()\s]+\s[^()]*\)")  # a shell's $(date +%s): no variable has such a name
 STOCK_IMAGE = re.compile(r"(^|/)tensorflow/tensorflow$")  # a repository with TensorFlow's own images, mirrors included
 
 
@@ -46,9 +48,8 @@ class Rule:
 
 
 def _catalogue() -> dict[str, Rule]:
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     text = (File(__file__).parent / "catalogue.yaml").read_text(encoding="utf-8")
-    entries: dict[str, dict[str, Any]] = yaml.load(text, Loader=loader)
+    entries: dict[str, dict[str, Any]] = yaml.load(text, Loader=loader())
     return {id: Rule(id, **entry) for id, entry in sorted(entries.items())}
 
 
@@ -61,7 +62,7 @@ class CommandLine:
 
     roles: list[str]
     command: list[tuple[Path, str]]  # each word with its place in the values
-    words: list[tuple[Path, str]]  # command and args
+    parts: list[tuple[Path, str]]  # command and args
 
 
 class JobValues:
@@ -126,9 +127,10 @@ class JobValues:
             own = (self.data.get(role) or {}).get("program") or {}
             parts: dict[str, list[tuple[Path, str]]] = {}
             for key in ("command", "args"):
-                path: Path = (role, "program", key) if own.get(key) else ("program", key)
-                words = (own if own.get(key) else self.data["program"]).get(key) or []
-                parts[key] = [((*path, i), word) for i, word in enumerate(words)]
+                is_own = key in own_program(own)
+                path: Path = (role, "program", key) if is_own else ("program", key)
+                arguments = (own if is_own else self.data["program"]).get(key) or []
+                parts[key] = [((*path, i), word) for i, word in enumerate(arguments)]
             every = [*parts["command"], *parts["args"]]
             line = lines.setdefault(tuple(path for path, _ in every), CommandLine([], parts["command"], every))
             line.roles.append(role)

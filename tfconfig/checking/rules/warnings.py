@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfconfig.checking.rules.pods import mounts
-from tfconfig.checking.rules.registry import SHELL, STOCK_IMAGE, CommandLine, JobValues, Path, rule
+from tfconfig.checking.rules.registry import SHELL, STOCK_IMAGE, SUBSTITUTION, CommandLine, JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic
 from tfconfig.values import job_spec
 from tfconfig.values.quantity import parse
@@ -18,7 +18,7 @@ from tfconfig.values.secrecy import SECRET_NAME, SECRET_TEXT
 # Seconds. A program gets its grace period less what `task` needs to kill it in time (task/task.py).
 SHORTEST_GRACE = 5
 
-_SHELL_SYNTAX = re.compile(r"^(&&|\|\|?|;|>{1,2}|<|2>&1)$|\$[A-Za-z_{]|`")
+_SHELL_SYNTAX = re.compile(r"^(&&|\|\|?|;|>{1,2}|<|2>&1)$|\$[A-Za-z_{]|`|" + SUBSTITUTION.pattern)
 _REMOTE = re.compile(r"\b(gs|s3|s3a|hdfs|abfss?|wasbs?|viewfs)://")
 _SECRET_ARGUMENT = re.compile(r"--?([\w-]+)=(.+)", re.DOTALL)
 _CHECKPOINT_PATH = re.compile(r"check-?points?|ckpt|model[_-]?dir", re.IGNORECASE)
@@ -34,26 +34,26 @@ def _commands(job: JobValues) -> Iterator[Diagnostic]:
 
 
 def _command(job: JobValues, line: CommandLine) -> Iterator[Diagnostic]:
-    command, words = [word for _, word in line.command], line.words
+    command, parts = [word for _, word in line.command], line.parts
     shell = bool(SHELL.search(command[0]))
     first = command[0].split()
     if len(first) > 1 and not command[0].startswith("/"):
         message = f'"{command[0]}" is used as the name of a single program'
-        yield job.diagnostic("TFC301", words[0][0], message, f"split it into words: [{', '.join(first)}]")
+        yield job.diagnostic("TFC301", parts[0][0], message, f"split it into words: [{', '.join(first)}]")
     elif not shell:
-        for before, (path, word) in zip(["", *(word for _, word in words)], words, strict=False):
+        for before, (path, word) in zip(["", *(word for _, word in parts)], parts, strict=False):
             if before != "-c" and _SHELL_SYNTAX.search(word):  # not the code of python -c
                 message = f'"{word}" is shell syntax, but no shell runs this command'
                 fix = "write $(NAME) for a variable; for anything else use a script, or start with [sh, -c, …]"
                 yield job.diagnostic("TFC302", path, message, fix)
                 break
-    script = next((i for i, (_, word) in enumerate(words) if re.fullmatch(r"-[a-z]*c", word)), None)
-    if shell and script is not None and len(words) > script + 2 and "$" not in words[script + 1][1]:
-        path, word = words[script + 1]
+    script = next((i for i, (_, word) in enumerate(parts) if re.fullmatch(r"-[a-z]*c", word)), None)
+    if shell and script is not None and len(parts) > script + 2 and "$" not in parts[script + 1][1]:
+        path, word = parts[script + 1]
         message = f'the shell runs only "{word}", and passes the following words to it as arguments of the shell'
         yield job.diagnostic("TFC303", path, message, "write the whole command line as one string")
     if job.files and not any(map(job.working_dir, line.roles)) and not shell:
-        scripts = [(path, word) for path, word in words if re.fullmatch(r"(\./|/app/)?[\w.-]+\.py", word)]
+        scripts = [(path, word) for path, word in parts if re.fullmatch(r"(\./|/app/)?[\w.-]+\.py", word)]
         for path, word in scripts[:1]:
             if word.rpartition("/")[2] not in job.files:
                 fix = f"use one of {', '.join(sorted(job.files))}, or add the file"
@@ -91,7 +91,7 @@ def _secrets(job: JobValues) -> Iterator[Diagnostic]:
             for place, container in job.entries(role, key):
                 for j, variable in enumerate(container.get("env") or []):
                     texts[(*place, "env", j, "value")] = (variable["name"], variable.get("value"))
-    for path, word in (item for line in job.command_lines for item in line.words):
+    for path, word in (item for line in job.command_lines for item in line.parts):
         argument = _SECRET_ARGUMENT.fullmatch(word)
         texts[path] = (argument[1], argument[2]) if argument else ("", word)
     for path, (name, text) in texts.items():
@@ -124,17 +124,24 @@ def _privileges(job: JobValues) -> Iterator[Diagnostic]:
     for role in job.roles:
         for part in ("podSpec", "container"):
             contexts.update(job.layers(role, part, "securityContext"))
+    ports: dict[Path, Any] = {}
     for place, container in job.containers().items():
         contexts[(*place, "securityContext")] = container.get("securityContext")
-        for j, port in enumerate(container.get("ports") or []):
+        ports[(*place, "ports")] = container.get("ports")
+    for role in job.roles:
+        ports.update(job.layers(role, "container", "ports"))
+    for path, items in ports.items():
+        for j, port in enumerate(items or []):
             if port.get("hostPort"):
                 message = "a port of the node, so that each node has room for one such pod only"
-                yield job.diagnostic("TFC308", (*place, "ports", j, "hostPort"), message, "remove it")
+                yield job.diagnostic("TFC308", (*path, j, "hostPort"), message, "remove it")
     for path, context in contexts.items():
         yield from _unsafe_settings(job, path, context or {})
     volumes: dict[Path, Any] = {("data", name, "volume"): data.get("volume") for name, data in job.volumes.items()}
     for role in job.roles:
         volumes.update(job.entries(role, "extraVolumes"))
+        for path, items in job.layers(role, "podSpec", "volumes"):
+            volumes.update(((*path, i), item) for i, item in enumerate(items))
     for path, volume in volumes.items():
         if "hostPath" in (volume or {}):
             message = "a folder of the node: different on each node, and forbidden by the Pod Security Standards"
@@ -157,14 +164,6 @@ def _unsafe_settings(job: JobValues, path: Path, context: Mapping[str, Any]) -> 
             yield job.diagnostic("TFC308", (*path, "capabilities", "add", i), f"{name} {violation}", fix)
 
 
-@rule("TFC309")
-def _open_servers(job: JobValues) -> Iterator[Diagnostic]:
-    if not job.data["networkPolicy"]["enabled"]:
-        message = "false, so every pod of the cluster can run code on the job's TensorFlow servers"
-        fix = "set it to true, and allow other clients with networkPolicy.extraPeers"
-        yield job.diagnostic("TFC309", ("networkPolicy", "enabled"), message, fix)
-
-
 @rule("TFC310")
 def _absent_roles(job: JobValues) -> Iterator[Diagnostic]:
     for role, count in job.replicas.items():
@@ -176,15 +175,19 @@ def _absent_roles(job: JobValues) -> Iterator[Diagnostic]:
 
 @rule("TFC311")
 def _without_effect(job: JobValues) -> Iterator[Diagnostic]:
-    data, checkpoint = job.data, job.data["checkpoint"]
+    data, checkpoint, restart = job.data, job.data["checkpoint"], job.data["restart"]
+    never = restart["policy"] == "Never" and not restart.get("alwaysRoles")
     reasons = {
         "server.imports": not any(not job.runs_program(role) for role in job.roles)
         and "no role runs a built-in server",
         "restart.retryableExitCodes": data["restart"]["policy"] != "ExitCode" and "restart.policy is not ExitCode",
         "restart.nodeLossGraceSeconds": data["restart"]["nodeLoss"] != "Replace" and "restart.nodeLoss is not Replace",
-        "restart.backoffLimit": data["restart"]["policy"] == "Never" and "restart.policy is Never",
-        "restart.repeatLimit": data["restart"]["policy"] == "Never" and "restart.policy is Never",
-        "restart.uncountedExitCodes": data["restart"]["policy"] == "Never" and "restart.policy is Never",
+        "python": data.get("pythonFrom") and "pythonFrom is set",
+        "restart.alwaysRoles": restart.get("alwaysRoles")
+        and not any(job.runs_program(role) for role in restart["alwaysRoles"])
+        and "no role of it runs the program in this job",
+        "restart.backoffLimit": never and "restart.policy is Never",
+        "restart.repeatLimit": never and "restart.policy is Never",
         "completion.evaluatorGraceSeconds": not job.replicas["evaluator"] and "this job has no evaluator",
         "gpuResource": not any(job_spec.gpus(data, role) for role in job.roles) and "no role has gpus",
         "networkPolicy.extraPeers": not data["networkPolicy"]["enabled"] and "networkPolicy.enabled is false",
@@ -194,6 +197,9 @@ def _without_effect(job: JobValues) -> Iterator[Diagnostic]:
     reasons.update({f"logs.{key}": off for key in ("maxBytes", "files")})
     off = not data["metrics"].get("enabled") and "metrics.enabled is false"
     reasons.update({f"metrics.podMonitor.{key}": off for key in ("enabled", "labels", "interval")})
+    reasons.update(
+        {f"metrics.{what}.{key}": off for what in ("prometheusRule", "dashboard") for key in ("enabled", "labels")}
+    )
     off = not data["tensorboard"].get("enabled") and "tensorboard.enabled is false"
     reasons.update({f"tensorboard.{key}": off for key in ("directory", "image", "resources", "ingress")})
     given = checkpoint.get("existingClaim") and "checkpoint.existingClaim is set"
@@ -250,7 +256,7 @@ def _restarts(job: JobValues) -> Iterator[Diagnostic]:
     if restart["policy"] == "Never":
         return
     elsewhere = _REMOTE.search(
-        json.dumps([job.data["program"], *(line.words for line in job.command_lines), job.data.get("env")], default=str)
+        json.dumps([job.data["program"], *(line.parts for line in job.command_lines), job.data.get("env")], default=str)
     )
     if restart["backoffLimit"] and not job.data["checkpoint"]["enabled"] and not elsewhere:
         message = "false, so a restarted task starts again at step 0"
@@ -328,6 +334,6 @@ def _gpus(job: JobValues) -> Iterator[Diagnostic]:
             path = job.place(role, "env", "NVIDIA_VISIBLE_DEVICES")
             yield job.diagnostic("TFC323", path, message, "remove it, and set gpus of the role", key=True)
     for key in ("onSuccess", "onFailure"):
-        if job.data["cleanup"][key] == "Keep" and any(counts.values()):
-            message = "Keep, so the pods hold their GPUs until the job is uninstalled"
-            yield job.diagnostic("TFC324", ("cleanup", key), message, "set it to Delete")
+        if job.data["cleanup"][key] == "KeepGPUs" and any(counts.values()):
+            message = "KeepGPUs, so the pods hold their GPUs until the job is uninstalled"
+            yield job.diagnostic("TFC324", ("cleanup", key), message, "set it to Keep, or to Delete")

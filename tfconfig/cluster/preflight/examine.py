@@ -6,14 +6,28 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from tfconfig.cluster.errors import ClusterError, ForbiddenError, NotFoundError
+from tfconfig.cluster import shapes
+from tfconfig.cluster.errors import ClusterError, ForbiddenError, NotFoundError, malformed
 from tfconfig.cluster.job_objects import COMPONENT_LABEL
 from tfconfig.cluster.kubectl import Kubectl, Object, parse_objects
-from tfconfig.cluster.preflight import admission, gpus, permissions, quota, references, storage
+from tfconfig.cluster.preflight import (
+    admission,
+    capacity,
+    gang,
+    gpus,
+    injection,
+    kueue,
+    permissions,
+    quota,
+    references,
+    storage,
+)
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check
+from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError
 from tfconfig.tensorflow_job.task.names import set_name, status_name
 
 PARALLEL_REQUESTS = 8
+_NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
 
 
 class Examination:
@@ -31,7 +45,7 @@ class Examination:
         if namespace.result == ERROR:
             return [namespace]
         claims = [item for item in self._objects if item["kind"] == "PersistentVolumeClaim"]
-        pods = [_pod(owner, self._kubectl.namespace) for owner in self._owners]
+        pods = [pod_of(owner, self._kubectl.namespace) for owner in self._owners]
         names = references.external_references(pods, self._objects)
         with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
             installed = pool.submit(self._installed)
@@ -41,22 +55,28 @@ class Examination:
             existing = list(pool.map(self._existing, claims))
             claimed = pool.map(self._claim, claims, existing)
             referenced = pool.map(self._reference, names)
-            pod_counts, pod_checks = [], []
-            for owner, (pod, checks) in zip(self._owners, tried, strict=True):
+            pod_counts, pod_checks, added, sent_and_got = [], [], [], []
+            for owner, sent, (pod, checks) in zip(self._owners, pods, tried, strict=True):
                 pod_counts.append((pod, self._replicas().get(owner["metadata"]["name"], 1)))
                 pod_checks += checks
+                if all(check.result == OK for check in checks):
+                    sent_and_got.append((sent, pod))
+                added.append((capacity.setting(pod)[0], injection.added_containers(sent, pod)))
+            queues = pool.submit(kueue.check_kueue, self._get, self._kubectl.namespace, self._owners, pod_counts)
             quotas = pool.submit(self._list, "resourcequotas")
-            nodes, running = None, None
-            if gpus.requested(pod_counts):
-                pending = [pool.submit(self._list, resource, True) for resource in ("nodes", "pods")]
-                nodes, running = (future.result() for future in pending)
+            pending = pool.submit(self._list, "pods", True, fieldSelector=_NOT_ENDED)
+            nodes, running = self._list("nodes", True), pending.result()
             return [
                 namespace,
                 *installed.result(),
                 *allowed.result(),
                 *accepted.result(),
                 *admission.merge_equal(pod_checks),
+                *gang.check_gang(sent_and_got),
+                *queues.result(),
                 *quota.check_quotas(quotas.result(), quota.needs(pod_counts, self._new(claims, existing))),
+                *injection.check_injection(added),
+                capacity.check_capacity(pod_counts, nodes, running),
                 *gpus.check_gpus(pod_counts, nodes, running),
                 *claimed,
                 *referenced,
@@ -73,9 +93,9 @@ class Examination:
         except ForbiddenError:
             return None
 
-    def _list(self, resource: str, all_namespaces: bool = False) -> list[Object] | None:
+    def _list(self, resource: str, all_namespaces: bool = False, **query: str) -> list[Object] | None:
         try:
-            return self._kubectl.items(resource, all_namespaces)
+            return self._kubectl.items(resource, all_namespaces, **query)
         except ForbiddenError:
             return None
 
@@ -83,10 +103,10 @@ class Examination:
 
     def _namespace(self) -> Check:
         name = self._kubectl.namespace
-        found = self._get(f"/api/v1/namespaces/{name}")
-        if found is None:
+        namespace = self._get(f"/api/v1/namespaces/{name}")
+        if namespace is None:
             return Check("namespace", UNKNOWN, f"{name}; no permission to get it")
-        if found:
+        if namespace:
             return Check("namespace", OK, name)
         fix = f"create it: kubectl create namespace {name}; or choose another one with -n"
         return Check("namespace", ERROR, f"namespace {name} does not exist", fix)
@@ -106,7 +126,10 @@ class Examination:
         if result.returncode != 0:
             message = f"the cluster does not answer access reviews: {result.stderr.strip()}"
             return [Check("permissions", UNKNOWN, message)]
-        answers = [bool(item["status"]["allowed"]) for item in parse_objects(result.stdout)]
+        try:
+            answers = shapes.reviews(parse_objects(result.stdout), len(needed))
+        except ShapeError as error:
+            raise malformed(error) from None
         allowed = dict(zip(needed, answers, strict=True))
         return [permissions.check_install(allowed, install), permissions.check_view(allowed, view)]
 
@@ -122,18 +145,24 @@ class Examination:
         A StatefulSet is accepted whatever its pods are; Pod Security and quota reject those later, in Events alone.
         """
         own_accounts = {item["metadata"]["name"] for item in self._objects if item["kind"] == "ServiceAccount"}
-        pod = _pod(owner, self._kubectl.namespace)
+        pod = pod_of(owner, self._kubectl.namespace)
         if pod["spec"].get("serviceAccountName") in own_accounts:
             del pod["spec"]["serviceAccountName"]  # it does not exist yet
         result = self._kubectl.send(["create", "--dry-run=server", "-o", "json"], [pod])
         labels = pod["metadata"].get("labels", {})
         name = labels.get("tensorflow-job/role") or labels.get(COMPONENT_LABEL) or owner["metadata"]["name"]
         if result.returncode == 0:
-            (pod,) = parse_objects(result.stdout)
+            try:
+                pod = shapes.dry_run_pod(parse_objects(result.stdout))
+            except ShapeError as error:
+                raise malformed(error) from None
         return pod, admission.dry_run(name, result.stderr if result.returncode else "", "accepted", "create pods")
 
     def _existing(self, claim: Object) -> Object | None:
-        return self._get(self._kubectl.path("persistentvolumeclaims", claim["metadata"]["name"])) or None
+        try:
+            return self._kubectl.item("persistentvolumeclaims", claim["metadata"]["name"])
+        except (NotFoundError, ForbiddenError):
+            return None
 
     def _claim(self, claim: Object, existing: Object | None) -> Check:
         return storage.check_claim(claim, self._list("storageclasses", True), existing)
@@ -146,10 +175,12 @@ class Examination:
     def _reference(self, reference: references.Reference) -> Check:
         kind, name = reference
         try:
-            found = self._get(self._kubectl.path(permissions.RESOURCES[kind][1], name))
+            document = self._get(self._kubectl.path(permissions.RESOURCES[kind][1], name))
         except ClusterError as error:
             return Check(f"{kind} {name}", UNKNOWN, error.message)
-        return references.check_reference(kind, name, None if found is None else bool(found))
+        if document and kind == "PersistentVolumeClaim":
+            return storage.check_existing_claim(name, document, sum(self._replicas().values()))
+        return references.check_reference(kind, name, None if document is None else bool(document))
 
     def _replicas(self) -> dict[str, int]:
         """StatefulSet -> its number of pods. The chart leaves that to the lifecycle: it is in job.json."""
@@ -162,7 +193,12 @@ class Examination:
         return counts
 
 
-def _pod(owner: Object, namespace: str) -> Object:
+def lifecycle_pod(objects: Sequence[Object], namespace: str) -> Object:
+    """The pod of the lifecycle among the objects of a release."""
+    return pod_of(next(item for item in objects if item["kind"] == "Job"), namespace)
+
+
+def pod_of(owner: Object, namespace: str) -> Object:
     """The pod that a StatefulSet, Deployment or Job would create."""
     template = owner["spec"]["template"]
     generated = {"generateName": f"{owner['metadata']['name']}-", "namespace": namespace}

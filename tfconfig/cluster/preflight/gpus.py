@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, Object, PodCounts
 from tfconfig.values.pod_amounts import pod_amounts
+from tfconfig.values.quantity import parse
 
 _Wanted = Sequence[tuple[Object, int]]  # each pod with its amount
 
@@ -27,7 +28,7 @@ def _check(name: str, pods: PodCounts, nodes: Sequence[Object] | None, running: 
         return Check(
             name, UNKNOWN, f"{needed}; no permission to list nodes", "ask the administrator whether the cluster has any"
         )
-    sizes = {node["metadata"]["name"]: int(node["status"].get("allocatable", {}).get(name, 0)) for node in nodes}
+    sizes = {node["metadata"]["name"]: parse(allocatable(node).get(name, 0)).nanos // 10**9 for node in nodes}
     candidates = [node for node in nodes if sizes[node["metadata"]["name"]]]
     total = sum(sizes.values())
     if not candidates:
@@ -50,8 +51,7 @@ def _check(name: str, pods: PodCounts, nodes: Sequence[Object] | None, running: 
 
 
 def _extended(pod: Object) -> dict[str, int]:
-    spec = pod["spec"]
-    amounts = pod_amounts(spec["containers"], spec.get("initContainers") or [], "limits")
+    amounts = pod_amounts(pod.get("spec") or {}, "limits")
     return {name: amount.nanos // 10**9 for name, amount in amounts.items() if "/" in name and amount.nanos}
 
 
@@ -59,7 +59,7 @@ def _free(name: str, sizes: Mapping[str, int], running: Iterable[Object]) -> dic
     """Node -> what running pods leave of its size."""
     free = dict(sizes)
     for pod in running:
-        node = pod["spec"].get("nodeName", "")
+        node = pod.get("spec", {}).get("nodeName", "")
         if node in free and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed"):
             free[node] -= _extended(pod).get(name, 0)
     return free
@@ -99,6 +99,12 @@ def _tolerates(toleration: Object, taint: Object) -> bool:
     return toleration.get("key") == taint["key"] and (toleration.get("value") or "") == (taint.get("value") or "")
 
 
+def allocatable(node: Object) -> Object:
+    """What a node has for pods."""
+    amounts: Object = node.get("status", {}).get("allocatable") or {}
+    return amounts
+
+
 def _offered(nodes: Iterable[Object]) -> str:
-    names = {name for node in nodes for name in node["status"].get("allocatable", {}) if "/" in name}
+    names = {name for node in nodes for name in allocatable(node) if "/" in name}
     return ", ".join(sorted(names)) or "no such resource"

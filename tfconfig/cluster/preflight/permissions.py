@@ -20,6 +20,7 @@ RESOURCES = {
     "Job": ("batch", "jobs"),
     "Ingress": ("networking.k8s.io", "ingresses"),
     "PodMonitor": ("monitoring.coreos.com", "podmonitors"),
+    "PrometheusRule": ("monitoring.coreos.com", "prometheusrules"),
     "NetworkPolicy": ("networking.k8s.io", "networkpolicies"),
     "Role": ("rbac.authorization.k8s.io", "roles"),
     "RoleBinding": ("rbac.authorization.k8s.io", "rolebindings"),

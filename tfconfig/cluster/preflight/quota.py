@@ -21,9 +21,8 @@ def needs(pods: PodCounts, objects: Iterable[Object]) -> Amounts:
         total[name] = total.get(name, Quantity()) + amount
 
     for pod, count in pods:
-        spec = pod["spec"]
         for kind in ("requests", "limits"):
-            amounts = pod_amounts(spec["containers"], spec.get("initContainers") or [], kind)
+            amounts = pod_amounts(pod["spec"], kind)
             for name, amount in amounts.items():
                 add(f"{kind}.{name}", amount * count)
                 if kind == "requests" and name in ("cpu", "memory"):

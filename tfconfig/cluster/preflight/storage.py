@@ -12,9 +12,13 @@ SINGLE_NODE_PROVISIONERS = {
     "kubernetes.io/azure-disk", "disk.csi.azure.com", "kubernetes.io/cinder", "cinder.csi.openstack.org",
     "dobs.csi.digitalocean.com", "csi.hetzner.cloud", "linodebs.csi.linode.com", "rbd.csi.ceph.com",
     "rancher.io/local-path", "topolvm.io", "local.csi.openebs.io",
+    "kubernetes.io/vsphere-volume", "diskplugin.csi.alibabacloud.com", "vpc.block.csi.ibm.io",
+    "blockvolume.csi.oraclecloud.com",
 }  # fmt: skip
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_FILES = "one for shared files (NFS, CephFS, EFS, Filestore, Azure Files)"
+_SHARED = "name a claim that is ReadWriteMany"
 _SEE_VOLUMES = "see the volumes: kubectl get pv"
 
 
@@ -41,6 +45,20 @@ def check_claim(claim: Object, classes: Sequence[Object] | None, existing: Objec
     return _by_class(name, spec["accessModes"], storage_class["metadata"]["name"], storage_class["provisioner"])
 
 
+def check_existing_claim(name: str, claim: Object, tasks: int) -> Check:
+    """Whether a claim that the values name (existingClaim) can be mounted by so many tasks."""
+    check, modes = f"PersistentVolumeClaim {name}", claim["spec"].get("accessModes", [])
+    if claim["metadata"].get("deletionTimestamp"):
+        return Check(check, ERROR, "is being deleted", "name another claim")
+    shared = {"ReadWriteMany", "ReadOnlyMany"} & set(modes)
+    if tasks == 1 or shared or not modes:
+        return Check(check, OK, "exists")
+    if modes == ["ReadWriteOncePod"]:
+        return Check(check, ERROR, f"is ReadWriteOncePod: one pod can mount it, not {tasks}", _SHARED)
+    message = f"is {', '.join(modes)}: pods on other nodes than the first wait for it"
+    return Check(check, WARNING, message, f"{_SHARED}, or keep all tasks on one node")
+
+
 def _by_class(name: str, modes: Sequence[str], storage_class: str, provisioner: str) -> Check:
     if provisioner == NO_PROVISIONER:
         return Check(name, UNKNOWN, f"storage class {storage_class} creates no volumes", _SEE_VOLUMES)
@@ -50,7 +68,7 @@ def _by_class(name: str, modes: Sequence[str], storage_class: str, provisioner: 
             name,
             WARNING,
             f"storage class {storage_class} ({provisioner}) has volumes for one node only, not {', '.join(shared)}",
-            "set checkpoint.storageClassName to one for shared files (NFS, CephFS, EFS, Filestore, Azure Files)",
+            f"set checkpoint.storageClassName to {_FILES}",
         )
     return Check(name, OK, f"storage class {storage_class} ({provisioner}), {', '.join(modes)}")
 
@@ -58,7 +76,7 @@ def _by_class(name: str, modes: Sequence[str], storage_class: str, provisioner: 
 def _existing(name: str, existing: Object, modes: Sequence[str]) -> Check:
     if existing["metadata"].get("deletionTimestamp"):
         return Check(name, ERROR, "is being deleted", "wait until it is gone: kubectl get pvc")
-    actual = existing["spec"].get("accessModes", [])
+    actual = existing.get("spec", {}).get("accessModes", [])
     if not set(modes) <= set(actual):
         message = f"exists with {', '.join(actual)}, not {', '.join(modes)}"
         return Check(name, ERROR, message, "change checkpoint.accessModes, or delete the claim with its checkpoints")

@@ -56,14 +56,37 @@ def assert_agreement(values: dict[str, Any]) -> None:
         return
     assert not refusable, "the tool alone refuses this"
     theirs = rendered.job_spec()
+    del theirs["record"]  # which is about runs, that local jobs do not keep
     assert job_spec.job(mine.data, RELEASE, mine.chart.strategies, theirs["runId"]) == theirs
     if not diagnostics:
         for item in rendered.all("StatefulSet")[:2] + rendered.all("NetworkPolicy"):  # tests/chart has all objects
             kubernetes.assert_valid(item, kubernetes.NEWEST)
 
 
+OWN_PROGRAMS = {
+    "strategy": "Custom",
+    "program": {"command": ["all"], "args": ["--all"]},
+    "chief": {"replicas": 1, "program": {"command": ["lead"]}},
+    "worker": {"program": {"args": []}},
+    "ps": {"replicas": 1, "program": {"args": ["--ps"]}},
+    "evaluator": {"replicas": 1, "program": {"command": [], "workingDir": "/x"}},
+}
+
+
+DIFFERENT_PODS_OF_A_GANG = {
+    **helm.PROGRAM,
+    "podGroup": {"scheduler": "Kubernetes"},
+    "priorityClassName": "a",
+    "schedulerName": "s",
+    "worker": {"priorityClassName": ""},
+    "ps": {"podSpec": {"priorityClassName": "b", "schedulerName": None}},
+}
+
+
 @EXAMPLES
+@example(DIFFERENT_PODS_OF_A_GANG)
 @example({**helm.PROGRAM, "env": {"A": "x$$", "B": "1"}, "worker": {"env": {"A": "$(A)$$(A)$$$(A)", "B": "$(B)$(C)"}}})
+@example(OWN_PROGRAMS)
 @given(generated.VALUES)
 def test_tool_and_helm_agree_on_values_that_the_schema_accepts(values: dict[str, Any]) -> None:
     assert_agreement(values)
@@ -71,6 +94,7 @@ def test_tool_and_helm_agree_on_values_that_the_schema_accepts(values: dict[str,
 
 @EXAMPLES
 @example({"worker": {"replicas": "3"}})
+@example({**helm.PROGRAM, "fullnameOverride": "x\n"})
 @example({"chief": None, "worker": None, "ps": None, "evaluator": None})
 @example({"program": {"command": ["x"], "files": {"a.py": None}}})
 @given(generated.spoiled())

@@ -109,7 +109,7 @@ def test_hostile_file_is_reported_in_bounded_memory(name: str, tmp_path: Path) -
     file = tmp_path / "values.yaml"
     file.write_bytes(HOSTILE[name])
     done = subprocess.run(
-        [sys.executable, "-m", "tfconfig", "validate", "--format", "json", str(file)],
+        [sys.executable, "-m", "tfconfig", "validate", "-o", "json", str(file)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEGABYTES << 20, MEGABYTES << 20)),
         capture_output=True,
         text=True,

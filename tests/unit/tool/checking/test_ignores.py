@@ -71,7 +71,7 @@ def test_comment_without_use_is_a_warning(text: str, reported: list[str]) -> Non
 def test_comment_without_effect_is_shown_at_its_place_with_the_reason(text: str, says: str) -> None:
     Path("v.yaml").write_text(text + GOOD, "utf-8")
     assert f"v.yaml:{says}" in run("validate", "v.yaml").stdout
-    (diagnostic,) = json.loads(run("validate", "v.yaml", "--format", "json").stdout)["diagnostics"]
+    (diagnostic,) = json.loads(run("validate", "v.yaml", "-o", "json").stdout)["diagnostics"]
     assert (diagnostic["endLine"], diagnostic["endColumn"]) == (1, len(text))
 
 
@@ -104,7 +104,7 @@ def test_comment_after_a_text_of_several_lines_is_one() -> None:
 def test_no_comment_crashes_it(parts: list[str]) -> None:
     Path("v.yaml").write_bytes((GOOD + "".join(parts)).encode("utf-8"))
     for form in ("text", "sarif", "junit", "github"):
-        assert run("validate", "v.yaml", "--format", form).exit_code in (0, 1)
+        assert run("validate", "v.yaml", "-o", form).exit_code in (0, 1)
 
 
 def test_twice_as_many_errors_and_comments_are_twice_the_work() -> None:
@@ -113,7 +113,7 @@ def test_twice_as_many_errors_and_comments_are_twice_the_work() -> None:
         Path("v.yaml").write_text(GOOD + "env:\n" + "".join(lines), "utf-8")
 
         def check() -> None:
-            result = run("validate", "v.yaml", "--format", "sarif")
+            result = run("validate", "v.yaml", "-o", "sarif")
             assert result.stdout.count('"ruleId": "TFC009"') == 2 * count
 
         return steps(check)
@@ -167,7 +167,7 @@ def test_warnings_exit_0_unless_strict() -> None:
 
 def test_exit_zero_is_for_those_who_read_the_output() -> None:
     Path("v.yaml").write_text(GOOD + WRONG, "utf-8")
-    result = run("validate", "v.yaml", "--exit-zero", "--format", "sarif")
+    result = run("validate", "v.yaml", "--exit-zero", "-o", "sarif")
     assert result.exit_code == 0
     assert '"ruleId": "TFC011"' in result.stdout
 

@@ -136,7 +136,7 @@ def test_policy_may_be_json(check: Check) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: [", "1.yaml:2:1: not YAML"),
+        ("a: [", "1.yaml:1:4: not YAML"),
         ("", "1.yaml:1:1: the policy is empty"),
         ("properties:\n  a: {type: number, minimum: x}", "1.yaml:2:21: not a JSON Schema of draft-07"),
         ("properties:\n  a: {type: text}", "1.yaml:2:7: not a JSON Schema of draft-07"),
@@ -146,6 +146,9 @@ def test_policy_may_be_json(check: Check) -> None:
             "allOf:\n  - $ref: http://example.com/schema.json",
             "1.yaml:2:5: http://example.com/schema.json is not in this file",
         ),
+        ("allOf:\n  - $ref: other.json", "1.yaml:2:5: other.json is not in this file"),
+        ("allOf:\n  - $ref: '#few'", "1.yaml:2:5: #few is not in this file"),
+        ("items: [{}]\nadditionalItems:\n  $ref: //example.com", "1.yaml:3:3: //example.com is not in this file"),
         ("properties:\n  a: {pattern: '['}", "1.yaml:2:7: not a JSON Schema of draft-07: '[' is not a 'regex'"),
         ("a: 1\n---\nb: 2", "1.yaml:2:1: a second document"),
     ],
@@ -162,6 +165,12 @@ def test_broken_policy_is_a_usage_error_and_names_its_place(tmp_path: Path, text
 def test_policy_that_cannot_be_opened_is_a_usage_error(file: str, says: str) -> None:
     with pytest.raises(policy.PolicyError, match=says):
         policy.load(file)
+
+
+def test_reference_below_an_id_of_its_own_is_a_usage_error(check: Check) -> None:
+    inner = "{$id: 'http://example.com/a', allOf: [{$ref: '#/definitions/few'}]}"
+    with pytest.raises(policy.PolicyError, match="/definitions/few is not in this file"):
+        check(f"definitions: {{few: {{}}}}\nallOf: [{inner}]")
 
 
 def test_reference_to_itself_is_a_usage_error(check: Check) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfconfig.checking.reporters import FORMATS, colour_wanted, github, junit, sarif, summary, text
+from tfconfig.checking.reporters import FORMATS, github, junit, sarif, summary, text
 from tfconfig.diagnostics import ERROR, WARNING, Diagnostic, Origin, ordered
 
 SOURCES = {"jobs/a b.yaml": "worker:\n  replica: 3\nx: 1\n", "good.yaml": ""}
@@ -44,28 +44,6 @@ class TestText:
         assert "\033[31merror TFC010\033[0m" in coloured
         assert "\033[33mwarning TFC009\033[0m" in coloured
         assert re.sub(r"\033\[\d+m", "", coloured) == text(ALL, SOURCES)
-
-    @pytest.mark.parametrize(
-        ("environment", "terminal", "wanted"),
-        [
-            ({}, True, True),
-            ({}, False, False),
-            ({"TERM": "dumb"}, True, False),
-            ({"NO_COLOR": "1"}, True, False),
-            ({"NO_COLOR": ""}, True, True),
-            ({"FORCE_COLOR": "1"}, False, True),
-            ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
-        ],
-    )
-    def test_colour_is_for_terminals_unless_the_environment_says_otherwise(
-        self, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], terminal: bool, wanted: bool
-    ) -> None:
-        for name in ("NO_COLOR", "FORCE_COLOR"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("TERM", "xterm")
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        assert colour_wanted(terminal) is wanted
 
 
 class TestSarif:
@@ -129,7 +107,7 @@ class TestJunit:
         assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
         clean, wrong, doubt, of_set = suite
         assert (clean.get("classname"), list(clean)) == ("good.yaml", [])
-        assert (wrong.get("file"), wrong.get("line")) == ("jobs/a b.yaml", "2")
+        assert (wrong.get("classname"), wrong.get("name")) == ("jobs/a b.yaml", "TFC010 jobs/a b.yaml:2:3")
         failure = wrong[0]
         assert (failure.tag, failure.get("type")) == ("failure", "TFC010")
         assert failure.get("message") == "worker.replica: unknown key; did you mean replicas?"
@@ -142,6 +120,21 @@ class TestJunit:
         out = junit(diagnostics, {"v.yaml": source})
         root = ET.fromstring(out.encode("utf-8"))
         assert len(root.findall(".//failure")) == sum(item.severity == ERROR for item in diagnostics)
+
+    def test_it_has_only_what_the_schema_of_jenkins_xunit_plugin_knows(self) -> None:
+        """junit-10.xsd: attributes, those that must be there, and what may be inside."""
+        count = {"tests", "failures", "errors"}
+        schema: dict[str, tuple[set[str], set[str], set[str]]] = {
+            "testsuites": ({"name", "time", *count}, set(), {"testsuite"}),
+            "testsuite": ({"name", "time", "file", *count}, {"name", *count}, {"testcase", "system-out"}),
+            "testcase": ({"name", "classname", "time", "group"}, {"name"}, {"failure", "system-out"}),
+            "failure": ({"type", "message"}, set(), set()),
+            "system-out": (set(), set(), set()),
+        }
+        for element in ET.fromstring(junit(ALL, SOURCES)).iter():
+            known, required, inside = schema[element.tag]
+            assert required <= set(element.attrib) <= known, element.tag
+            assert {child.tag for child in element} <= inside
 
 
 class TestGithub:

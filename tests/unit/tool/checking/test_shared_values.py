@@ -60,5 +60,5 @@ def test_setting_of_a_shared_file_may_be_without_effect_for_a_job(
     monkeypatch.chdir(tmp_path)
     Path("team.yaml").write_text(TEAM if "-f" in options else GOOD + TEAM, "utf-8")
     Path("job.yaml").write_text(GOOD, "utf-8")
-    result = run("validate", "--format", "json", *options)
+    result = run("validate", "-o", "json", *options)
     assert {item["rule"] for item in json.loads(result.stdout)["diagnostics"]} - {"TFC310"} == failing

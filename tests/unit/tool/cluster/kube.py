@@ -41,6 +41,7 @@ WON = replace(
 LOST = replace(
     RUNS, phase=FAILED, reason="TaskFailed", message="worker-0 exited 3; restart.policy Never does not restart it",
     finished=documents.NOW + 60, deciding_task=Task("worker", 0), exit_code=3, failures=1,
+    last_line="ValueError: bad shape", hint="reshape it",
 )  # fmt: skip
 LOG = "Failed (TaskFailed): worker-0 exited 3\nlast lines of worker-0:\n  Traceback\n  ValueError: bad shape\n"
 
@@ -53,6 +54,7 @@ class Kube(Cluster):
         super().__init__(dict(spec), CONTROLLER)
         self.spec = spec
         self.bookmark_seconds = 1.0
+        self.groups = ["apps/v1"]  # API groups that are served, with a version of each
         self.logs: dict[tuple[str, int], list[str]] = {}  # uid and number of a container -> lines with their times
         self.feed: Callable[[list[str], list[Document]], tuple[int, str, str]] = lambda _words, _items: (0, "", "")
         self.change("configmaps", f"{JOB}-status", {"metadata": {"labels": {**LABELS, **_instance(JOB)}}})
@@ -130,6 +132,9 @@ class Api(Handler):
         elif url.path == "/kubectl":
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self._send(200, json.dumps(kube.feed(body["words"], body["items"])))
+        elif url.path == "/apis":
+            versions = [part.split("/") for part in kube.groups]
+            self._send(200, json.dumps({"groups": [{"name": g, "versions": [{"version": v}]} for g, v in versions]}))
         elif url.path == "/version":
             self._send(200, json.dumps({"gitVersion": "v1.33.1"}))
         elif "/namespaces/" in url.path and f"/namespaces/{NAMESPACE}" not in url.path:
@@ -143,8 +148,9 @@ class Api(Handler):
             self._log(kube, url.path.split("/")[-2], {key: values[0] for key, values in parse_qs(url.query).items()})
         else:
             if "/namespaces/" not in url.path:
-                group, _, plural = self.path.rpartition("/")
-                self.path = f"{group}/namespaces/{NAMESPACE}/{plural}"
+                parts = self.path.split("/")
+                version = 4 if parts[1] == "apis" else 3
+                self.path = "/".join([*parts[:version], "namespaces", NAMESPACE, *parts[version:]])
             super()._answer(method)
 
     def _watch(self, resource: str, query: dict[str, str]) -> None:
@@ -207,6 +213,8 @@ class Program:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tfconfig", *words], cwd=ROOT, env=environ, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # As in a terminal: what a shell starts in the background ignores Ctrl-C, and so do all its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )  # fmt: skip
         self._changed = threading.Condition()
         self._lines: dict[str, list[str]] = {"stdout": [], "stderr": []}

@@ -27,6 +27,7 @@ class Answers:
     def __init__(self) -> None:
         self.refused: Mapping[str, str] = {}  # kind -> message
         self.denied: set[tuple[str, str]] = set()  # verb and resource
+        self.drops: set[str] = set()  # fields of pods that are dropped in silence
 
     def __call__(self, words: list[str], items: list[Document]) -> tuple[int, str, str]:
         kinds = {item["kind"] for item in items}
@@ -36,7 +37,8 @@ class Answers:
         for kind, message in self.refused.items():
             if kind in kinds:
                 return 1, "", f'Error from server (Forbidden): error when creating "STDIN": {message}\n'
-        return 0, json.dumps(items[0]), ""
+        spec = {key: value for key, value in items[0].get("spec", {}).items() if key not in self.drops}
+        return 0, json.dumps({**items[0], "spec": spec}), ""
 
     def _reviewed(self, review: Document) -> Document:
         asked = review["spec"]["resourceAttributes"]
@@ -50,6 +52,7 @@ def answers(kube: Kube) -> Answers:
     storage_class = {"provisioner": "nfs.csi.k8s.io"}
     default = {"storageclass.kubernetes.io/is-default-class": "true"}
     kube.create("storageclasses", "nfs", storage_class, annotations=default)
+    kube.create("nodes", "large", {"status": {"allocatable": {"cpu": "64", "memory": "256Gi"}}})
     allow = Answers()
     kube.feed = allow
     return allow
@@ -95,7 +98,7 @@ def test_without_errors_it_exits_0_with_a_table(doctor: Doctor) -> None:
     assert lines[0].split() == ["CHECK", "RESULT", "MESSAGE"]
     assert [line.split("  ")[0] for line in lines[1:]] == [
         "Kubernetes", "Helm", "namespace", "permissions to install", "permissions to view", "objects", "pods", "quota",
-        "claim digits-checkpoints",
+        "CPU and memory", "claim digits-checkpoints",
     ]  # fmt: skip
     assert pods(lines[7]) == PODS
     assert lines[7].split()[1] == "ok"
@@ -170,3 +173,38 @@ def test_a_cluster_that_does_not_answer_is_no_result(doctor: Doctor, kube: Kube)
         result = doctor()
     assert (result.exit_code, result.stdout) == (2, "")
     assert "the cluster does not answer" in result.stderr
+
+
+def test_a_queue_and_a_class_that_are_missing_are_errors(kube: Kube, doctor: Doctor) -> None:
+    labels = {"kueue.x-k8s.io/queue-name": "nosuch", "kueue.x-k8s.io/priority-class": "high"}
+    found = checks(doctor("-o", "json", podLabels=labels))
+    assert found["Kueue"][0] == "error"
+    kube.groups.append("kueue.x-k8s.io/v1beta2")
+    result = doctor("-o", "json", podLabels=labels)
+    found = checks(result)
+    assert result.exit_code == 1
+    assert found["LocalQueue nosuch"] == ("error", "is not in the namespace; the job would wait for it")
+    assert found["WorkloadPriorityClass high"] == ("error", "does not exist; Kueue would not admit the job")
+    kube.create("localqueues", "nosuch", {"spec": {"clusterQueue": "team"}})
+    kube.create("workloadpriorityclasses", "high", {"value": 1})
+    kube.forbid("get clusterqueues")
+    result = doctor("-o", "json", podLabels=labels)
+    found = checks(result)
+    assert result.exit_code == 0
+    assert found["LocalQueue nosuch"] == ("ok", "of ClusterQueue team")
+    assert found["ClusterQueue team"] == ("unknown", "no permission to get it; its quota is not checked")
+    assert found["WorkloadPriorityClass high"] == ("ok", "exists")
+
+
+def test_a_group_that_the_api_server_drops_is_an_error(answers: Answers, doctor: Doctor) -> None:
+    gang = {"scheduler": "Kubernetes"}
+    assert checks(doctor("-o", "json", podGroup=gang))["gang scheduling"][0] == "ok"
+    answers.drops.add("schedulingGroup")
+    found = checks(doctor("-o", "json", podGroup=gang))
+    assert found["gang scheduling"] == (
+        "error",
+        "the API server drops the PodGroup of pods: the tasks would start one by one",
+    )
+    assert "gang scheduling" not in checks(doctor("-o", "json"))
+    answers.refused = {"Pod": 'unknown field "spec.schedulingGroup"'}
+    assert "gang scheduling" not in checks(doctor("-o", "json", podGroup=gang)), "it was not tried"

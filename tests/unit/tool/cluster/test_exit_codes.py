@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfconfig.cluster.exit_codes import describe, last_line, meaning
+from tfconfig.cluster.exit_codes import describe, meaning
+from tfconfig.tensorflow_job.lifecycle.error_lines import last_line
 from tfconfig.tensorflow_job.lifecycle.state import Exit
 
 

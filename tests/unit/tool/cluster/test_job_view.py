@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.tool.cluster.documents import NOW, documents, exited, job_spec, lifecycle_pod, pod, time, unschedulable
+from tests.unit.job_specs import a_job
+from tests.unit.tool.cluster.documents import (
+    NOW,
+    RUN,
+    documents,
+    exited,
+    job_spec,
+    lifecycle_pod,
+    pod,
+    time,
+    unschedulable,
+)
 from tfconfig.cluster import job_text
 from tfconfig.cluster.exit_codes import OUT_OF_MEMORY
 from tfconfig.cluster.job_json import job_document
@@ -38,7 +51,7 @@ def test_a_job_that_runs_as_it_should() -> None:
         "phase     Running",
         "message   all 4 tasks run or are done",
         "run       0123456789, for 12 min 3 s",
-        "failures  0 of 6 allowed, 0 restarts",
+        "failures  0 (6 allowed), 0 restarts",
         "",
         "TASK      STATE    NODE   RESTARTS",
         "chief-0   Running  node1  0",
@@ -63,16 +76,45 @@ def test_tasks_that_are_not_as_usual_say_why() -> None:
         "phase     Restarting (WaitingForTasks)",
         "message   ps-0: no pod yet",
         "run       0123456789, for 12 min 3 s",
-        "failures  1 of 6 allowed, 2 restarts",
+        "failures  1 (6 allowed), 2 restarts",
         "",
         "TASK      STATE    NODE   RESTARTS  MESSAGE",
         "chief-0   Lost     node1  0         node node1 does not answer",
-        "worker-0  Running  node1  2         exited 1: the program failed; see its log. Last line:",
-        "                                    ValueError: bad shape (3, 4)",
+        "worker-0  Running  node1  2         exited 1: the program failed. Last line: ValueError: bad shape",
+        "                                    (3, 4)",
         "worker-1  Waiting         0         Unschedulable: 0/3 nodes are available: 3 Insufficient",
         "                                    nvidia.com/gpu",
         "ps-0      NoPod           0         no pod yet",
     ]
+
+
+def test_a_task_without_a_pod_says_what_keeps_it_out() -> None:
+    """The status names a few tasks; what refuses one of a role's pods refuses them all."""
+    message = "worker-1: forbidden: exceeded quota: gpus; used: 4; ps-0: no pod yet; ps-1: starts (and 3 more of 9)"
+    state = replace(RUNS, phase="Pending", reason="WaitingForTasks", message=message)
+    job = job_spec(chief=1, worker=4, ps=2)
+    lines = text(documents(state, [pod("chief-0"), pod("worker-0"), pod("ps-1")], job=job), 120)[7:]
+    assert lines == [
+        "chief-0   Running  node1  0",
+        "worker-0  Running  node1  0",
+        *(f"worker-{index}  NoPod           0         forbidden: exceeded quota: gpus; used: 4" for index in (1, 2, 3)),
+        "ps-0      NoPod           0         no pod yet",
+        "ps-1      Running  node1  0",
+    ]
+
+
+def test_what_was_freed_while_the_evaluator_finishes_is_not_waited_for() -> None:
+    state = replace(RUNS, reason="WaitingForEvaluator", message="training has succeeded; the evaluator finishes")
+    state = replace(state, succeeded=frozenset([Task("chief", 0)]))
+    lines = text(documents(state, [], job=job_spec(chief=1, ps=1, evaluator=1)), 100)[-3:]
+    assert [" ".join(line.split()[:2]) for line in lines] == ["chief-0 Succeeded", "ps-0 Freed", "evaluator-0 NoPod"]
+
+
+def test_a_task_that_failed_says_what_to_do_where_that_is_known() -> None:
+    said = "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'pandas'\n"
+    (task,) = view(documents(RUNS, [pod("worker-0", last=exited(1, message=said))], job=job_spec(worker=1)), NOW).tasks
+    assert task.last_line == "ModuleNotFoundError: No module named 'pandas'"
+    assert task.hint.startswith("the image lacks this module")
 
 
 def test_a_task_is_lost_as_soon_as_its_node_is_not_ready_unless_it_is_done() -> None:
@@ -185,7 +227,7 @@ def test_after_the_end_the_outcome_is_shown_without_any_pod() -> None:
         "message     worker-1 exited 137 (OOMKilled); 7 failures, restart.backoffLimit is",
         "            6",
         "run         0123456789, took 11 min 3 s, ended 1 min ago",
-        "failures    7 of 6 allowed, 8 restarts",
+        "failures    7 (6 allowed), 8 restarts",
         "decided by  worker-1, exited 137 (OOMKilled): out of memory; raise",
         "            resources.limits.memory",
         "pods        none left, everything is freed",
@@ -193,6 +235,32 @@ def test_after_the_end_the_outcome_is_shown_without_any_pod() -> None:
     assert outcome(view(found, NOW)).startswith(
         "digits: Failed after 11 min 3 s (BackoffLimitExceeded): worker-1 exited 137"
     )
+
+
+def failed_at_once(**options: Any) -> State:
+    """Where restart.policy is Never."""
+    return replace(
+        RUNS, phase=FAILED, reason="TaskFailed", finished=NOW - 4, deciding_task=Task("worker", 0), exit_code=3,
+        message="worker-0 exited 3; restart.policy Never does not restart it", failures=0, restarts=0, **options,
+    )  # fmt: skip
+
+
+def test_no_failure_is_allowed_where_nothing_is_restarted() -> None:
+    never = a_job(run_id=RUN, chief=1, worker=2, ps=1, policy="Never")
+    assert "failures    0 (0 allowed), 0 restarts" in text(documents(failed_at_once(), job=never))
+
+
+@pytest.mark.parametrize("state", [{"running": {}}, exited(3, message="worker-0 is done: its program exited 3")])
+def test_a_container_that_is_parked_is_no_restart_and_hides_no_line(state: dict[str, Any]) -> None:
+    pods = [pod("worker-0", restarts=1, last=exited(3, message="ValueError: bad shape"), state=state)]
+    (line,) = [line for line in text(documents(failed_at_once(), pods), 160) if line.startswith("worker-0")]
+    assert re.fullmatch(r"worker-0  (Running|Ended)  +node1  0  .*Last line: ValueError: bad shape", line), line
+
+
+def test_a_job_that_is_suspended_before_it_has_started_says_so() -> None:
+    found = documents(None)
+    found.status["metadata"]["annotations"]["tensorflow-job/suspend"] = "true"
+    assert view(found, NOW).phase == SUSPENDED
 
 
 def test_the_outcome_of_another_run_is_not_that_of_the_current_one() -> None:
@@ -215,6 +283,13 @@ def test_why_a_lifecycle_does_not_start() -> None:
         "has no pod yet; see why: kubectl describe job/digits-lifecycle-abcdef01"
     )
     assert view(found, NOW).lifecycle_message == ""
+
+
+def test_of_several_pods_of_the_lifecycle_the_newest_counts() -> None:
+    lost = lifecycle_pod({"terminated": {"exitCode": 137, "reason": "Error"}})
+    lost["metadata"] |= {"uid": "lost", "creationTimestamp": time(NOW - 900)}
+    for pods in ([lost, lifecycle_pod()], [lifecycle_pod(), lost]):
+        assert view(replace(documents(None), pods=pods), NOW).lifecycle_message == ""
 
 
 def test_a_lifecycle_job_that_has_failed_writes_no_outcome() -> None:
@@ -245,15 +320,39 @@ def test_jobs_are_listed_one_line_each() -> None:
     progress = {"step": 1200, "total": 5000, "loss": None, "rate": None, "task": "chief-0", "time": time(NOW)}
     runs = view(documents(RUNS, [pod(task) for task in TASKS], {"progress": progress}), NOW)
     over = view(documents(replace(RUNS, phase=SUCCEEDED, finished=NOW - 20, message="chief-0 exited 0")), NOW)
-    assert job_text.jobs([runs, replace(over, name="mnist")], NOW, 80, False) == [
-        "NAME    PHASE      TASKS  PROGRESS  AGE          MESSAGE",
-        "digits  Running    4/4    24 %      12 min 3 s   all 4 tasks run or are done",
-        "mnist   Succeeded  4                11 min 43 s  chief-0 exited 0",
+    failed = replace(over, name="lost", phase=FAILED, deciding_task="worker-1", last_line="KeyError: 'x'")
+    suspended = replace(runs, name="held", phase=SUSPENDED, message="no pod is left", progress=None)
+    views = [replace(shown, created=NOW - 7200) for shown in (runs, replace(over, name="mnist"), failed, suspended)]
+    assert job_text.jobs(views, NOW, 90, False) == [
+        "NAME    PHASE      TASKS  PROGRESS  AGE  DURATION     MESSAGE",
+        "digits  Running    4/4    24 %      2 h  12 min 3 s   all 4 tasks run or are done",
+        "mnist   Succeeded  4                2 h  11 min 43 s  chief-0 exited 0",
+        "lost    Failed     4                2 h  11 min 43 s  worker-1: KeyError: 'x'",
+        "held    Suspended  4/4              2 h               no pod is left",
     ]
     assert job_text.jobs([replace(over, namespace="other")], NOW, 80, True) == [
-        "NAMESPACE  NAME    PHASE      TASKS  AGE          MESSAGE",
-        "other      digits  Succeeded  4      11 min 43 s  chief-0 exited 0",
+        "NAMESPACE  NAME    PHASE      TASKS  AGE         DURATION     MESSAGE",
+        "other      digits  Succeeded  4      12 min 3 s  11 min 43 s  chief-0 exited 0",
     ]
+
+
+def test_a_suspended_job_has_no_time_left() -> None:
+    progress = {"step": 10, "total": 20, "loss": None, "rate": 5.0, "task": "chief-0", "time": time(NOW)}
+    found = documents(replace(RUNS, phase=SUSPENDED), [], {"progress": progress})
+    assert "progress  step 10 of 20 (50 %)" in text(found)
+
+
+def test_a_failed_job_shows_the_line_it_failed_with_and_what_to_do() -> None:
+    why = "worker-1 exited 1; 1 failure, restart.backoffLimit is 0"
+    state = replace(
+        RUNS, phase=FAILED, reason="BackoffLimitExceeded", finished=NOW - 60, deciding_task=Task("worker", 1),
+        exit_code=1, message=f"{why}: KeyError: 'x'", last_line="KeyError: 'x'", hint="ask", freed=True,
+    )  # fmt: skip
+    shown = text(documents(state))
+    assert f"message     {why}" in shown
+    assert "last line   KeyError: 'x'" in shown
+    assert "hint        ask" in shown
+    assert "decided by  worker-1, exited 1: the program failed" in shown
 
 
 def test_the_document_for_programs_is_json_and_has_every_task() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfconfig.cli import main
+from tfconfig.cluster import kubectl
 from tfconfig.cluster.errors import (
     ApiError,
     ClusterError,
@@ -83,6 +84,47 @@ def test_a_failure_is_one_sentence_with_what_to_do(stderr: str, kind: type, sent
     assert error.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("given", "context", "account", "namespace"),
+    [
+        ("a", "b", "c", "a"),
+        ("", "b", "c", "b"),
+        ("", "", "c", "c"),  # in a pod: a CronJob, a step of a workflow
+        ("", "", "", "default"),
+    ],
+)
+def test_the_namespace_is_the_one_that_kubectl_would_take(
+    given: str, context: str, account: str, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "kubectl"
+    program.write_text(f"#!/bin/sh\necho {context}\ntest '{context}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    if account:
+        (tmp_path / "namespace").write_text(account)
+    monkeypatch.setattr(kubectl, "SERVICE_ACCOUNT", str(tmp_path))
+    assert Kubectl(given or None).namespace == namespace
+
+
+@pytest.mark.parametrize("in_a_pod", [False, True])
+def test_kubectl_gets_no_option_that_keeps_it_from_the_account_of_its_pod(
+    in_a_pod: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --request-timeout kubectl 1.37 asks localhost:8080 in a pod, which is how it was found."""
+    program = tmp_path / "kubectl"
+    program.write_text('#!/bin/sh\necho "$*"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(kubectl, "SERVICE_ACCOUNT", str(tmp_path))
+    if in_a_pod:
+        (tmp_path / "namespace").write_text("team")
+    assert Kubectl().text("/version").split() == [
+        "get",
+        "--raw=/version",
+        *([] if in_a_pod else ["--request-timeout=20s"]),
+    ]
+
+
 @pytest.mark.parametrize("command", [["status"], ["status", "digits"], ["wait", "digits"], ["logs", "digits"]])
 def test_without_kubectl_each_command_says_so_and_exits_2(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -127,3 +169,14 @@ def test_objects_are_read_one_after_the_other_or_as_a_list(
     listed = json.dumps({"kind": "List", "items": objects})
     text = listed if as_list else "".join(json.dumps(one, indent=4) + between for one in objects)
     assert parse_objects(text) == objects
+
+
+def test_a_kubeconfig_that_is_not_there_or_is_broken_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = "The connection to the server localhost:8080 was refused - did you specify the right host or port?"
+    monkeypatch.setenv("KUBECONFIG", "/nowhere/config")
+    assert (
+        from_stderr(refused).message
+        == "KUBECONFIG names /nowhere/config, which does not exist; correct it, or unset it"
+    )
+    broken = 'error: error loading config file "/tmp/config": yaml: line 3: mapping values are not allowed'
+    assert from_stderr(broken).message.startswith("kubectl cannot read its configuration /tmp/config (yaml: line 3")

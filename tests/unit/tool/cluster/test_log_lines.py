@@ -10,15 +10,22 @@ from hypothesis import strategies as st
 
 from tests.unit.job_specs import changed
 from tests.unit.tool.cluster.documents import NOW, documents, job_spec
-from tfconfig.checking.reporters import colour_wanted
 from tfconfig.cluster.job_text import kept_logs
 from tfconfig.cluster.job_view import view
-from tfconfig.cluster.log_lines import LIFECYCLE, LinePrinter, merged, split_time
+from tfconfig.cluster.log_lines import LIFECYCLE, LinePrinter, merged, parts, split_time
 from tfconfig.cluster.task_logs import select_tasks
 from tfconfig.tensorflow_job.lifecycle.state import State
 from tfconfig.tensorflow_job.task.job_spec import Task, name
+from tfconfig.terminal import colour_wanted
 
 TASKS = [Task("chief", 0), *(Task("worker", index) for index in range(4)), Task("ps", 0)]
+
+
+def test_a_bar_of_one_long_line_is_cut_where_it_is_drawn_anew() -> None:
+    pieces = iter([b"\r1/3 [=>.]\r2/3 [=", b"=>]\r3/3 [===]\n", b"plain, lo", b"ng\n", b"\r1/", b"2", b""])
+    assert list(parts(lambda: next(pieces))) == [
+        b"\r1/3 [=>.]", b"\r2/3 [==>]\r3/3 [===]\n", b"plain, lo", b"ng\n", b"\r1/", b"2",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

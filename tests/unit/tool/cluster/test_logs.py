@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from click.testing import CliRunner, Result
 from tests.unit.tool.cluster.kube import LOG, LOST, RUNS, WON, Kube, Program
 from tfconfig.cli import main
 from tfconfig.cluster.log_follow import MAX_LINE_BYTES
+from tfconfig.tensorflow_job.task.last_output import AGAIN
+from tfconfig.tensorflow_job.task.log import OWN
 
 Start = Callable[..., Program]
 HOSTILE = "  ::set-output name=a::b\033]8;;http://x\a ##[add-mask]c"
@@ -53,6 +56,22 @@ def test_what_a_program_prints_controls_neither_terminal_nor_ci(
     running.remove("pods", "digits-worker-0")
     running.remove("pods", "digits-worker-1")
     assert (shown.ends(), raw.ends()) == (0, 0)
+
+
+def test_a_progress_bar_is_its_last_state_after_the_tasks_name(running: Kube) -> None:
+    running.say("worker-0", "\r1/2 [=>..]" + "\b" * 20 + "\r2/2 [====]")
+    assert logs("--tail", "1", "--task", "worker-0").stdout == "worker-0  | 2/2 [====]\n"
+    assert "\b" in logs("--tail", "1", "--task", "worker-0", "--raw").stdout
+
+
+def test_what_is_waited_for_is_reported_until_a_task_prints(kube: Kube, start: Start) -> None:
+    waits = replace(RUNS, phase="Pending", reason="WaitingForTasks", message="worker-0, worker-1: no pod yet")
+    kube.write(waits)
+    follow = start("logs", "digits", "--follow")
+    follow.until(lambda: "digits: Pending (WaitingForTasks): worker-0, worker-1: no pod yet\n" in follow.err)
+    assert follow.out == ""
+    kube.write(WON)
+    assert follow.ends() == 0
 
 
 def test_a_line_without_an_end_is_followed_in_parts(running: Kube, start: Start) -> None:
@@ -132,6 +151,22 @@ def test_followed_every_line_comes_once_through_restarts_new_pods_and_broken_con
     assert sorted(follow.out.splitlines()) == sorted(expected)
 
 
+def test_followed_what_a_kept_pod_shows_once_more_is_not_printed_again(running: Kube, start: Start) -> None:
+    follow = start("logs", "digits", "--follow", "--task", "worker-0")
+    follow.until(lambda: "line 2 of worker-0" in follow.out)
+    with running.lock:
+        running.cut()
+        running.restart("worker-0", 0)
+        running.say("worker-0", "parks", OWN + AGAIN, "line 1 of worker-0", "line 2 of worker-0")
+    follow.until(lambda: "parks" in follow.out)
+    running.write(WON)
+    running.remove("pods", "digits-worker-0")
+    running.remove("pods", "digits-worker-1")
+    assert follow.ends() == 0
+    assert follow.out.count("line 2 of worker-0") == 1
+    assert AGAIN not in follow.out
+
+
 def test_followed_what_a_container_printed_between_two_looks_is_read_from_the_one_before(
     running: Kube, start: Start
 ) -> None:
@@ -169,3 +204,20 @@ def test_followed_an_uninstalled_job_ends_it_with_2(running: Kube, start: Start)
     running.uninstall()
     assert follow.ends() == 2
     assert follow.err.splitlines()[-1] == "Error: job digits does not exist any more: it was uninstalled"
+
+
+@pytest.mark.usefixtures("running")
+def test_lines_with_their_times_and_as_json() -> None:
+    first = logs("--timestamps").stdout.splitlines()[0].split()
+    assert (first[0], first[2][-1], first[3:]) == ("worker-0", "Z", ["line", "1", "of", "worker-0"])
+    documents = [json.loads(line) for line in logs("-o", "json").stdout.splitlines()]
+    assert documents[0] == {"task": "worker-0", "time": first[2], "line": "line 1 of worker-0"}
+    assert [document["task"] for document in documents] == ["worker-0", "worker-1"] * 2
+
+
+def test_followed_lines_have_their_times_too(running: Kube, start: Start) -> None:
+    follow = start("logs", "digits", "-f", "-o", "json")
+    follow.until(lambda: follow.out.count("\n") == 4)
+    assert all(json.loads(line)["time"] for line in follow.out.splitlines())
+    running.uninstall()
+    assert follow.ends() == 2

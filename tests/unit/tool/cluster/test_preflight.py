@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.chart.helm import merged, render
 from tfconfig.cluster.kubectl import Object
-from tfconfig.cluster.preflight import admission, gpus, permissions, quota, references, storage, versions
+from tfconfig.cluster.preflight import (
+    admission,
+    injection,
+    permissions,
+    quota,
+    references,
+    storage,
+    versions,
+)
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, table
 from tfconfig.cluster.preflight.permissions import Permission
 from tfconfig.cluster.rights import INSTALLER_VERBS
@@ -65,6 +71,17 @@ class TestPermissions:
 # What kubectl 1.35 wrote when a real API server refused these (tests/cluster/test_commands.py has them refused again).
 CREATING = 'Error from server (Forbidden): error when creating "STDIN": pods '
 REFUSED = [
+    (
+        'unable to recognize no matches for kind "PodGroup" in version "scheduling.k8s.io/v1beta1"',
+        'no matches for kind "PodGroup" in version "scheduling.k8s.io/v1beta1"',
+        "feature gate GenericWorkload",
+    ),
+    (
+        'error: resource mapping not found for name: "x" namespace: "" from "STDIN": no matches for kind "PodGroup" in '
+        'version "scheduling.volcano.sh/v1beta1"\nensure CRDs are installed first\n',
+        'no matches for kind "PodGroup" in version "scheduling.volcano.sh/v1beta1"',
+        "install the scheduler that defines it",
+    ),
     (
         CREATING + '"release-chief-x7x2p" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true',
         'violates PodSecurity "restricted:latest": runAsNonRoot != true',
@@ -200,66 +217,6 @@ class TestStorage:
         assert storage.check_claim(self.claim(), None, going).message == "is being deleted"
 
 
-def node(name: str, gpus: int, taint: str = "", **labels: str) -> Object:
-    spec = {"taints": [{"key": taint, "effect": "NoSchedule"}]} if taint else {}
-    return {"metadata": {"name": name, "labels": labels}, "spec": spec, "status": {"allocatable": {GPU: str(gpus)}}}
-
-
-class TestGpus:
-    def wanted(self, each: int = 1, count: int = 4, **spec: Any) -> list[tuple[Object, int]]:
-        return [(pod({GPU: str(each)}, **spec), count), (pod({"cpu": "1"}), 2)]
-
-    def running(self, on: str, gpus: int, phase: str = "Running") -> Object:
-        return {**pod({GPU: str(gpus)}, nodeName=on), "status": {"phase": phase}}
-
-    @pytest.mark.parametrize(
-        ("wanted", "held", "result", "found"),
-        [
-            (4, 0, OK, "4 needed, 8 of 8 free"),
-            (4, 4, OK, "4 needed, 4 of 8 free"),
-            (6, 4, WARNING, "6 needed, 4 of 8 free now"),
-            (9, 0, ERROR, "9 needed, 8 on eligible nodes"),
-        ],
-    )
-    def test_those_that_are_free(self, wanted: int, held: int, result: str, found: str) -> None:
-        nodes = [node("a", 4), node("b", 4), node("c", 0)]
-        (check,) = gpus.check_gpus(
-            self.wanted(count=wanted), nodes, [self.running("a", held), self.running("b", 4, "Failed")]
-        )
-        assert (check.check, check.result) == (GPU, result)
-        assert check.message.startswith(found)
-
-    def test_a_job_without_gpus_has_no_such_check(self) -> None:
-        assert gpus.check_gpus([(pod({"cpu": "1"}), 2)], [], []) == []
-
-    def test_a_pod_that_asks_for_more_than_a_node_has_does_not_fit(self) -> None:
-        assert gpus.check_gpus(self.wanted(each=5, count=1), [node("a", 4), node("b", 4)], [])[0].result == ERROR
-
-    def test_absent_ones_are_reported_with_what_nodes_have(self) -> None:
-        other = {"metadata": {"name": "a"}, "status": {"allocatable": {"amd.com/gpu": "1", "cpu": "4"}}}
-        (check,) = gpus.check_gpus(self.wanted(), [other], [])
-        assert (check.result, check.message) == (ERROR, "4 needed; no node has any")
-        assert "nodes have: amd.com/gpu" in check.fix
-
-    def test_taints_and_selectors_count(self) -> None:
-        tainted = [node("a", 4, taint=GPU, pool="gpu")]
-        assert gpus.check_gpus(self.wanted(), tainted, [])[0].result == ERROR
-        tolerates: dict[str, Any] = {"tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]}
-        assert gpus.check_gpus(self.wanted(**tolerates), tainted, [])[0].result == OK
-        assert gpus.check_gpus(self.wanted(**tolerates, nodeSelector={"pool": "gpu"}), tainted, [])[0].result == OK
-        assert gpus.check_gpus(self.wanted(**tolerates, nodeSelector={"pool": "cpu"}), tainted, [])[0].result == ERROR
-
-    def test_without_permission_for_nodes_or_pods_the_result_is_unknown(self) -> None:
-        assert gpus.check_gpus(self.wanted(), None, None)[0].result == UNKNOWN
-        assert gpus.check_gpus(self.wanted(), [node("a", 4)], None)[0].result == UNKNOWN
-
-    @given(st.lists(st.integers(0, 8), max_size=6), st.integers(1, 8), st.integers(1, 12))
-    def test_equal_pods_fit_as_often_as_they_fit_into_the_nodes(self, sizes: list[int], each: int, count: int) -> None:
-        nodes = [node(f"n{number}", size) for number, size in enumerate(sizes)]
-        (check,) = gpus.check_gpus(self.wanted(each, count), nodes, [])
-        assert (check.result == OK) is (sum(size // each for size in sizes) >= count)
-
-
 class TestReferences:
     def of(self, values: dict[str, Any]) -> set[tuple[str, str]]:
         rendered = render(merged(PROGRAM, values), release="digits")
@@ -308,3 +265,55 @@ def test_the_table_has_the_fix_below_the_message() -> None:
         "quota  error   q: pods needed 5, used 0, limit 4",
         "               → ask for less",
     ]
+
+
+# As kubectl 1.35 writes it for a user who may not get the Role that is to be applied.
+RETRIEVING = """Error from server (Forbidden): error when retrieving current configuration of:
+Resource: "rbac.authorization.k8s.io/v1, Resource=roles", GroupVersionKind: "rbac.authorization.k8s.io/v1, Kind=Role"
+Name: "digits-lifecycle", Namespace: "team"
+from server for: "STDIN": roles.rbac.authorization.k8s.io "digits-lifecycle" is forbidden: \
+User "u" cannot get resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "team"
+"""
+
+
+def test_an_error_on_several_lines_is_one_with_its_cause() -> None:
+    both = RETRIEVING + 'Error from server (Forbidden): error when creating "STDIN": admission webhook "a" denied it\n'
+    assert [message.partition(" ")[0] for message in admission.rejections(both)] == [
+        "roles.rbac.authorization.k8s.io", "admission"
+    ]  # fmt: skip
+    (check,) = admission.dry_run("objects", RETRIEVING, "accepted", "create or get all of them")
+    assert check == Check("objects", UNKNOWN, "not tried: no permission to get roles")
+
+
+@pytest.mark.parametrize(
+    ("message", "fix"),
+    [
+        ('unable to validate against any security context constraint: [provider "anyuid"]', "values/openshift.yaml"),
+        ("cpu max limit to request ratio per Container is 2, but provided ratio is 4.0", "lifecycle.resources"),
+        ("exceeded quota: small, requested: limits.cpu=1, used: limits.cpu=0", "lifecycle.resources"),
+    ],
+)
+def test_a_rejection_of_the_lifecycle_says_what_to_change(message: str, fix: str) -> None:
+    tried = admission.dry_run("lifecycle", f'{CREATING}"x" is forbidden: {message}\n', "accepted", "")
+    assert fix in admission.merge_equal(tried)[0].fix
+
+
+def test_containers_that_the_cluster_adds_are_named_once_for_all_pods() -> None:
+    sent = {"spec": {"containers": [{"name": "tensorflow"}]}}
+    got = {"spec": {"containers": [{"name": "tensorflow"}, {"name": "proxy"}], "initContainers": [{"name": "init"}]}}
+    added = injection.added_containers(sent, got)
+    (check,) = injection.check_injection([("chief", added), ("worker", added), ("lifecycle", [])])
+    assert (check.result, check.message) == (WARNING, "chief, worker: the cluster adds init, proxy")
+    assert "values/no-mesh.yaml" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("modes", "tasks", "result"),
+    [
+        (["ReadWriteMany"], 4, OK), (["ReadOnlyMany"], 4, OK), (["ReadWriteOnce"], 1, OK),
+        (["ReadWriteOnce"], 4, WARNING), (["ReadWriteOncePod"], 4, ERROR),
+    ],
+)  # fmt: skip
+def test_an_existing_claim_against_the_number_of_tasks(modes: list[str], tasks: int, result: str) -> None:
+    claim = {"metadata": {}, "spec": {"accessModes": modes}}
+    assert storage.check_existing_claim("c", claim, tasks).result == result

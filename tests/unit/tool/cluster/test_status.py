@@ -88,6 +88,13 @@ def test_a_job_that_is_not_there(kube: Kube, command: str) -> None:
     )
 
 
+def test_a_namespace_with_many_other_jobs_says_how_many_more(kube: Kube) -> None:
+    for number in range(6):
+        kube.install(f"x{number}")
+    error = CliRunner().invoke(main, ["status", "mnist"]).stderr
+    assert error.endswith("The namespace has digits, x0, x1, x2, x3 and 2 more, see tfconfig status\n")
+
+
 def test_a_namespace_without_jobs(kube: Kube) -> None:
     kube.uninstall()
     result = status()
@@ -142,3 +149,13 @@ def test_watched_on_a_terminal_the_view_is_redrawn_with_what_is_out_of_date(kube
     os.close(leader)
     assert process.returncode == 0
     assert "phase       Succeeded (Completed)" in shown
+
+
+def test_jobs_by_their_labels_by_name_alone_and_with_more_columns(kube: Kube) -> None:
+    kube.install("both-tune", "both")
+    assert status("-o", "name").stdout == "both-tune\ndigits\n"
+    assert status("-l", "app.kubernetes.io/instance=both", "-o", "name").stdout == "both-tune\n"
+    wide = [line.split() for line in status("-o", "wide").stdout.splitlines()]
+    assert wide[0][-4:] == ["RELEASE", "RUN", "RESTARTS", "MESSAGE"]
+    assert "both" in wide[1]
+    assert (status("digits", "-o", "name").stdout, status("digits", "-l", "a=b").exit_code) == ("digits\n", 2)

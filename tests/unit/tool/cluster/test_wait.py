@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -22,7 +23,9 @@ Start = Callable[..., Program]
 WON_LINE = "digits: Succeeded after 1 min (Completed): worker-0 exited 0\n"
 LOST_LINE = (
     "digits: Failed after 1 min (TaskFailed): worker-0 exited 3; restart.policy Never does not restart it\n"
-    "decided by worker-0, exited 3: the program failed; see its log\n"
+    "decided by worker-0, exited 3: the program failed\n"
+    "last line: ValueError: bad shape\n"
+    "hint: reshape it\n"
     "last lines of worker-0:\n  Traceback\n  ValueError: bad shape\n"
 )
 
@@ -172,6 +175,15 @@ def test_the_last_lines_are_waited_for_until_the_lifecycles_log_has_them(
     assert lines == LOST_LINE.splitlines()[1:]
 
 
+def test_why_it_failed_is_printed_before_any_log_is_there(kube: Kube, start: Start) -> None:
+    kube.write(LOST)
+    wait = start("wait", "digits")
+    wait.until(lambda: "hint: reshape it\n" in wait.out)
+    kube.say("lifecycle", *LOG.splitlines())
+    assert wait.ends() == 1
+    assert wait.out == LOST_LINE
+
+
 def test_a_lifecycle_that_was_replaced_in_time_starts_the_patience_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """As by `helm upgrade`: seconds of an earlier failure do not count."""
     failing = {0: True, 8: False, 9: True, 15: True, 16: True}
@@ -189,3 +201,13 @@ def test_a_lifecycle_that_was_replaced_in_time_starts_the_patience_anew(monkeypa
     ended = job_wait.wait_until_over(job, None, lambda _: None)
     assert ended
     assert ended.over
+
+
+def test_as_json_it_prints_the_document_of_the_job_at_its_end(kube: Kube, start: Start) -> None:
+    kube.write(LOST)
+    wait = start("wait", "digits", "-o", "json")
+    assert wait.ends() == 1
+    shown = CliRunner().invoke(main, ["status", "digits", "-o", "json"]).stdout
+    ended, now = json.loads(wait.out), json.loads(shown)
+    assert (ended["phase"], ended["exitCode"]) == ("Failed", 3)
+    assert {**ended, "tasks": []} == {**now, "tasks": []}

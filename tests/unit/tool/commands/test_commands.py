@@ -8,13 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tfconfig
-from tfconfig.cli import main
+from tfconfig.cli import COMMANDS, main
 from tfconfig.values.chart import bundled
 
 GOOD = "program: {command: [python3, -m, train]}\n"
@@ -58,7 +59,7 @@ class TestValidate:
         assert result.stderr == "1 job checked: 1 error\n"
 
     def test_json_has_the_fields_of_version_1(self) -> None:
-        result = run("validate", "bad.yaml", "--format", "json")
+        result = run("validate", "bad.yaml", "-o", "json")
         assert result.exit_code == 1
         assert json.loads(result.stdout) == {
             "version": 1,
@@ -79,7 +80,7 @@ class TestValidate:
         }
 
     def test_json_of_a_right_file_is_an_empty_list(self) -> None:
-        result = run("validate", "good.yaml", "--format", "json")
+        result = run("validate", "good.yaml", "-o", "json")
         assert (result.exit_code, json.loads(result.stdout)) == (0, {"version": 1, "diagnostics": []})
 
     def test_each_file_is_a_job_of_its_own(self) -> None:
@@ -114,7 +115,7 @@ class TestValidate:
             ((), "name a values file"),
             (("no.yaml",), "no.yaml: No such file or directory; give the path of a values file"),
             (("good.yaml", "--set", "a"), "--set a: the key 'a' has no value; write a=VALUE"),
-            (("good.yaml", "--format", "xml"), "'xml' is not one of"),
+            (("good.yaml", "-o", "xml"), "'xml' is not one of"),
             (("http://x/v.yaml",), "download the file"),
             (("-f", "-", "good.yaml", "bad.yaml"), "standard input can be read only once"),
             (("-", "-"), "standard input can be read only once"),
@@ -130,7 +131,7 @@ class TestValidate:
         result = run("validate", "broken.yaml")
         assert result.exit_code == 1
         assert [line for line in result.stdout.splitlines() if "error" in line] == [
-            "broken.yaml:2:1: error TFC001: not YAML: did not find expected node content"
+            "broken.yaml:1:4: error TFC001: not YAML: did not find expected node content"
         ]
 
     def test_control_characters_of_a_file_do_not_reach_the_terminal(self, folder: Path) -> None:
@@ -164,14 +165,14 @@ class TestGenerate:
         assert f"worker-1 {run('generate', '-f', 'good.yaml', '--task', 'worker-1').stdout}" in everything
 
     def test_env_is_a_line_that_a_shell_understands(self) -> None:
-        line = run("generate", "-f", "good.yaml", "--task", "ps-0", "--format", "env").stdout
+        line = run("generate", "-f", "good.yaml", "--task", "ps-0", "-o", "env").stdout
         shown = subprocess.run(
             ["sh", "-c", f'{line}printf %s "$TF_CONFIG"'], capture_output=True, text=True, check=True
         )
         assert json.loads(shown.stdout)["task"] == {"type": "ps", "index": 0}
 
     def test_json_is_one_object(self) -> None:
-        result = json.loads(run("generate", "-f", "good.yaml", "--format", "json").stdout)
+        result = json.loads(run("generate", "-f", "good.yaml", "-o", "json").stdout)
         assert result["ps-0"]["task"] == {"type": "ps", "index": 0}
         assert list(result) == ["chief-0", "worker-0", "worker-1", "ps-0"]
 
@@ -184,7 +185,7 @@ class TestGenerate:
         ("arguments", "says"),
         [
             (("--task", "worker-9"), "no such task; this job has chief-0, worker-0, worker-1, ps-0"),
-            (("--format", "env"), "choose it with --task"),
+            (("-o", "env"), "choose it with --task"),
         ],
     )
     def test_usage_error_exits_2(self, arguments: tuple[str, ...], says: str) -> None:
@@ -217,6 +218,33 @@ class TestChart:
 
 
 class TestStart:
+    @pytest.mark.parametrize(("word", "meant"), [("valdate", "validate"), ("delete", "cancel"), ("lst", "status")])
+    def test_a_wrong_command_gets_a_suggestion(self, word: str, meant: str) -> None:
+        result = run(word, "x.yaml")
+        assert result.exit_code == 2
+        assert result.stderr.endswith(f"Error: no command {word}; did you mean {meant}?\n")
+        assert "did you mean" not in run("xyzzy").stderr
+
+    @pytest.mark.parametrize("command", ["plan", "generate", "validate"])
+    def test_a_file_is_an_argument_or_that_of_f_and_the_argument_comes_last(self, folder: Path, command: str) -> None:
+        (folder / "more.yaml").write_text("worker: {replicas: 3}\n", "utf-8")
+        assert run(command, "good.yaml").stdout == run(command, "-f", "good.yaml").stdout
+        assert (
+            run(command, "-f", "good.yaml", "more.yaml").stdout
+            == run(command, "-f", "good.yaml", "-f", "more.yaml").stdout
+        )
+        if command != "validate":
+            result = run(command, "good.yaml", "more.yaml")
+            assert (result.exit_code, "-f good.yaml -f more.yaml" in result.stderr) == (2, True)
+
+    def test_every_command_names_its_format_alike(self) -> None:
+        for name in COMMANDS:
+            command = main.get_command(click.Context(main), name)
+            assert command
+            options = {option for parameter in command.params for option in parameter.opts}
+            assert "--format" not in options
+            assert ("-o" in options) == ("--output" in options)
+
     def test_version_is_printed(self) -> None:
         assert run("--version").stdout == f"tfconfig {tfconfig.__version__}\n"
 
@@ -230,7 +258,7 @@ class TestStart:
             (["-h"], {"yaml", "jsonschema", "tfconfig.diagnostics"}),
             (["--version"], {"yaml", "jsonschema", "tfconfig.diagnostics"}),
             (["chart"], {"jsonschema", "tfconfig.checking", "tfconfig.cluster"}),
-            (["init", "Custom", "-o", "-"], {"jsonschema", "tfconfig.checking", "tfconfig.cluster"}),
+            (["init", "Custom", "-f", "-"], {"jsonschema", "tfconfig.checking", "tfconfig.cluster"}),
             (["validate", "good.yaml"], {"tfconfig.cluster", "tfconfig.local", "xml.etree.ElementTree"}),
             (["generate", "-f", "good.yaml"], {"tfconfig.cluster", "tfconfig.local"}),
             (["plan", "-f", "good.yaml"], {"tfconfig.local", "subprocess", "tfconfig.tensorflow_job.lifecycle"}),
@@ -252,3 +280,17 @@ class TestStart:
         assert "tfconfig.cli" in modules
         network = {"asyncio", "http.client", "ssl"}
         assert not (without | network) & set(modules)
+
+
+def test_a_dry_run_prints_what_would_start_and_leaves_nothing_behind(folder: Path) -> None:
+    (folder / "job.yaml").write_text("program: {command: [sh, -c, 'exit 3']}\n", "utf-8")
+    before = set(folder.rglob("*"))
+    result = run("run", "job.yaml", "--dry-run")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["chief-0", "worker-0", "worker-1", "ps-0", "checkpoints:"]
+    assert lines[0].endswith(": sh -c 'exit 3'")
+    assert lines[1].endswith(": a TensorFlow server")
+    assert set(folder.rglob("*")) == before
+    (folder / "job.yaml").write_text("program: {command: [python3, none.py]}\n", "utf-8")
+    assert run("run", "job.yaml", "--dry-run").exit_code == 2

@@ -16,8 +16,9 @@ from tests.chart import helm
 from tests.unit.tool.commands.test_commands import run
 from tfconfig.checking.rules import RULES
 from tfconfig.cli import main
+from tfconfig.commands import init
 from tfconfig.values.chart import bundled
-from tfconfig.values.starter import starter
+from tfconfig.values.starter import KERAS_STRATEGIES, Choices, program, starter
 
 STRATEGIES = list(bundled().strategies)
 
@@ -32,13 +33,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class TestInit:
     def test_file_has_no_errors_and_is_a_job(self, strategy: str) -> None:
         assert run("init", strategy.lower()).exit_code == 0
-        result = run("validate", "values.yaml", "--strict")
-        assert (result.exit_code, result.stdout) == (0, "")
+        result = run("validate", "values.yaml", "--strict", "-o", "json")
+        assert [item["rule"] for item in json.loads(result.stdout)["diagnostics"]] == ["TFC339"]
+        assert run("validate", "values.yaml", "--strict", "--set", "image.repository=r.example/t").exit_code == 0
+        assert run("run", "values.yaml", "--dry-run").exit_code == 0
+        assert run("doctor", "values.yaml").exit_code == 1
         rendered = helm.render(yaml.safe_load(Path("values.yaml").read_text("utf-8")))
         assert rendered.job_spec()["strategy"] == strategy
 
     def test_what_is_commented_out_is_right_too(self, strategy: str) -> None:
-        text = starter(strategy)
+        text = starter(Choices(strategy, image="r.example:5000/t:1"))
         for comment in ("# gpus: 1", "# storageClassName: nfs"):
             text = text.replace(comment, comment[2:])
         text = (
@@ -59,13 +63,53 @@ class TestInitWrites:
         assert Path("values.yaml").read_text("utf-8") == "mine"
 
     def test_another_file_or_standard_output(self) -> None:
-        assert run("init", "Custom", "-o", "job.yaml").exit_code == 0
+        assert run("init", "Custom", "-f", "job.yaml").exit_code == 0
         assert "tfconfig validate job.yaml" in Path("job.yaml").read_text("utf-8")
-        assert run("init", "Custom", "-o", "-").stdout == starter("Custom")
-        assert run("init", "Custom", "-o", "no/such/folder.yaml").exit_code == 2
+        assert run("init", "Custom", "-f", "-").stdout == starter(Choices("Custom"))
+        assert run("init", "Custom", "-f", "no/such/folder.yaml").exit_code == 2
 
     def test_strategy_that_is_none_is_a_usage_error(self) -> None:
-        assert run("init", "Horovod").exit_code == 2
+        for words in (["Horovod"], [], ["Custom", "--keras"], ["Custom", "--script", "a/b.py"]):
+            assert run("init", *words).exit_code == 2
+        assert "ParameterServer, BetweenGraph" in run("init", "--help").stdout
+
+    def test_flags_are_in_the_values(self) -> None:
+        run("init", "ParameterServer", "--keras", "--gpus", "2", "--image", "r.example:5000/t", "--script", "fit.py")
+        values = yaml.safe_load(Path("values.yaml").read_text("utf-8"))
+        assert values["image"] == {"repository": "r.example:5000/t", "tag": "latest"}
+        assert values["worker"] == {"replicas": 2, "gpus": 2}
+        assert values["program"]["command"] == ["python3", "fit.py"]
+        assert values["env"] == {"TF_USE_LEGACY_KERAS": "1"}
+        assert Path("fit.py").read_text("utf-8") == program(Choices("ParameterServer", keras=True))
+
+    def test_a_program_that_exists_is_left_as_it_is(self) -> None:
+        Path("train.py").write_text("mine", "utf-8")
+        assert run("init", "Custom").exit_code == 0
+        assert Path("train.py").read_text("utf-8") == "mine"
+
+    def test_on_a_terminal_what_is_missing_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(init, "is_terminal", lambda: True)
+        result = run("init", "--gpus", "1", stdin="multiworkermirrored\ny\n\n\n")
+        assert result.exit_code == 0, result.output
+        values = yaml.safe_load(Path("values.yaml").read_text("utf-8"))
+        assert (values["strategy"], values["worker"]["gpus"]) == ("MultiWorkerMirrored", 1)
+        assert "GPUs" not in result.stderr.split("Image")[0].split("Keras")[1]
+
+    @pytest.mark.parametrize("strategy", STRATEGIES)
+    def test_each_strategy_has_its_programs(self, strategy: str) -> None:
+        for keras in {False, strategy in KERAS_STRATEGIES}:
+            text = program(Choices(strategy, keras))
+            compile(text, strategy, "exec")
+            assert strategy in text.splitlines()[0]
+
+    def test_two_jobs_in_one_folder_share_no_checkpoint(self, folder: Path) -> None:
+        shown = {}
+        for file in ("values.yaml", "other.yaml"):
+            run("init", "Custom", "-f", file)
+            shown[file] = run("run", file, "--dry-run").stdout.splitlines()[-1].rpartition("/")[2]
+        assert shown["other.yaml"].endswith("-other")
+        assert shown["values.yaml"] != shown["other.yaml"]
+        del folder
 
 
 class TestSchema:

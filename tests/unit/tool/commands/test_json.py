@@ -39,7 +39,7 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def printed(command: str, values: dict[str, Any], *arguments: str) -> Any:
     Path("v.yaml").write_text(yaml.safe_dump(values), "utf-8")
-    return json.loads(run(command, "-f", "v.yaml", "--format", "json", *arguments).stdout)
+    return json.loads(run(command, "-f", "v.yaml", "-o", "json", *arguments).stdout)
 
 
 @pytest.mark.parametrize("name", JOBS)

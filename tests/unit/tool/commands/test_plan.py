@@ -19,6 +19,7 @@ from tests.unit.tool.counting import steps
 from tfconfig.cluster.resources import plan
 from tfconfig.values.load import Values, load
 from tfconfig.values.pod_amounts import pod_amounts
+from tfconfig.values.quantity import parse
 
 
 def loaded(values: dict[str, Any], folder: Path) -> Values:
@@ -39,9 +40,9 @@ class TestAgainstTheChart:
         extra = [key for key, item in (values.get("extraObjects") or {}).items() if item]
         made = planned(values, tmp_path)
         objects = Counter((item["kind"], item["name"]) for item in made["objects"])
+        hashes = r"(?<=-lifecycle-)[0-9a-f]{8}(?=-2$|$)|(?<=^digits-)[0-9a-f]{10}$"
         rendered = Counter(
-            (item["kind"], re.sub(r"-lifecycle-[0-9a-f]{8}$", "-lifecycle-*", item["metadata"]["name"]))
-            for item in helm.render(values).objects
+            (item["kind"], re.sub(hashes, "*", item["metadata"]["name"])) for item in helm.render(values).objects
         )
         unknown = rendered - objects
         assert unknown.total() == len(extra)
@@ -54,18 +55,21 @@ class TestAgainstTheChart:
         for role, count in rendered.job_spec()["replicas"].items():
             pod = rendered.pod_of(role)
             for kind in ("requests", "limits"):
-                amounts = pod_amounts(pod["containers"], pod.get("initContainers", []), kind)
+                amounts = pod_amounts(pod, kind)
                 assert made["pods"][role][kind] == {name: str(amount) for name, amount in amounts.items()}
             assert made["pods"][role]["count"] == count
 
-    def test_resources_of_init_containers_in_pod_spec_count(self, name: str, tmp_path: Path) -> None:
+    def test_all_that_pod_spec_adds_counts(self, name: str, tmp_path: Path) -> None:
         sidecar = {"name": "big", "image": "x:1", "restartPolicy": "Always", "resources": {"requests": {"cpu": "90"}}}
-        values = helm.merged(helm.ci_values()[name], {"podSpec": {"initContainers": [sidecar]}})
+        whole = {"overhead": {"memory": "70Mi"}, "runtimeClassName": "kata", "resources": {"limits": {"memory": "1Ti"}}}
+        values = helm.merged(helm.ci_values()[name], {"podSpec": {"initContainers": [sidecar], **whole}})
         made, rendered = planned(values, tmp_path), helm.render(values)
         for role in rendered.job_spec()["replicas"]:
             pod = rendered.pod_of(role)
-            amounts = pod_amounts(pod["containers"], pod["initContainers"], "requests")
-            assert made["pods"][role]["requests"] == {key: str(amount) for key, amount in amounts.items()}
+            for kind in ("requests", "limits"):
+                amounts = pod_amounts(pod, kind)
+                assert made["pods"][role][kind] == {key: str(amount) for key, amount in amounts.items()}
+            assert amounts["memory"].nanos == parse("1Ti").nanos + parse("70Mi").nanos
 
     def test_claims_and_permissions_are_those_of_the_chart(self, name: str, tmp_path: Path) -> None:
         values = helm.ci_values()[name]
@@ -91,7 +95,7 @@ def test_whatever_validate_passes_has_a_plan(tmp_path: Path, values: dict[str, A
     file = tmp_path / "values.yaml"
     file.write_text(json.dumps(values), "utf-8")
     for form in ("text", "json"):
-        result = run("plan", "-f", file, "--format", form)
+        result = run("plan", "-f", file, "-o", form)
         assert (result.exit_code == 0) is bool(result.stdout), result.stderr
         assert result.exit_code == 0 or "error TFC" in result.stderr
 
@@ -119,16 +123,62 @@ def test_pod_with_init_containers_and_sidecars_counts_as_the_scheduler_counts() 
         return {"resources": {"requests": {"cpu": cpu}}, **more}
 
     sidecar = of("2", restartPolicy="Always")
-    assert str(pod_amounts([of("1"), of("1")], [of("5")], "requests")["cpu"]) == "5"
-    assert str(pod_amounts([of("1"), of("1")], [sidecar], "requests")["cpu"]) == "4"
-    assert str(pod_amounts([of("1")], [of("5"), sidecar], "requests")["cpu"]) == "5"
-    assert str(pod_amounts([of("1")], [sidecar, of("5")], "requests")["cpu"]) == "7"
+
+    def cpu(containers: list[Any], init_containers: list[Any]) -> str:
+        return str(pod_amounts({"containers": containers, "initContainers": init_containers}, "requests")["cpu"])
+
+    assert cpu([of("1"), of("1")], [of("5")]) == "5"
+    assert cpu([of("1"), of("1")], [sidecar]) == "4"
+    assert cpu([of("1")], [of("5"), sidecar]) == "5"
+    assert cpu([of("1")], [sidecar, of("5")]) == "7"
+
+
+@pytest.mark.parametrize(
+    ("container", "whole", "overhead", "requests", "limits"),
+    [
+        ({"requests": {"cpu": 1}}, {"limits": {"cpu": 4}}, {}, {"cpu": "1"}, {"cpu": "4"}),
+        ({"requests": {"cpu": 1}}, {"requests": {"cpu": 2}}, {}, {"cpu": "2"}, {}),
+        ({}, {"limits": {"cpu": 4}}, {}, {"cpu": "4"}, {"cpu": "4"}),
+        ({"limits": {"cpu": 2}}, {"limits": {"cpu": 4}}, {}, {"cpu": "2"}, {"cpu": "4"}),
+        ({"requests": {"cpu": 1}}, {}, {"cpu": "250m"}, {"cpu": "1250m"}, {}),
+        ({"limits": {"cpu": 1}}, {}, {"cpu": "250m"}, {"cpu": "1250m"}, {"cpu": "1250m"}),
+        ({}, {"limits": {"cpu": 4}}, {"cpu": 1}, {"cpu": "5"}, {"cpu": "5"}),
+        ({}, {}, {"memory": "70Mi"}, {"memory": "70Mi"}, {}),
+    ],
+)
+def test_resources_of_the_whole_pod_and_its_overhead_count_as_kubernetes_counts_them(
+    container: Any, whole: Any, overhead: Any, requests: dict[str, str], limits: dict[str, str]
+) -> None:
+    spec = {"containers": [{"resources": container}], "resources": whole, "overhead": overhead}
+    for kind, expected in (("requests", requests), ("limits", limits)):
+        assert {name: str(amount) for name, amount in pod_amounts(spec, kind).items()} == expected
+
+
+def test_devices_of_resource_claims_are_reported(tmp_path: Path) -> None:
+    template = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaimTemplate",
+        "metadata": {"name": "four"},
+        "spec": {
+            "spec": {"devices": {"requests": [{"name": "gpu", "exactly": {"deviceClassName": "gpu", "count": 4}}]}}
+        },
+    }
+    claims = [{"name": "a", "resourceClaimTemplateName": "four"}, {"name": "b", "resourceClaimName": "theirs"}]
+    values = {
+        **yaml.safe_load(GOOD),
+        "worker": {"replicas": 3, "podSpec": {"resourceClaims": claims}},
+        "extraObjects": {"a": template},
+    }
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(values), "utf-8")
+    text = run("plan", "-f", tmp_path / "values.yaml").stdout
+    assert "  devices by resource claims: 12, and those of other claims: 1\n" in text
 
 
 def test_suspended_job_counts_its_lifecycle_alone(tmp_path: Path) -> None:
     made = planned({**helm.PROGRAM, "suspend": True, "worker": {"gpus": 1}}, tmp_path)
     assert made["total"] == {
-        "pods": 1, "requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "200m", "memory": "128Mi"}
+        "pods": 1, "requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "200m", "memory": "128Mi"},
+        "claimedDevices": 0, "unknownClaims": 0,
     }  # fmt: skip
     assert made["pods"]["worker"]["requests"] == {"nvidia.com/gpu": "1"}
 
@@ -163,7 +213,7 @@ class TestCommand:
             assert words in shown
 
     def test_json_is_versioned(self) -> None:
-        made = json.loads(run("plan", "-f", "v.yaml", "--format", "json").stdout)
+        made = json.loads(run("plan", "-f", "v.yaml", "-o", "json").stdout)
         assert (made["version"], made["name"]) == (1, "release")
 
     def test_job_without_volumes_says_so(self) -> None:

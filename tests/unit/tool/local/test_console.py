@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
+import re
+from pathlib import Path
 
 import pytest
 
 from tfconfig.local.console import ERASE, Console, bar
+from tfconfig.local.kept_logs import KeptLogs
 from tfconfig.tensorflow_job.lifecycle.state import Progress
 from tfconfig.tensorflow_job.task.job_spec import Task
 
@@ -44,6 +48,36 @@ def test_on_a_terminal_the_bar_stays_below_what_is_printed_and_goes_at_the_end()
     assert second.endswith("a line\n")
     assert third.startswith("█")
     assert last.endswith(" over\n")
+
+
+def test_a_line_that_is_drawn_over_is_its_last_state_after_the_tasks_name() -> None:
+    stream = io.StringIO()
+    console = Console([CHIEF], None, stream)
+    console.feed(CHIEF, b"\r1/2 [=>..]" + b"\b" * 20)
+    console.feed(CHIEF, b"\r2/2 [====]\x1b[K\nEpoch 2\r\n")
+    assert stream.getvalue() == "chief-0  | 2/2 [====]\nchief-0  | Epoch 2\n"
+
+
+def test_a_bar_of_one_long_line_is_shown_now_and_then_each_time_whole() -> None:
+    stream = io.StringIO()
+    console = Console([CHIEF], None, stream)
+    for step in range(10_000):
+        console.feed(CHIEF, b"\b" * 20 + b"\r%5d/10000 [....]" % step)
+    console.feed(CHIEF, b"\n")
+    lines = stream.getvalue().splitlines()
+    assert 2 <= len(lines) <= 12
+    assert all(re.fullmatch(r"chief-0  \| [ \d]{5}/10000 \[\.{4}\]", line) for line in lines)
+
+
+def test_a_reader_that_goes_is_no_error(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with open(write, "w", encoding="utf-8") as stream:
+        console = Console([CHIEF], KeptLogs(tmp_path, [CHIEF]), stream)
+        console.feed(CHIEF, b"a line\n")
+        console.say("another")
+    assert console.broken
+    assert (tmp_path / "chief-0.log").read_bytes() == b"a line\n"
 
 
 def test_elsewhere_progress_is_a_line_now_and_then() -> None:

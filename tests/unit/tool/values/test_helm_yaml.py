@@ -249,7 +249,10 @@ def test_second_document_is_reported_because_helm_3_and_4_differ() -> None:
 @pytest.mark.parametrize(
     ("data", "line", "says"),
     [
-        (b"a: 1\nb: [\n", 3, "not YAML"),
+        (b"a: 1\nb: [\n", 2, "not YAML"),
+        (b"{a: ", 1, "not YAML"),
+        (b"a: [b\n\n \n", 1, "not YAML"),
+        (b"a: [b\r\nc\r\n", 2, "not YAML"),
         (b"a:\n\tb: 1\n", 2, "spaces, not tabs"),
         (b"a: 1\nb: \xff\n", 1, "save the file as UTF-8"),
         (b"a: 1\nb: *x\n", 2, "the anchor of this alias"),

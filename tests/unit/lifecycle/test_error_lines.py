@@ -1,0 +1,130 @@
+"""The line that says why a program failed: in the output of Python, TensorFlow, Keras, absl, native code and shells."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfconfig.tensorflow_job.lifecycle.error_lines import MAX_MESSAGE_LINES, last_line
+
+from .failures import error
+from .test_last_lines import IGNORED, NOISE, TRACEBACK, keras_bar
+
+HEAD = 'Traceback (most recent call last):\n  File "train.py", line 1, in <module>\n    run()\n    ^^^^^\n'
+NO_PANDAS = "ModuleNotFoundError: No module named 'pandas'"
+INVALID = "tensorflow.python.framework.errors_impl.InvalidArgumentError: "
+GROUP = """  + Exception Group Traceback (most recent call last):
+  |   File "/app/train.py", line 3, in <module>
+  |     raise ExceptionGroup("shards", [ValueError("shard 1"), TypeError("shard 2")])
+  | ExceptionGroup: shards (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "/app/train.py", line 1, in read
+    | ValueError: shard 1
+    +---------------- 2 ----------------
+    | TypeError: shard 2
+    +------------------------------------
+"""
+CRASH = """Fatal Python error: Segmentation fault
+
+Current thread 0x00007f0c4b7fe740 (most recent call first):
+  File "/app/train.py", line 3 in <module>
+
+Extension modules: numpy._core._multiarray_umath, _cython_3_0_11 (total: 2)
+"""
+CHECK = "F0000 00:00:1795910437.047515   31570 tensor_shape.cc:358] Check failed: size >= 0 (-1 vs. 0)\n"
+SURE = {
+    "syntax error": (
+        "  File \"/app/train.py\", line 3\n    foo(\n       ^\nSyntaxError: '(' was never closed\n",
+        "SyntaxError: '(' was never closed",
+    ),
+    "chained": (
+        f"{HEAD}KeyError: 'a'\n\nDuring handling of the above exception, another exception occurred:\n\n{TRACEBACK}",
+        NO_PANDAS,
+    ),
+    "cause": (
+        f"{HEAD}OSError: disk\n\nThe above exception was the direct cause of the following exception:\n\n{TRACEBACK}",
+        NO_PANDAS,
+    ),
+    "without a message": (f"{HEAD}AssertionError\n", "AssertionError"),
+    "a group of exceptions": (GROUP, "ExceptionGroup: shards (2 sub-exceptions): ValueError: shard 1"),
+    "a graph": (
+        f"{HEAD}{INVALID}Graph execution error:\n\nDetected at node CheckNumerics defined at (most recent call last):\n"
+        '  File "/app/train.py", line 9, in f\n\nbad : Tensor had Inf values\n\t [[{{node CheckNumerics}}]] [Op:x]\n',
+        f"{INVALID}Graph execution error: bad : Tensor had Inf values",
+    ),
+    "code of the user in a graph": (
+        f'{HEAD}ValueError: in user code:\n\n    File "/app/train.py", line 4, in step  *\n        tf.matmul(a, b)\n\n'
+        "    ValueError: Dimensions must be equal, but are 3 and 4\n",
+        "ValueError: in user code: ValueError: Dimensions must be equal, but are 3 and 4",
+    ),
+    "a layer of Keras": (
+        f"{HEAD}ValueError: Exception encountered when calling Sequential.call().\n\n\x1b[1mInput 0 of layer 'dense' "
+        "is incompatible\x1b[0m\n\nArguments received by Sequential.call():\n  • training=None\n",
+        "ValueError: Exception encountered when calling Sequential.call(). Input 0 of layer 'dense' is incompatible",
+    ),
+    "behind a bar that was not finished": (keras_bar(5).rstrip("\n") + "\n" + TRACEBACK + NOISE * 30, NO_PANDAS),
+    "a bar after it": (TRACEBACK + " 45%|████▌     | 45/100 [00:01<00:01]\n", NO_PANDAS),
+    "Python 3.14 that ends": (
+        TRACEBACK + "Exception ignored while calling deallocator <function x>:\n" + IGNORED.partition("\n")[2],
+        NO_PANDAS,
+    ),
+    "it had saved something": (
+        f"{TRACEBACK}tensorflow-job: worker-0 exited 1; it had saved or reported something before it failed\n",
+        NO_PANDAS,
+    ),
+    "a failed check of TensorFlow": (
+        "step 3\n2026-11-28 16:00:00.123456: F tensorflow/core/framework/tensor.cc:843] Check failed: dtype() == 1\n"
+        "Aborted (core dumped)\n",
+        "F tensorflow/core/framework/tensor.cc:843] Check failed: dtype() == 1",
+    ),
+    "a failed check of absl": (
+        f"step 3\n{CHECK}*** Check failure stack trace: ***\n    @     0x7f0c  abort\nFatal Python error: Aborted\n\n"
+        'Current thread 0x00007f0c4b7fe740 (most recent call first):\n  File "x", line 3 in <module>\n',
+        "F tensor_shape.cc:358] Check failed: size >= 0 (-1 vs. 0)",
+    ),
+    "a crash": ("step 3\n" + CRASH, "Fatal Python error: Segmentation fault"),
+    "a crash that a shell tells": (
+        "run.sh: line 3:    12 Segmentation fault      (core dumped) python3 train.py\n",
+        "run.sh: line 3:    12 Segmentation fault      (core dumped) python3 train.py",
+    ),
+    "C++": (
+        "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n",
+        "terminate called after throwing an instance of 'std::bad_alloc' what():  std::bad_alloc",
+    ),
+    "flags of absl": (
+        "FATAL Flags parsing error:\n  Unknown command line flag 'stesp'. Did you mean: steps ?\nPass --helpshort or "
+        "--helpfull to see help on flags.\n",
+        "FATAL Flags parsing error: Unknown command line flag 'stesp'. Did you mean: steps ?",
+    ),
+    "no such program": (
+        "tensorflow-job: cannot run 'trian': No such file or directory\ntensorflow-job: program.command names it; …\n",
+        "cannot run 'trian': No such file or directory",
+    ),
+}
+PERHAPS = {
+    "sys.exit(text)": ("step 3\nDiskFull\n", "DiskFull"),
+    "a logger": ("step 3\nCRITICAL:root:no shards left\n" + NOISE * 3, "CRITICAL:root:no shards left"),
+    "argparse": ("usage: train.py [-h]\ntrain.py: error: unrecognized arguments: --foo\n", None),
+    "a message of several lines": (
+        f"{HEAD}ValueError: bad batch\nof shard 7\nin file a.tfrecord\n",
+        "ValueError: bad batch … in file a.tfrecord",
+    ),
+    "one that it got over": (TRACEBACK + "caught it\n" + "step\n" * MAX_MESSAGE_LINES + "DiskFull\n", "DiskFull"),
+    "a bar is no reason": ("loading\n" + keras_bar(3) + "Epoch 2/3\n", "loading"),
+    "only noise": (NOISE, NOISE.strip()),
+    "nothing": ("", ""),
+}
+
+
+@pytest.mark.parametrize("case", SURE)
+def test_the_reason_is_known_for_sure(case: str) -> None:
+    text, found = SURE[case]
+    assert error(text) == last_line(text) == found
+    assert last_line("step 1: loss 0.3\n" + text + NOISE * 50) == found
+
+
+@pytest.mark.parametrize("case", PERHAPS)
+def test_else_it_is_the_last_line_that_means_something(case: str) -> None:
+    text, found = PERHAPS[case]
+    assert error(text) == ""
+    assert last_line(text) == (found if found is not None else text.splitlines()[-1])

@@ -1,0 +1,193 @@
+"""suspend, resume, rerun and cancel: what they ask the user's helm for, and tensorboard what it asks kubectl."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from tests.unit.tool.cluster.kube import Kube
+from tfconfig.cli import COMMANDS, SYNONYMS, main
+from tfconfig.values.chart import bundled
+
+VERSION = yaml.safe_load((bundled().root / "Chart.yaml").read_text("utf-8"))["version"]
+# A helm that records its calls, and answers from files beside it.
+SHIM = """#!{python} -IS
+import json, pathlib, sys
+folder = pathlib.Path(__file__).parent
+with open(folder / "calls", "a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+name = "-".join(word for word in sys.argv[1:3] if word in ("version", "get", "values", "metadata", "uninstall", "list"))
+answer = folder / (name or "none")
+if answer.exists():
+    print(answer.read_text(), end="")
+"""
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(main, words)
+
+
+class FakeHelm:
+    """The `helm` on PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def answer(self, call: str, text: Any) -> None:
+        """What `helm CALL` prints from now on."""
+        (self.folder / call).write_text(text if isinstance(text, str) else json.dumps(text), "utf-8")
+
+    def changes(self) -> list[list[str]]:
+        """The calls that change a release."""
+        calls = [json.loads(line) for line in (self.folder / "calls").read_text("utf-8").splitlines()]
+        return [call for call in calls if call[0] in ("upgrade", "uninstall")]
+
+
+@pytest.fixture
+def helm(kube: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHelm:  # noqa: ARG001
+    folder = tmp_path / "helm-bin"
+    folder.mkdir()
+    (folder / "helm").write_text(SHIM.format(python=sys.executable), "utf-8")
+    (folder / "helm").chmod(0o755)
+    (folder / "calls").touch()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    fake = FakeHelm(folder)
+    fake.answer("version", "v3.14.0")
+    fake.answer("get-metadata", {"chart": "tensorflow-job", "version": VERSION})
+    fake.answer("get-values", {"run": 3, "program": {"files": {"train.py": "old", "gone.py": None}}})
+    return fake
+
+
+UPGRADE = ["upgrade", "digits", str(bundled().root), "--namespace=team-a", "--reset-then-reuse-values"]
+
+
+@pytest.mark.parametrize(
+    ("command", "setting"), [("suspend", "suspend=true"), ("resume", "suspend=false"), ("rerun", "run=4")]
+)
+def test_a_verb_upgrades_the_release_with_its_own_values(helm: FakeHelm, command: str, setting: str) -> None:
+    result = run(command, "digits")
+    assert result.exit_code == 0, result.output
+    assert helm.changes() == [[*UPGRADE, f"--set={setting}"]]
+    assert result.stderr == f"helm {' '.join(helm.changes()[0])}\n"
+    assert result.stdout.startswith("digits: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "after"), [("suspend", "resume digits"), ("resume", "status digits"), ("rerun", "wait digits")]
+)
+def test_what_a_verb_says_to_do_next_is_for_the_same_cluster_and_namespace(
+    helm: FakeHelm, command: str, after: str
+) -> None:
+    assert (
+        f": tfconfig {after} -n team-a --context 'a b'"
+        in run(command, "digits", "-n", "team-a", "--context", "a b").stdout
+    )
+    assert "-n " not in run(command, "digits").stdout  # as it was called
+    assert helm.changes()
+
+
+def test_rerun_takes_edited_program_files_and_values(helm: FakeHelm, tmp_path: Path) -> None:
+    (tmp_path / "a,b").mkdir()
+    result = run("rerun", "digits", "--files", "a,b")
+    assert (result.exit_code, "no such file; the job's program.files are train.py" in result.stderr) == (2, True)
+    (tmp_path / "a,b" / "train.py").write_text("new", "utf-8")
+    assert run("rerun", "digits", "--files", "a,b", "-f", "v.yaml", "--set", "worker.replicas=3").exit_code == 0
+    assert helm.changes() == [
+        [*UPGRADE, "--values=v.yaml", "--set=worker.replicas=3",
+         "--set-file=program.files.train\\.py=a\\,b/train.py", "--set=run=4"]
+    ]  # fmt: skip
+
+
+def test_in_an_umbrella_chart_the_chart_is_to_be_named_and_the_key_is_found(kube: Kube, helm: FakeHelm) -> None:
+    kube.install("both-train", "both")
+    kube.install("both-tune", "both")
+    helm.answer("get-metadata", {"chart": "team", "version": "1.0.0"})
+    helm.answer("get-values", {"train": {"run": 1}})
+    result = run("suspend", "both-train")
+    assert result.exit_code == 2
+    assert "release both was installed from chart team 1.0.0" in result.stderr
+    assert "name the chart of the release with --chart" in result.stderr
+    assert run("rerun", "both-train", "--chart", "oci://registry.example.com/team").exit_code == 0
+    assert run("suspend", "both-train", "--chart", "team", "--alias", "a.b").exit_code == 0
+    assert [(call[2], call[-1]) for call in helm.changes()] == [
+        ("oci://registry.example.com/team", "--set=train.run=2"), ("team", "--set=a.b.suspend=true")
+    ]  # fmt: skip
+    assert "release both has several jobs" in run("suspend", "both", "--chart", "team").stderr
+
+
+@pytest.mark.usefixtures("kube")
+def test_another_version_of_the_chart_is_to_be_named(helm: FakeHelm) -> None:
+    helm.answer("get-metadata", {"chart": "tensorflow-job", "version": "9.0.0"})
+    result = run("resume", "digits")
+    assert (result.exit_code, "--chart" in result.stderr, helm.changes()) == (2, True, [])
+
+
+@pytest.mark.parametrize("command", ["suspend", "resume", "rerun"])
+def test_an_old_helm_is_refused_with_what_it_lacks(helm: FakeHelm, command: str) -> None:
+    helm.answer("version", "v3.13.3+gc8b9489")
+    result = run(command, "digits")
+    assert result.exit_code == 2
+    assert "helm v3.13.3+gc8b9489 has no --reset-then-reuse-values; install Helm 3.14 or newer" in result.stderr
+    assert helm.changes() == []
+
+
+def test_cancel_uninstalls_the_release_and_nothing_larger(kube: Kube, helm: FakeHelm) -> None:
+    kube.install("both-train", "both")
+    kube.install("both-tune", "both")
+    helm.answer("version", "v3.2.0")  # any will do
+    helm.answer("uninstall", 'release "digits" uninstalled\n')
+    result = run("cancel", "digits")
+    assert (result.exit_code, result.stdout) == (0, 'release "digits" uninstalled\n')
+    result = run("cancel", "both-train")
+    assert (result.exit_code, "part of release both" in result.stderr) == (2, True)
+    assert run("cancel", "both").exit_code == 0
+    assert helm.changes() == [
+        ["uninstall", "digits", "--namespace=team-a"],
+        ["uninstall", "both", "--namespace=team-a"],
+    ]
+
+
+@pytest.mark.parametrize("command", ["suspend", "resume", "rerun", "cancel", "tensorboard"])
+@pytest.mark.usefixtures("helm")
+def test_a_job_that_is_not_there(command: str) -> None:
+    result = run(command, "digts")
+    assert (result.exit_code, "no job digts in namespace team-a" in result.stderr) == (2, True)
+
+
+def test_what_is_suggested_for_the_words_of_other_tools_exists() -> None:
+    assert set(SYNONYMS.values()) <= set(COMMANDS)
+    assert not set(SYNONYMS) & set(COMMANDS)
+
+
+def test_where_there_is_no_tensorboard_the_line_that_switches_it_on_is_shown(helm: FakeHelm) -> None:
+    line = run("tensorboard", "digits").stderr.rpartition("to switch it on: ")[2].split()
+    assert line[:3] == ["helm", "upgrade", "digits"]
+    assert line[-3:] == ["--namespace=team-a", "--reset-then-reuse-values", "--set=tensorboard.enabled=true"]
+    assert Path(line[3], "Chart.yaml").exists()
+    helm.answer("get-metadata", {"chart": "both", "version": "1.0.0"})
+    text = run("tensorboard", "digits").stderr
+    assert "set tensorboard.enabled=true in an upgrade of its release (release digits was installed from" in text
+
+
+def test_tensorboard_forwards_a_port_and_prints_the_address(
+    kube: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube.create("services", "digits-tensorboard", {})
+    kubectl = tmp_path / "bin" / "kubectl"
+    forward = (
+        'case "$*" in *port-forward*) echo "Forwarding from 127.0.0.1:7777 -> 6006"; echo "$@" > words; exit 0;; esac'
+    )
+    kubectl.write_text(kubectl.read_text("utf-8").replace("\n", f"\n{forward}\n", 1), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = run("tensorboard", "digits", "--port", "0")
+    assert (result.exit_code, result.stdout) == (0, "TensorBoard of digits: http://localhost:7777 (Ctrl-C to end)\n")
+    words = (tmp_path / "words").read_text("utf-8").split()
+    assert words == ["port-forward", "service/digits-tensorboard", ":80", "--namespace=team-a"]

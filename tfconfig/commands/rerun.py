@@ -1,0 +1,55 @@
+"""`tfconfig rerun RELEASE`: run a job again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tfconfig.cluster import release as releases
+from tfconfig.cluster.kubectl import Kubectl
+from tfconfig.commands import cluster_options, options
+from tfconfig.values.set_flags import SetFlags
+
+
+@click.command("rerun")
+@click.argument("release", metavar="RELEASE")
+@cluster_options.cluster
+@cluster_options.release_chart
+@click.option(
+    "--files", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="Take the job's program.files from DIR again; default: as they were installed.",
+)  # fmt: skip
+@options.values
+def command(
+    release: str,
+    namespace: str | None,
+    context: str | None,
+    chart: str | None,
+    alias: str,
+    folder: Path | None,
+    files: tuple[str, ...],
+    sets: SetFlags,
+) -> None:
+    """Run a job again, from its last checkpoint: a new run, once the pods of the one before are gone.
+
+    Runs helm upgrade --reset-then-reuse-values (Helm 3.14 or newer) with your helm. The values are those of the
+    release, with what -f and --set change. Program files that came with --set-file are those of the install, unless
+    --files takes edited ones. To train from scratch, set checkpoint.directory to another folder.
+
+    Exit status: 0 done, 2 usage error, no such job, or helm or the cluster refuses.
+    """
+    if "-" in files:
+        raise click.UsageError("helm reads the values, so standard input cannot be used; write them to a file")
+    target = releases.upgradable(Kubectl(namespace, context), context, release, chart, alias)
+    run = releases.next_run(target)
+    edited = releases.program_files(target, folder) if folder else []
+    arguments = [
+        *(f"--values={file}" for file in files),
+        *sets.arguments(),
+        *edited,
+        f"--set={target.path('run')}={run}",
+    ]
+    target.upgrade(arguments, cluster_options.report)
+    again = cluster_options.same(target.job, namespace, context)
+    click.echo(f"{target.job}: run {run} begins. To wait for its end: tfconfig wait {again}")
