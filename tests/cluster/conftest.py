@@ -27,7 +27,7 @@ _MEASURED = pytest.StashKey[list[Seconds]]()
 _NOTES = pytest.StashKey[list[str]]()
 _HERE = Path(__file__).parent
 
-TEST_SECONDS = 300
+TEST_SECONDS = 600
 
 T = TypeVar("T")
 HELMS: tuple[Helm, ...] = ("helm3", "helm4")

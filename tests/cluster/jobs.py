@@ -255,11 +255,11 @@ class Job:
 
     # --- waits ---
 
-    def wait_until(self, what: str, condition: Callable[[], T | None], seconds: float = 60) -> T:
+    def wait_until(self, what: str, condition: Callable[[], T | None], seconds: float = 120) -> T:
         """The first true value of the condition; fails when it does not come."""
         return self.namespace.wait_until(f"{self.name}: {what}", condition, seconds)
 
-    def wait_for_phase(self, phase: str, seconds: float = 90) -> Object:
+    def wait_for_phase(self, phase: str, seconds: float = 180) -> Object:
         """The status in this phase; fails at once when the job ended in another one."""
 
         def reached() -> Object | None:
@@ -270,11 +270,11 @@ class Job:
 
         return self.wait_until(f"phase {phase}", reached, seconds)
 
-    def wait_running(self, seconds: float = 90) -> Object:
+    def wait_running(self, seconds: float = 180) -> Object:
         """The status once all tasks run."""
         return self.wait_for_phase("Running", seconds)
 
-    def wait_for_message(self, pattern: str, seconds: float = 90) -> str:
+    def wait_for_message(self, pattern: str, seconds: float = 180) -> str:
         """The message of the status that matches."""
 
         def found() -> str | None:
@@ -283,13 +283,13 @@ class Job:
 
         return self.wait_until(f"a message like {pattern!r}", found, seconds)
 
-    def wait_for_log(self, task: str, pattern: str, seconds: float = 120) -> re.Match[str]:
+    def wait_for_log(self, task: str, pattern: str, seconds: float = 240) -> re.Match[str]:
         """The first match in the log of a task's container that runs now."""
 
         what = f"{pattern!r} in the log of {task}"
         return self.wait_until(what, lambda: re.search(pattern, self.log(task), re.MULTILINE), seconds)
 
-    def wait_for_new_pod(self, task: str, old: str, seconds: float = 60) -> None:
+    def wait_for_new_pod(self, task: str, old: str, seconds: float = 120) -> None:
         """Another pod than that of this UID runs the task."""
 
         what = f"a new pod of {task} runs"
@@ -304,7 +304,7 @@ class Job:
 
         self.wait_until("another controller goes on", goes_on)
 
-    def wait_ended(self, phase: str, seconds: float = 120, disturbed: bool = False, freed: float = 30) -> Object:
+    def wait_ended(self, phase: str, seconds: float = 240, disturbed: bool = False, freed: float = 30) -> Object:
         """The status once the job ended in this phase, its Job too, and no training pod is left, `freed` seconds later.
 
         Measured as well, unless the test `disturbed` the end or let it take its time.

@@ -118,7 +118,7 @@ class Namespace:
         """Create an object here."""
         return self.api.create(plural, self.name, body, sub)
 
-    def wait_until(self, what: str, condition: Callable[[], T | None], seconds: float = 60) -> T:
+    def wait_until(self, what: str, condition: Callable[[], T | None], seconds: float = 120) -> T:
         """The first true value of the condition, looked at whenever something changes; fails when none comes."""
         until = time.monotonic() + seconds
         while not (found := _or_none(condition)):

@@ -56,6 +56,19 @@ def _fails(jobs: Jobs, helm: Helm) -> None:
     assert ("Warning", "Failed", f"TaskFailed: {status['message']}: {status['lastLine']}") in job.events()
 
 
+def test_helm_returns_when_the_job_has_succeeded(side_by_side: SideBySide) -> None:
+    side_by_side(_succeeds, HELMS)
+
+
+def _succeeds(jobs: Jobs, helm: Helm) -> None:
+    job = jobs.new(helm=helm)
+    values = shell("test $TASK_TYPE = ps && sleep 600; sleep 2", ps={"replicas": 1})
+    job.install(values, "--wait", "--wait-for-jobs", "--timeout=120s")
+    # Helm has returned, so all is over already.
+    job.wait_until("the watches have seen it", lambda: job.phase == "Succeeded" and job.condition("Complete"), 10)
+    assert job.wait_ended("Succeeded")["message"] == "worker-0 exited 0"
+
+
 def test_why_a_job_failed_is_reported_while_its_peers_still_save(jobs: Jobs) -> None:
     job, tool = jobs.new(), Tool(jobs.target, jobs.namespace.name)
     job.install(shell(SAVES, worker={"replicas": 2}, restart={"policy": "Never"}, terminationGracePeriodSeconds=120))

@@ -59,7 +59,7 @@ def test_an_example_trains_to_its_end_and_frees_everything(jobs: Jobs, values: V
     assert re.search(says, job.tail()), job.tail()
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 def test_synchronous_workers_survive_the_loss_of_each_kind_of_task(jobs: Jobs) -> None:
     steps = 1000
     job = jobs.install(
@@ -87,7 +87,7 @@ def test_synchronous_workers_survive_the_loss_of_each_kind_of_task(jobs: Jobs) -
     assert 1 <= status["failures"] <= 4  # those of 30 s are one wave
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 def test_mirrored_workers_survive_a_killed_one_and_save_before_they_leave_a_drained_node(jobs: Jobs) -> None:
     steps = 1500
     job = jobs.install(

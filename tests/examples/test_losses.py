@@ -38,12 +38,11 @@ KILL, TERM = signal.SIGKILL, signal.SIGTERM
 
 @dataclass(frozen=True)
 class Loss:
-    """A task that is lost; the tasks that start again; the failures counted at most; who resumes from a checkpoint."""
+    """A task that is lost; the tasks that start again; who resumes from a checkpoint."""
 
     task: str
     signal: signal.Signals
     again: str
-    counted: int
     resumes: str = ""
 
 
@@ -66,10 +65,10 @@ MODES = [
         "worker-1",
         2000,
         (
-            Loss("worker-0", KILL, "worker-0", 0),
-            Loss("worker-1", TERM, "worker-1", 0),
-            Loss("ps-1", KILL, "ps-1 chief-0", 1, "chief-0"),
-            Loss("chief-0", KILL, "chief-0", 1, "chief-0"),
+            Loss("worker-0", KILL, "worker-0"),
+            Loss("worker-1", TERM, "worker-1"),
+            Loss("ps-1", KILL, "ps-1 chief-0", "chief-0"),
+            Loss("chief-0", KILL, "chief-0", "chief-0"),
         ),
     ),
     Mode(
@@ -77,10 +76,10 @@ MODES = [
         "ps-1",
         3000,
         (
-            Loss("worker-1", KILL, "worker-1", 1),
-            Loss("worker-1", TERM, "worker-1", 0),
-            Loss("ps-1", KILL, "ps-1", 0, "worker-0"),
-            Loss("worker-0", KILL, "worker-0", 1, "worker-0"),
+            Loss("worker-1", KILL, "worker-1"),
+            Loss("worker-1", TERM, "worker-1"),
+            Loss("ps-1", KILL, "ps-1", "worker-0"),
+            Loss("worker-0", KILL, "worker-0", "worker-0"),
         ),
     ),
     Mode(
@@ -88,10 +87,10 @@ MODES = [
         "worker-0",
         900,
         (
-            Loss("worker-1", KILL, "worker-1", 1),
-            Loss("worker-2", TERM, "worker-2", 0),
-            Loss("ps-1", KILL, "ps-1 worker-0 worker-1 worker-2", 1, "worker-0"),
-            Loss("worker-0", KILL, "worker-0", 1, "worker-0"),
+            Loss("worker-1", KILL, "worker-1"),
+            Loss("worker-2", TERM, "worker-2"),
+            Loss("ps-1", KILL, "ps-1 worker-0 worker-1 worker-2", "worker-0"),
+            Loss("worker-0", KILL, "worker-0", "worker-0"),
         ),
     ),
     *(
@@ -100,10 +99,10 @@ MODES = [
             late,
             700,
             (
-                Loss("worker-1", KILL, "worker-1", 0, "chief-0"),
-                Loss("worker-0", TERM, "worker-0", 0, "chief-0"),
-                Loss("ps-0", KILL, "ps-0", 0, "chief-0"),
-                Loss("chief-0", KILL, "chief-0", 1, "chief-0"),
+                Loss("worker-1", KILL, "worker-1", "chief-0"),
+                Loss("worker-0", TERM, "worker-0", "chief-0"),
+                Loss("ps-0", KILL, "ps-0", "chief-0"),
+                Loss("chief-0", KILL, "chief-0", "chief-0"),
             ),
         )
         for example, late in (("in-graph-sync", "worker-1"), ("in-graph-async", "ps-0"))
@@ -113,8 +112,8 @@ MODES = [
         "worker-1",
         400,
         (
-            Loss("worker-1", KILL, "worker-0 worker-1", 1, "worker-0"),
-            Loss("worker-0", KILL, "worker-0 worker-1", 1, "worker-0"),
+            Loss("worker-1", KILL, "worker-0 worker-1", "worker-0"),
+            Loss("worker-0", KILL, "worker-0 worker-1", "worker-0"),
         ),
     ),
 ]
@@ -171,9 +170,9 @@ def test_the_training_waits_for_a_late_task_survives_each_loss_and_ends_at_its_l
     assert run.end(300) == 0
     assert started == [" ".join(sorted(loss.again.split())) for loss in mode.losses]
     assert f"done: step {mode.steps}," in run.output
-    # What falls within 30 s of another one is of the same wave, and not counted again (job.py).
     (counted,) = re.findall(r"\((\d+) failures? counted\)", run.output)
-    assert 1 <= int(counted) <= sum(loss.counted for loss in mode.losses)
+    # Fewer where one came within 30 s of another (waves.py): as the machine's speed has it.
+    assert 1 <= int(counted) <= sum(len(loss.again.split()) for loss in mode.losses if loss.signal is KILL)
     assert all(int(step) > 0 for step in re.findall(r"resumed from \S+ at step (\d+)", run.output))
     assert run.pids() == []
 
@@ -208,9 +207,9 @@ def _rounds(run: Running) -> int:
 
 
 def _wait_for_progress(run: Running, rounds: int = 3) -> None:
-    """Rounds of training that are told from now on: checkpoints are saved as often."""
-    told = _rounds(run)
-    _wait_until(run, f"{rounds} more rounds", lambda: _rounds(run) >= told + rounds)
+    """Rounds of training that are printed from now on: checkpoints are saved as often."""
+    before = _rounds(run)
+    _wait_until(run, f"{rounds} more rounds", lambda: _rounds(run) >= before + rounds)
 
 
 def _wait_until(run: Running, what: str, condition: Callable[[], bool], seconds: float = 180) -> None:
