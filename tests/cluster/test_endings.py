@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import time
 from collections.abc import Callable
 
 import pytest
 
 from .conftest import HELMS, Jobs, SideBySide
 from .jobs import Helm, Job, seconds_between
+from .measure import program_end
 from .programs import shell
 from .tool import Tool
 
@@ -26,20 +29,25 @@ DRAIN = 'case $TASK_TYPE in chief) sleep 2;; evaluator) wait_for "end"; echo eva
 
 
 def test_a_failing_program_fails_helm_the_job_and_kubectl_wait_and_its_last_lines_are_kept(
-    side_by_side: SideBySide,
+    side_by_side: SideBySide, note: Callable[[str], None]
 ) -> None:
-    side_by_side(_fails, HELMS)
+    side_by_side(functools.partial(_fails, note), HELMS)
 
 
-def _fails(jobs: Jobs, helm: Helm) -> None:
+def _fails(note: Callable[[str], None], jobs: Jobs, helm: Helm) -> None:
     # What goes to two streams keeps its order only where time is between.
     words = "echo first words; sleep 0.2; echo last words >&2; sleep 0.2"
     script = f"test $TASK_TYPE = ps && sleep 600; sleep 2; {words}; exit 3"
     job = jobs.new(helm=helm)
-    # Helm 4 says so at once; Helm 3 only when its time is over.
     values = shell(script, ps={"replicas": 2}, restart={"policy": "Never"})
-    job.install(values, "--wait", "--wait-for-jobs", "--timeout=20s", succeeds=False)
+    # Helm 4 says so at once, as Flux does, which has its waits; Helm 3 only when its time is over.
+    timeout = "20s" if helm == "helm3" else "10m"
+    job.install(values, "--wait", "--wait-for-jobs", f"--timeout={timeout}", succeeds=False)
+    returned = time.time()
     status = job.wait_ended("Failed")
+    failed = program_end(job)
+    assert failed
+    note(f"{helm} --wait --wait-for-jobs --timeout={timeout} fails after the failure: {returned - failed:.1f} s")
     assert (status["reason"], status["decidingTask"], status["exitCode"]) == ("TaskFailed", "worker-0", 3)
     assert status["message"] == "worker-0 exited 3; restart.policy Never does not restart it"
     assert job.condition("Failed")["reason"] == "BackoffLimitExceeded"

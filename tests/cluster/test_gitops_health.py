@@ -16,7 +16,7 @@ from hack.cluster.settings import PROGRAMS
 from hack.cluster.target import Target
 
 from .conftest import Jobs
-from .gitops import Applied, states
+from .gitops import Applied, changed, states
 from .jobs import Job
 from .programs import ROOT, shell
 
@@ -77,6 +77,8 @@ def test_argo_cd_and_flux_see_how_a_job_is_and_no_drift(jobs: Jobs) -> None:
         argo = seen("argo-health", objects)
         rendered = {name for name in argo if name.partition("/")[0] != "job"} | {f"job/{applied.job.controller}"}
         assert [name for name in rendered if not argo[name]["synced"]] == [], state
+        assert applied.drift() == "", state
+        assert changed(applied.apply_again()) == [], state
         healths[state] = health(objects)
         statuses[state] = seen("flux-health", objects, json.dumps(checks))[checked.format(applied.job.name)]["status"]
         waits[state] = {one["status"] for one in seen("flux-health", objects).values()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -56,6 +57,25 @@ def test_a_job_that_waits_for_gpus_starts_within_seconds_of_the_end_of_the_one_t
     )
     assert running - ended < 4 * GOAL
     second.wait_ended("Succeeded")
+
+
+@pytest.mark.usefixtures("four_gpus")
+def test_of_a_kept_job_the_tasks_with_gpus_go_and_their_last_lines_stay(jobs: Jobs) -> None:
+    roles = {"worker": {"replicas": 2, "gpus": 2}, "ps": {"replicas": 1}}
+    script = 'echo "words of $TASK_INDEX"; test "$TASK_TYPE $TASK_INDEX" = "worker 0" || sleep 600; wait_for end'
+    first = jobs.install(shell(script, **roles, cleanup={"onSuccess": "Keep"}), "first")
+    first.wait_running()
+    first.wait_for_log("worker-1", "^words of 1")
+    first.tell("worker-0", "end")
+    first.wait_for_phase("Succeeded")
+    first.wait_until("the tasks with GPUs are gone", lambda: set(first.pods) == {"ps-0"})
+    first.wait_until("the Job is complete", lambda: first.condition("Complete"))
+    log = first.lifecycle_log()
+    assert re.search(r"last lines of worker-1, whose GPUs are freed:\n +words of 1\n", log), log
+    assert re.search(r"last lines of worker-0:\n +words of 0\n", log), log
+    second = jobs.install(shell("sleep 2", **roles), "second")
+    second.wait_ended("Succeeded", disturbed=True)
+    assert set(first.pods) == {"ps-0"}
 
 
 def _gpus(pod: Object) -> str:
