@@ -20,7 +20,7 @@ from hack.cluster.target import Target
 
 from .conftest import Jobs
 from .gangs import DEVICE, devices, ends, of_devices, one_of_two, started
-from .programs import ROOT, Values
+from .programs import ROOT, Values, digits
 from .tool import Tool
 
 pytestmark = pytest.mark.engines("gang scheduling", "k8s.io/kubernetes")
@@ -96,6 +96,15 @@ def test_two_jobs_that_would_hold_half_of_the_devices_each_run_in_turn(gangs: Jo
     ends(first)
     second.wait_running()
     ends(second)
+
+
+def test_two_trainings_run_in_turn_to_their_last_steps(gangs: Jobs) -> None:
+    """The digits example with TensorFlow's own servers."""
+    grouped = {**OVERLAY, "gpuResource": DEVICE, "worker": {"replicas": 2, "gpus": 1}, "ps": {"replicas": 1, "gpus": 1}}
+    both = [gangs.install(digits(40, **grouped), name) for name in ("one", "two")]
+    ended = [job.wait_ended("Succeeded", disturbed=True) for job in both]
+    assert sorted(status["queuedSeconds"] > 0 for status in ended) == [False, True]
+    assert all("done: step 40" in job.tail() for job in both)
 
 
 def test_a_job_is_preempted_as_one_and_resumes_without_a_counted_failure(gangs: Jobs) -> None:
