@@ -44,21 +44,39 @@ FAILURE = """## Why a job failed, in one command
 Of two workers the first one fails; the second one takes 20 seconds to save before it ends. `tfconfig wait` does not
 wait for that.
 """
-# `fit` as anybody writes it. Without a terminal `tfconfig run` tells the progress every 30 seconds.
+# `fit` as anybody writes it, long enough for several lines of progress.
 FIT = """import numpy, tensorflow as tf
-x = numpy.random.default_rng(0).normal(size=(40000, 64)).astype("float32")
+
+x = numpy.random.default_rng(0).normal(size=(100000, 64)).astype("float32")
 y = (x[:, :8].sum(1) > 0).astype("float32")
 layers = [tf.keras.layers.Dense(64, "relu"), tf.keras.layers.Dense(1, "sigmoid")]
 model = tf.keras.Sequential(layers)
 model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
 model.fit(x, y, batch_size=16, epochs=10, validation_split=0.1)
 """
+FIT_VALUES = """strategy: Custom
+worker: {replicas: 1}
+program:
+  command: [python3, train.py]
+env: {TF_CPP_MIN_LOG_LEVEL: "3", TF_ENABLE_ONEDNN_OPTS: "0"}  # without what TensorFlow prints of itself
+checkpoint: {enabled: false}
+restart: {policy: Never}  # nothing to resume from
+"""
 PROGRESS = """## How far a Keras program is, without a line of code for it
 
-`model.fit` as it is: the progress is read from its bars. A line of them is shown when it is whole.
+`train.py` has `model.fit` and nothing else; the progress is read from the bars that Keras prints. Recorded without a
+terminal: a line of progress at the first step and every 30 seconds, Keras' bars when they are complete. On a terminal
+`tfconfig run` draws a bar of its own.
+
+`train.py`:
 
 ```python
 FIT```
+
+`values.yaml`:
+
+```yaml
+VALUES```
 """
 
 
@@ -72,23 +90,18 @@ def main(arguments: list[str]) -> None:
     cluster.add_argument("--set", action="append", default=[], help="for helm, as image.repository=…")
     options = parser.parse_args(arguments)
     if options.kind == "local":
-        _write(PROGRESS.replace("FIT", FIT), _fit())
+        _write(PROGRESS.replace("FIT", FIT).replace("VALUES", FIT_VALUES), _fit())
     else:
         _write(FAILURE, _failure(options.namespace, options.set))
 
 
 def _fit() -> str:
     """A job of one worker on this machine."""
-    values = {
-        "strategy": "Custom",
-        "worker": {"replicas": 1},
-        "program": {"command": ["python3", "train.py"], "files": {"train.py": FIT}},
-        "checkpoint": {"enabled": False},
-    }
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "values.yaml").write_text(yaml.safe_dump(values))
+        Path(folder, "values.yaml").write_text(FIT_VALUES)
+        Path(folder, "train.py").write_text(FIT)
         bin_folder = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": bin_folder, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": bin_folder}
         command = "tfconfig run values.yaml"
         return f"$ {command}\n{_printed(command, [], environ, folder)}"
 

@@ -61,6 +61,7 @@ class Printed:
         self._epoch: Optional[Tuple[int, int]] = None  # that Keras has announced
         self._steps: Optional[int] = None  # of it
         self._begun = self._over = False
+        self._speed: Optional[float] = None  # that its last bar tells
         self._epochs_alone = True  # a line each, at its end (verbose=2)
         self._fit, self._last_epoch = 1, 0  # of Keras, that are counted
         self._pass, self._first, self._last = 1, 0, 0  # of other steps with a total: through all of them; in this one
@@ -141,7 +142,10 @@ class Printed:
         if self._fit > 1:  # nobody knows how many more will come: no share of all, and no time left
             total = None
             metrics = dict(metrics, fit=float(self._fit), epoch=float(epoch))
-        rate = _rate(rest) if done > 1 or over else None  # the first step takes as long as it takes to compile it
+        rate = _rate(rest)
+        if done == 1 and not over:  # with the time to compile it, or to evaluate before it: as in the epoch before
+            rate = None if self._afresh else self._speed
+        self._speed = rate
         self._put(_BY_BAR, step, total, metrics.pop("loss", None), rate, metrics, source)
 
     def _take_tqdm(self, bar: "Match[str]") -> None:

@@ -75,6 +75,15 @@ def test_the_first_step_of_a_fit_tells_no_speed_since_it_is_compiled_in_it() -> 
     assert (first["step"], first["rate"], second["rate"]) == (1, None, 500)
 
 
+def test_the_first_step_of_a_later_epoch_tells_the_speed_before_it_since_the_evaluation_is_in_it() -> None:
+    bars = "Epoch 1/2\n9/9 \u2501 4s 2ms/step - loss: 0.69\nEpoch 2/2\n1/9 \u2501 8s 999ms/step - loss: 0.69\n"
+    later, another_fit = found(bars), found(bars + bars.split("9/9", maxsplit=1)[0] + "1/9 \u2501 8s 9ms/step\n")
+    assert later
+    assert another_fit
+    assert (later["step"], later["rate"]) == (10, 500)
+    assert (another_fit["step"], another_fit["rate"]) == (1, None)
+
+
 def test_a_fit_that_goes_on_with_a_later_epoch_is_no_second_one() -> None:
     bar = "10/10 [=====] - 0s - loss: 0.5"
     last = found(f"Epoch 1/2\n{bar}\nEpoch 2/2\n{bar}\nEpoch 3/4\n 1/10 [=>...] - ETA: 0s - loss: 0.5")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_other_metrics_are_drawn_and_what_past_runs_used_is_in_their_row(kube: K
     past = Outcome("r0", "Succeeded", "Completed", "", LOST.started - 9, RECORD)
     kube.write(replace(LOST, record=replace(RECORD, points=points), history=(past,)))
     result = CliRunner().invoke(main, ["report", "digits", "--file", "-"])
-    assert "<figcaption>auc: from 0.5 to 0.75 (least 0.5, most 0.75)</figcaption>" in result.stdout
+    assert "<figcaption>auc: from 0.5 to 0.75</figcaption>" in result.stdout
     assert "<td>worker-0: 0.4 of 4 CPUs, 3.0 of 4 GiB</td>" in result.stdout
 
 
@@ -96,6 +97,39 @@ def test_the_tasks_have_a_bar_each_and_the_roles(kube: Kube) -> None:
     assert '<rect class="Running" x="300.0" y="0.0" width="300.0" height="10.5"><title>3 run, 1 done of 4: 1 s' in page
     assert '<rect class="Succeeded" x="300.0" y="10.5" width="300.0" height="3.5">' in page
     assert "<th>worker-3</th>" in page
+
+
+def test_a_role_whose_tasks_all_have_a_bar_has_none(kube: Kube) -> None:
+    lines = {key: (Change(LOST.started, 1, 0),) for key in ("ps", "ps-0", "ps-1", "worker", "worker-0")}
+    record = replace(RECORD, settings={"ps.replicas": "2", "worker.replicas": "2"}, timelines=lines)
+    kube.write(replace(LOST, record=record))
+    page = CliRunner().invoke(main, ["report", "digits", "--file", "-"]).stdout
+    assert re.findall("<tr><th>([^<]+)</th><td><svg", page) == ["job", "ps-0", "ps-1", "worker (2)", "worker-0"]
+
+
+def test_what_happened_is_marked_in_the_bar_of_the_job(kube: Kube) -> None:
+    moments = (
+        Moment(LOST.started + 1, "Running", "all run"),
+        Moment(LOST.started + 2, "TaskDisrupted", "worker-1 exited 137"),
+        Moment(LOST.started + 4, "Failed", "over"),
+    )
+    kube.write(replace(LOST, finished=LOST.started + 4, record=replace(RECORD, moments=moments)))
+    page = CliRunner().invoke(main, ["report", "digits", "--file", "-"]).stdout
+    assert '<rect class="Pending" x="0.0" y="0.0" width="150.0" height="14.0"><title>Pending: 1 s</title>' in page
+    assert '<rect class="Running" x="150.0" y="0.0" width="450.0" height="14.0"><title>Running: 3 s</title>' in page
+    assert '<rect class="Failed" x="597.0"' in page
+    assert '<rect class="Event" x="300.0" y="0.0" width="3.0" height="14.0"><title>TaskDisrupted: worker-1' in page
+    assert "event, listed below" in page
+    assert "restarting" not in page
+
+
+def test_tables_have_no_empty_columns_and_long_cells_have_room(kube: Kube) -> None:
+    used = {Task("worker", 0): Usage(90.0, 36.0, 4.0)}
+    kube.write(replace(LOST, usage=used, last_line="", record=replace(RECORD, settings={"--lr": "0.1" * 20})))
+    page = CliRunner().invoke(main, ["report", "digits", "--file", "-"]).stdout
+    assert "<tr><th>Task</th><th>CPUs, on average</th></tr>" in page
+    assert "<th>Last line</th>" not in page
+    assert f'<td>--lr</td><td class="long">{"0.1" * 20}</td>' in page
 
 
 def test_of_a_local_job(tmp_path: Path) -> None:
