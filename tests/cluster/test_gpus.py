@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -70,9 +69,10 @@ def test_of_a_kept_job_the_tasks_with_gpus_go_and_their_last_lines_stay(jobs: Jo
     first.wait_for_phase("Succeeded")
     first.wait_until("the tasks with GPUs are gone", lambda: set(first.pods) == {"ps-0"})
     first.wait_until("the Job is complete", lambda: first.condition("Complete"))
-    log = first.lifecycle_log()
-    assert re.search(r"last lines of worker-1, whose GPUs are freed:\n +words of 1\n", log), log
-    assert re.search(r"last lines of worker-0:\n +words of 0\n", log), log
+    _, _, lines = first.lifecycle_log().partition("last lines of worker-1, whose GPUs are freed:\n")
+    of_freed, _, of_deciding = lines.partition("last lines of worker-0:\n")
+    assert "  words of 1\n" in of_freed
+    assert "  words of 0\n" in of_deciding
     second = jobs.install(shell("sleep 2", **roles), "second")
     second.wait_ended("Succeeded", disturbed=True)
     assert set(first.pods) == {"ps-0"}
