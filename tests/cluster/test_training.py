@@ -25,6 +25,8 @@ def test_the_digits_example_trains_and_helm_returns_when_it_has_succeeded(jobs: 
     status = job.wait_ended("Succeeded")
     assert (status["reason"], status["message"]) == ("Completed", "chief-0 exited 0")
     assert (status["failures"], status["restarts"]) == (0, 0)
+    [version] = status["record"]["tensorflow"]
+    assert re.fullmatch(r"2\.\d+\.\d+", version), "that of the program and of the built-in servers"
 
     wait = ["wait", "--for=condition=complete", f"job/{job.controller}", "--timeout=5s", "-n", jobs.namespace.name]
     assert jobs.target.run("kubectl", *wait).returncode == 0

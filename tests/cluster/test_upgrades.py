@@ -241,7 +241,10 @@ def _rolled_back(jobs: Jobs, helm: Helm) -> None:
     wait_for_run(job, lambda run: run == first)
     assert int(job.wait_for_log("worker-0", r"^starts at step (\d+)")[1]) >= 10
     end(job)
-    assert job.wait_ended("Succeeded")["runId"] == first
+    ended = job.wait_ended("Succeeded")
+    assert ended["runId"] == first
+    assert [past["phase"] for past in ended["history"]] == ["Replaced", "Replaced"]
+    assert ended["history"][0]["runId"] == first, "the run is in the history as it was before the rollback"
 
 
 def test_a_pod_deleted_between_an_upgrade_and_the_takeover_waits_for_the_old_ones(jobs: Jobs) -> None:

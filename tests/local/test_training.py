@@ -5,8 +5,10 @@ How each way of training survives the loss of its tasks: tests/examples/test_los
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,8 @@ def resumed(run: Running) -> list[int]:
 def test_digits_train_end_free_everything_and_resume(start: Start, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint"
     # Servers have nothing to save: none of them takes this grace.
-    run = start(VALUES, "--checkpoint", str(checkpoint), *PYTHON, "--set", "terminationGracePeriodSeconds=3600")
+    options = ("--checkpoint", str(checkpoint), "--logs", "logs", *PYTHON)
+    run = start(VALUES, *options, "--set", "terminationGracePeriodSeconds=3600")
     run.wait_for("step 100 of 1500")
     assert len(run.pids(SERVERS)) == 4, "2 workers and 2 parameter servers, with no code of the program's"
     run.wait_for("done: step")
@@ -51,6 +54,10 @@ def test_digits_train_end_free_everything_and_resume(start: Start, tmp_path: Pat
     assert accuracy > 0.95
     assert re.search(r"deciding task  chief-0, exit status 0", run.output)
     assert (checkpoint / "checkpoint").exists()
+    [distribution] = packages_distributions()["tensorflow"]
+    recorded = json.loads((tmp_path / "logs/status.json").read_text())
+    assert recorded["record"]["tensorflow"] == [version(distribution)]
+    assert len([used for used in recorded["usage"].values() if "tensorflow" in used]) == 5, "servers too"
 
     again = start(VALUES, "--checkpoint", str(checkpoint), *PYTHON, "--set", "program.args={--steps=1600}")
     assert again.end(120) == 0

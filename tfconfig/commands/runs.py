@@ -22,8 +22,9 @@ from tfconfig.records import run_records
 def command(release: str, namespace: str | None, context: str | None, form: str) -> None:
     """Compare the runs of a job: how each went, and what changed from the one before.
 
-    The last 10 runs that ended are kept, and the current one. Of texts that may be a secret, such as variables and most
-    options of the program, only whether they changed. Needs permission to get and list configmaps.
+    The current run is kept, and the last 10 that ended or that another one replaced. Of texts that may be a secret, as
+    variables and most options of the program are, only whether they changed. Needs permission to get and list
+    configmaps.
 
     Exit status: 0 shown, 2 usage error, no such job, or the cluster does not answer, 130 interrupted.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfconfig import terminal
 from tfconfig.tensorflow_job.lifecycle.run_settings import MARK, SET
-from tfconfig.tensorflow_job.lifecycle.state import TAKING_OVER
+from tfconfig.tensorflow_job.lifecycle.state import REPLACED, TAKING_OVER
 from tfconfig.tensorflow_job.lifecycle.text import duration
 from tfconfig.tensorflow_job.lifecycle.timestamps import format_time, parse_time
 
@@ -46,6 +46,7 @@ class Run:
     metrics: Mapping[str, list[float | None]] = field(default_factory=dict)  # a value for each of the steps
     usage: Mapping[str, UsageDocument] = field(default_factory=dict)  # by task; of past runs, those that used most
     timelines: Mapping[str, list[StatusChange]] = field(default_factory=dict)  # by role, and of some tasks
+    tensorflow: Sequence[str] = ()  # the versions that its tasks loaded, as far as they are known
 
 
 def runs(status: StatusDocument) -> list[Run]:
@@ -53,7 +54,7 @@ def runs(status: StatusDocument) -> list[Run]:
     all_runs = [
         _run(past, past.get("record"), past.get("record", {}))
         for past in status.get("history", [])
-        if past["runId"] != status["runId"] or status.get("reason") == TAKING_OVER
+        if past["runId"] != status["runId"] or past["phase"] == REPLACED or status.get("reason") == TAKING_OVER
     ]
     if status.get("reason") != TAKING_OVER:
         all_runs.append(_run(status, status.get("record"), status))
@@ -61,10 +62,13 @@ def runs(status: StatusDocument) -> list[Run]:
 
 
 def changes(before: Run | None, run: Run) -> dict[str, tuple[str | None, str | None]]:
-    """Setting -> what it was before, and what it is; of settings that are known of both."""
+    """Setting -> what it was before, and what it is; of settings, and TensorFlow, that are known of both."""
     if before is None or before.settings is None or run.settings is None:
         return {}
-    old, new = before.settings, run.settings
+    old, new = dict(before.settings), dict(run.settings)
+    if before.tensorflow and run.tensorflow:
+        old.update(_tensorflow(before))
+        new.update(_tensorflow(run))
     return {key: (old.get(key), new.get(key)) for key in [*new, *old] if old.get(key) != new.get(key)}
 
 
@@ -96,6 +100,7 @@ def document(name: str, namespace: str, all_runs: list[Run]) -> dict[str, Any]:
                     name: value for name, column in run.metrics.items() if (value := _last(column)) is not None
                 },
                 "usage": {task: dict(used) for task, used in run.usage.items()},
+                "tensorflow": list(run.tensorflow),
                 "settings": run.settings and dict(run.settings),
                 "changed": {key: {"before": old, "after": new} for key, (old, new) in changes(before, run).items()},
             }
@@ -116,7 +121,11 @@ def changed_text(before: Run | None, run: Run) -> str:
 
 def shown_settings(run: Run) -> list[tuple[str, str]]:
     """Setting and value, for people."""
-    return [(key, _readable(value) or "") for key, value in (run.settings or {}).items()]
+    return [(key, _readable(value) or "") for key, value in {**(run.settings or {}), **_tensorflow(run)}.items()]
+
+
+def _tensorflow(run: Run) -> dict[str, str]:
+    return {"tensorflow": ", ".join(run.tensorflow)} if run.tensorflow else {}
 
 
 def _change(key: str, old: str | None, new: str | None) -> str:
@@ -164,6 +173,7 @@ def _run(end: Mapping[str, Any], record: StatusRecord | None, counted: Mapping[s
         record.get("metrics", {}) if record else {},
         counted.get("usage", {}),
         record.get("timelines", {}) if record else {},
+        record.get("tensorflow", ()) if record else (),
     )
 
 

@@ -27,7 +27,8 @@ pod of a lost node                        | nodeLoss Wait: shown in the message.
 program that waits for an answer of it    | its pod is deleted, which starts it anew; not counted (hangs.py)
 suspend                                   | Suspended: all freed, failures on the way not counted; then it may resume
 another run is desired                    | every pod of the old run goes before the new run's tasks start
-a run that ended is desired (rollback)    | it has ended: its outcome stands
+the same before the old run has ended     | its outcome in the history is Replaced
+a run that ended is desired (rollback)    | it has ended: its outcome stands; a replaced one starts again
 Succeeded or Failed                       | never changes; cleanup Delete: no set and pod left; Keep: none with GPUs
 
 The rows are carried out by: exits.py, waves.py (what counts as one failure), repeats.py, stalls.py, deadlines.py,
@@ -53,6 +54,7 @@ from .stalls import hung_pods, judge_stall, take_in_progress, waits_for_done
 from .state import (
     FAILED,
     PENDING,
+    REPLACED,
     RESTARTING,
     RUNNING,
     SUCCEEDED,
@@ -133,10 +135,9 @@ def announcement(state: State) -> Event:
 def _take_over(job: JobSpec, state: State, observation: Observation) -> tuple[State, list[Action]]:
     """Take down whatever belongs to another run, then begin this one."""
     history = state.history
-    if state.ended and state.run_id != job["runId"]:
-        finished = state.finished or observation.now
-        outcome = Outcome(state.run_id, state.phase, state.reason, state.message, finished, closed(state))
-        history = (*(past for past in history if past.run_id != state.run_id), outcome)[-HISTORY:]
+    if state.run_id and state.reason != TAKING_OVER:
+        others = (past for past in history if past.run_id != state.run_id or past.phase == REPLACED)
+        history = (*others, _outcome(job, state, observation.now))[-HISTORY:]
     old = [pod for pod in observation.pods.values() if pod.run_id != job["runId"]]
     if not old and (not state.run_id or all(size.observed for size in observation.sets.values())):
         return _begin(job, history, observation.now), []
@@ -152,21 +153,25 @@ def _take_over(job: JobSpec, state: State, observation: Observation) -> tuple[St
     return State(run_id, PENDING, TAKING_OVER, message, state.started, history=history), actions
 
 
+def _outcome(job: JobSpec, state: State, now: float) -> Outcome:
+    """How the run ended that this one follows."""
+    if state.phase in (SUCCEEDED, FAILED):
+        return Outcome(state.run_id, state.phase, state.reason, state.message, state.finished or now, closed(state))
+    message = f"run {job['runId']} took its place while it was {state.phase}"
+    return Outcome(state.run_id, REPLACED, "", message, now, closed(state))
+
+
 def _begin(job: JobSpec, history: tuple[Outcome, ...], now: float) -> State:
     """A new run, or the outcome of one that is over (a rollback)."""
     for past in history:
-        if past.run_id == job["runId"]:
-            end = past.finished
-            return State(
-                past.run_id,
-                past.phase,
-                past.reason,
-                past.message,
-                end,
-                finished=end,
-                history=history,
-                record=past.record,
+        if past.run_id == job["runId"] and past.phase != REPLACED:
+            end, record = past.finished, past.record
+            state = State(
+                past.run_id, past.phase, past.reason, past.message, end, finished=end, history=history, record=record
             )
+            if record:
+                state = replace(state, restarts=record.restarts, last_line=record.last_line, usage=record.usage)
+            return state
     return State(
         job["runId"], began=now, started=now, history=history, message=f"starting {plural(len(tasks(job)), 'task')}"
     )

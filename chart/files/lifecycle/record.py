@@ -19,6 +19,7 @@ MAX_MOMENTS, MAX_POINTS = 24, 60
 FIRST_MOMENTS = 4  # of those that are kept when there are too many; the others are the newest
 PAST_MOMENTS, PAST_POINTS = 8, 20  # of a run that is over
 MAX_METRICS = 4  # over time, beside the loss
+MAX_VERSIONS = 4  # of TensorFlow
 MAX_METRIC = 80  # of its name, as JSON writes it
 COUNTERS = ("epoch", "fit", "pass")  # that printed.py and report.py make
 MAX_TEXT, MAX_WRITTEN = 160, 320  # characters of a message, and as JSON writes it
@@ -47,7 +48,9 @@ def recorded(
     if state.progress and (not points or state.progress.step != points[-1].step):
         points = thinned((*points, _point(state.progress, points)), MAX_POINTS)
     lines = continued(job, state, pods, record.timelines, now)
-    return replace(state, record=replace(record, moments=moments, points=points, timelines=lines))
+    versions = _versions(record, state.usage.values())
+    record = replace(record, moments=moments, points=points, timelines=lines, tensorflow=versions)
+    return replace(state, record=record)
 
 
 def closed(state: State) -> Record | None:
@@ -62,6 +65,12 @@ def closed(state: State) -> Record | None:
         usage=_most(state.usage),
         timelines=shortened(record.timelines),
     )
+
+
+def _versions(record: Record, usage: Iterable[Usage]) -> tuple[str, ...]:
+    """Of TensorFlow, in the order in which they were seen: what is known of many tasks comes and goes."""
+    seen = sorted({used.tensorflow for used in usage if used.tensorflow}.difference(record.tensorflow))
+    return (*record.tensorflow, *seen)[:MAX_VERSIONS]
 
 
 def _cut(text: str) -> str:

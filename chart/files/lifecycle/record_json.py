@@ -29,6 +29,8 @@ def dump_record(record: Record) -> StatusRecord:
         document["metrics"] = {metric: [point.metrics.get(metric) for point in record.points] for metric in metrics}
     if record.usage:
         document["usage"] = {name(task): usage.dump(used) for task, used in record.usage.items()}
+    if record.tensorflow:
+        document["tensorflow"] = list(record.tensorflow)
     if record.timelines:
         document["timelines"] = {
             key: [
@@ -63,6 +65,7 @@ def load_record(document: StatusRecord) -> Record:
             )
             for key, line in document.get("timelines", {}).items()
         },
+        tuple(document.get("tensorflow", ())),
     )
 
 

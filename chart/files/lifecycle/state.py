@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, get_args
 
-from ..task.contracts import Phase, Reason, Source
+from ..task.contracts import EndPhase, Phase, Reason, Source
 from ..task.job_spec import Task
 from ..task.progress import PROGRAM
 
@@ -18,6 +18,7 @@ SUSPENDED: Final = "Suspended"
 SUCCEEDED: Final = "Succeeded"
 FAILED: Final = "Failed"
 PHASES: tuple[Phase, ...] = get_args(Phase)
+REPLACED: Final = "Replaced"  # of an earlier run that another one took the place of
 
 TAKING_OVER: Final = "TakingOver"
 WAITING: Final = "WaitingForTasks"
@@ -42,6 +43,7 @@ class Usage:
     memory_limit: int | None = None
     gpu_share: float | None = None
     gpu_memory_peak: int | None = None
+    tensorflow: str | None = None
 
     @property
     def cpus(self) -> float | None:
@@ -215,6 +217,7 @@ class Record:
     last_line: str = ""
     usage: Mapping[Task, Usage] = field(default_factory=dict)
     timelines: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)  # of roles, and of some tasks
+    tensorflow: tuple[str, ...] = ()  # the versions that its tasks loaded
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ class Outcome:
     """How an earlier run ended."""
 
     run_id: str
-    phase: Phase
+    phase: EndPhase
     reason: Reason
     message: str
     finished: float

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ..task.contracts import JobSpec, UsageDocument
 from ..task.job_spec import Task
+from ..task.loaded import VERSION
 from ..task.messages import USED
 from .shapes import ShapeError, conforming, parse_json
 from .state import Pod, State, Usage
@@ -17,7 +19,7 @@ MAX_TASKS = 32  # of more, the extremes of each role
 MIN_RUN_SECONDS = 60.0  # what ran shorter says little
 IDLE_SHARE, FULL_SHARE, THROTTLED_SHARE = 0.25, 0.9, 0.25
 MAX_LINES = 6
-_KEYS = {
+_FIGURES = {
     "seconds": "seconds",
     "cpu_seconds": "cpuSeconds",
     "cpu_limit": "cpuLimit",
@@ -27,7 +29,9 @@ _KEYS = {
     "gpu_share": "gpuShare",
     "gpu_memory_peak": "gpuMemoryPeakBytes",
 }
+_KEYS = {**_FIGURES, "tensorflow": "tensorflow"}
 _MAX = 2.0**62
+_VERSION = re.compile(VERSION)
 
 
 def parse(document: Any) -> Usage | None:
@@ -36,7 +40,8 @@ def parse(document: Any) -> Usage | None:
         known: UsageDocument = conforming(document, UsageDocument)
     except ShapeError:
         return None
-    right = all(0 <= value < _MAX for key, value in known.items() if key in _KEYS.values())  # type: ignore[operator]
+    right = all(0 <= value < _MAX for key, value in known.items() if key in _FIGURES.values())  # type: ignore[operator]
+    right = right and bool(_VERSION.fullmatch(known.get("tensorflow", "0")))
     return load(known) if right and known.get("seconds") else None
 
 
@@ -83,6 +88,7 @@ def _merged(first: Usage, second: Usage) -> Usage:
         longer,
         memory_peak=_highest(longer.memory_peak, shorter.memory_peak),
         gpu_memory_peak=_highest(longer.gpu_memory_peak, shorter.gpu_memory_peak),
+        tensorflow=longer.tensorflow or shorter.tensorflow,
     )
 
 

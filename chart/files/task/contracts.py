@@ -12,6 +12,9 @@ Role = Literal["chief", "worker", "ps", "evaluator"]
 
 Phase = Literal["Pending", "Running", "Restarting", "Suspended", "Succeeded", "Failed"]
 
+EndPhase = Literal["Succeeded", "Failed", "Replaced"]
+"""How a run ended. Replaced: another one took its place before it did."""
+
 Reason = Literal[
     "",
     "TakingOver",
@@ -160,6 +163,7 @@ class UsageDocument(TypedDict, total=False):
     memoryLimitBytes: int
     gpuShare: float  # the mean of all looks and GPUs
     gpuMemoryPeakBytes: int  # of all GPUs together
+    tensorflow: str  # the version that its program loaded
 
 
 class DoneMarker(TypedDict):
@@ -240,12 +244,13 @@ class StatusRecord(_StatusRecord, total=False):
 
     metrics: dict[str, list[float | None]]  # of a few metrics, the value at each of the steps
     usage: dict[str, UsageDocument]  # task -> what it used, of those that used most; once the run is over
+    tensorflow: list[str]  # the versions that its tasks loaded, as far as they are known: one, if all is well
     timelines: dict[str, list[StatusChange]]  # role, or task, of few tasks all, of many those that were started again
 
 
 class _StatusOutcome(TypedDict):
     runId: str
-    phase: Phase
+    phase: EndPhase
     reason: Reason
     message: str
     completionTime: str

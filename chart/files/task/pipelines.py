@@ -61,6 +61,20 @@ def living() -> Iterator[Tuple[int, int, int]]:
                     yield int(pid), int(group), int(session)
 
 
+def own_session() -> Iterator[Tuple[int, int]]:
+    """Each process of this one's session and its process group; none where others that are no part of it share that."""
+    if os.getsid(0) == os.getpid() and shows_this_namespace():
+        yield from ((pid, group) for pid, group, session in living() if session == os.getpid())
+
+
+def shows_this_namespace() -> bool:
+    """Whether the numbers in /proc are those that this process knows."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
 def readers(pids: Iterable[int]) -> Set[int]:
     """Those of these processes whose input is a pipe that is the output of another one of them."""
     inputs, printed = {}, set()

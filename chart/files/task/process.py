@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, NamedTuple, NoReturn, Optional, Set
 
 from .log import log
-from .pipelines import Stopping, living
+from .pipelines import Stopping, living, own_session, shows_this_namespace
 
 # Only types: this process stays small while the program runs.
 if TYPE_CHECKING:
@@ -230,10 +230,8 @@ def _code(status: int) -> int:
 def _groups(child: int, output: "Optional[Output]") -> Set[int]:
     """The program's own process group and those that its processes made, as far as they live."""
     groups = {child} if _group_lives(child) else set()
-    if os.getsid(0) != os.getpid() or not _shows_this_namespace():
-        return groups  # others that are no part of the program share the session; or nobody knows who does
     own = {os.getpgid(0), output.group if output else 0}
-    return groups | {group for _, group, session in living() if session == os.getpid() and group not in own}
+    return groups | {group for _, group in own_session() if group not in own}
 
 
 def _group_lives(child: int) -> bool:
@@ -244,14 +242,7 @@ def _group_lives(child: int) -> bool:
     except PermissionError:  # those that are left changed their user
         pass
     # In a local job orphans are another process's children, which may take its time to reap those that have ended.
-    return os.getpid() == 1 or not _shows_this_namespace() or any(group == child for _, group, _ in living())
-
-
-def _shows_this_namespace() -> bool:
-    try:
-        return os.readlink("/proc/self") == str(os.getpid())
-    except OSError:
-        return False
+    return os.getpid() == 1 or not shows_this_namespace() or any(group == child for _, group, _ in living())
 
 
 def _signal_group(child: int, number: int) -> None:

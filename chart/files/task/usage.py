@@ -1,4 +1,4 @@
-"""What the container has used: CPU and memory by its control group, GPUs by nvidia-smi. Python 3.6.
+"""What the container has used: CPU and memory by its control group, GPUs by nvidia-smi, TensorFlow. Python 3.6.
 
 PID 1 looks every LOOK_SECONDS, in the loop that it waits in anyway. Memory is what cannot be dropped, anonymous and
 shared memory: the kernel's own peak counts the page cache too, which fills any limit. Of a container without a limit,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 2.0
 GPU_SECONDS = 30.0
+SEARCH_SHARE = 0.1  # of the time so far: the longer TensorFlow is not loaded, the rarer it is looked for
 NO_LIMIT = 1 << 60  # version 1 writes a number that no machine has
 GPU_FILE = "gpus"
 PROCESSES_FILE = "usage.json"
@@ -47,7 +48,13 @@ class Usage:
         self._cpu_before = self._cpu_times()
         self._peak = 0
         self._gpus = Gpus(gpus) if gpus else None
-        self.known = bool(self._memory or self._gpus)  # whether there is anything to look at
+        self._tensorflow = None  # type: Optional[str]
+        self._next_search = self._began + LOOK_SECONDS
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to look at."""
+        return bool(self._memory or self._gpus or self._tensorflow is None)
 
     def wait(self) -> float:
         """Seconds until the next look."""
@@ -62,6 +69,8 @@ class Usage:
             self._peak = max(self._peak, _unreclaimable(_table(read_file(self._memory[0]))))
         if self._gpus:
             self._gpus.look()
+        if self._tensorflow is None:
+            self._search()
 
     def document(self) -> Dict[str, Any]:
         """What was used until now (contracts.UsageDocument); empty where nothing is known."""
@@ -81,12 +90,24 @@ class Usage:
             if 0 < limit < NO_LIMIT:
                 document["memoryLimitBytes"] = limit
         document.update(self._gpus.document() if self._gpus else {})
+        document.update(self._loaded())
         return dict(document, seconds=round(seconds, 3)) if document else {}
 
     def line(self) -> str:
         """The last line of a termination message; empty where nothing is known."""
         document = self.document()
         return "\n%s %s" % (messages.USED, dumps(document)) if document else ""
+
+    def _search(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_search:
+            from . import loaded  # once the program runs
+
+            self._tensorflow = loaded.tensorflow()
+            self._next_search = now + SEARCH_SHARE * (now - self._began)
+
+    def _loaded(self) -> Dict[str, str]:
+        return {"tensorflow": self._tensorflow} if self._tensorflow else {}
 
     def _cpu_times(self) -> Optional[Tuple[float, int, int]]:
         """Seconds of CPU; periods that the limit is applied to, and those in which it stopped the container."""
@@ -110,11 +131,12 @@ class Processes(Usage):
         import resource  # not in containers
 
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return {
-            "seconds": round(time.monotonic() - self._began, 3),
-            "cpuSeconds": round(used.ru_utime + used.ru_stime, 3),
-            "memoryPeakBytes": used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-        }
+        return dict(
+            self._loaded(),
+            seconds=round(time.monotonic() - self._began, 3),
+            cpuSeconds=round(used.ru_utime + used.ru_stime, 3),
+            memoryPeakBytes=used.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        )
 
     def line(self) -> str:
         """Nothing: a file tells it of every end, and of a program that wrote a message of its own."""

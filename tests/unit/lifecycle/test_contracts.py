@@ -70,3 +70,5 @@ def test_the_schema_has_the_keys_of_the_types(place: dict[str, Any], kind: Any) 
 def test_the_schema_has_the_phases_and_reasons_of_the_types() -> None:
     assert SCHEMA["definitions"]["phase"]["enum"] == list(get_args(contracts.Phase))
     assert SCHEMA["definitions"]["reason"]["enum"] == list(get_args(contracts.Reason))
+    past = SCHEMA["properties"]["history"]["items"]["properties"]["phase"]
+    assert past["enum"] == list(get_args(contracts.EndPhase))

@@ -18,6 +18,7 @@ from tfconfig.tensorflow_job.lifecycle.exits import MAX_EVENTS
 from tfconfig.tensorflow_job.lifecycle.freeing import LOST_SECONDS
 from tfconfig.tensorflow_job.lifecycle.state import (
     PENDING,
+    REPLACED,
     RESTARTING,
     RUNNING,
     SUCCEEDED,
@@ -27,6 +28,7 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Observation,
     Set,
     State,
+    Usage,
 )
 from tfconfig.tensorflow_job.lifecycle.training import counts
 from tfconfig.tensorflow_job.task.job_spec import Task
@@ -241,6 +243,8 @@ def test_a_pod_of_the_old_run_that_comes_late_is_deleted() -> None:
 
 def test_a_rollback_to_a_run_that_ended_does_not_repeat_it() -> None:
     story = Story.running(a_job("Custom", worker=1))
+    story.exits(WORKER, 1)
+    story.used = {WORKER: Usage(90.0)}
     first = story.exits(WORKER, 0)
     story.free()
     story.look()
@@ -253,6 +257,7 @@ def test_a_rollback_to_a_run_that_ended_does_not_repeat_it() -> None:
     story.free()
     story.look()
     assert (story.state.phase, story.state.reason, story.state.message) == (SUCCEEDED, "Completed", first.message)
+    assert (story.state.restarts, story.state.usage) == (1, first.usage)
     assert story.scales() == {}
     assert story.finish() is True
 
@@ -268,6 +273,16 @@ def test_a_rollback_to_a_run_that_did_not_end_starts_it_again() -> None:
     story.job = a_job("Custom", worker=1)
     assert story.look().phase == PENDING
     assert (story.state.run_id, story.state.failures, story.scales()) == ("a", 0, {"worker": 1})
+    assert story.state.began == story.now
+    assert [(past.run_id, past.phase) for past in story.state.history] == [("a", REPLACED), ("b", REPLACED)]
+    story.start()
+    story.exits(WORKER, 0)
+    story.free()
+    story.job = a_job("Custom", worker=1, run_id="c")
+    story.look()
+    assert [(past.run_id, past.phase) for past in story.state.history] == [
+        ("a", REPLACED), ("b", REPLACED), ("a", SUCCEEDED),
+    ]  # fmt: skip
 
 
 def test_a_rollback_during_the_takeover_starts_the_old_run_again() -> None:

@@ -8,9 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from tests.unit.job_specs import a_job
-from tests.unit.lifecycle.story import Story
+from tests.unit.lifecycle.story import NOW, OTHER, WORKER, Story
 from tfconfig.tensorflow_job.lifecycle import record, status
 from tfconfig.tensorflow_job.lifecycle.state import (
+    REPLACED,
     SUCCEEDED,
     Event,
     Exit,
@@ -24,8 +25,6 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Usage,
 )
 from tfconfig.tensorflow_job.task.job_spec import Task
-
-WORKER = Task("worker", 0)
 
 
 def with_args(*args: str, **more: Any) -> Any:
@@ -48,6 +47,23 @@ def test_the_record_of_a_run_goes_into_the_history_with_what_happened() -> None:
     assert [moment.reason for moment in past.record.moments][-1] == SUCCEEDED
     assert story.state.record
     assert SUCCEEDED not in [moment.reason for moment in story.state.record.moments]
+
+
+def test_a_run_that_another_one_replaces_is_kept_once_with_its_end_and_record() -> None:
+    story = Story.running(a_job("Custom", worker=2))
+    story.tells(WORKER, 70, loss=0.5)
+    story.exits(OTHER, 1)
+    for run_id in "bbcc":
+        story.job = a_job("Custom", worker=2, run_id=run_id)
+        story.look()
+    [past] = story.state.history
+    assert (past.run_id, past.phase, past.finished) == ("a", REPLACED, story.now - 3)
+    assert past.message == "run b took its place while it was Running"
+    assert past.record
+    assert (past.record.restarts, past.record.points[-1].step, past.record.began) == (1, 70, NOW)
+    story.free()
+    assert story.look().run_id == "c"
+    assert story.state.history == (past,)
 
 
 def test_points_are_thinned_evenly_and_the_ends_stay() -> None:
@@ -83,6 +99,25 @@ def test_of_a_run_that_is_over_the_usage_of_those_is_kept_that_used_most() -> No
     assert list(past.usage) == [Task("ps", 0), Task("worker", 4), Task("worker", 6)]
 
 
+def test_the_versions_of_tensorflow_that_tasks_loaded_are_kept_a_few_of_them() -> None:
+    story = Story.running(a_job("Custom", worker=2))
+    story.used = {WORKER: Usage(9.0, tensorflow="2.20.0")}
+    story.look()
+    story.used = {WORKER: Usage(99.0), OTHER: Usage(9.0, tensorflow="2.19.0")}
+    story.look()
+    assert story.state.record
+    assert story.state.record.tensorflow == ("2.20.0", "2.19.0")
+    for number in range(9):
+        story.used = {OTHER: Usage(100.0 + number, tensorflow=f"3.{number}")}
+        story.look()
+    story.job = a_job("Custom", worker=2, run_id="b")
+    story.used = {}
+    story.look()
+    [past] = story.state.history
+    assert past.record
+    assert past.record.tensorflow == ("2.20.0", "2.19.0", "3.0", "3.1")
+
+
 def test_the_same_look_again_adds_nothing() -> None:
     state = State(run_id="a", began=1.0, progress=Progress(WORKER, 5, loss=0.5, time=3.0))
     once = record.recorded(with_args(), state, [Event("Normal", "Running", "")], 4.0)
@@ -101,7 +136,10 @@ def test_the_status_of_5000_tasks_with_full_records_stays_small() -> None:
         event = Event("Warning", "TaskFailed", "\U0001f4a5" * 1000)
         state = record.recorded(job, state, [event], float(number), "0.1.0", {pod.task: pod for pod in ran})
     assert isinstance(state.record, Record)
-    used = {Task("worker", n): Usage(1 / 3, 1 / 3, 1 / 3, 1 / 3, 2**60 + n, 2**61, 1 / 3, 2**60) for n in range(32)}
+    used = {
+        Task("worker", n): Usage(1 / 3, 1 / 3, 1 / 3, 1 / 3, 2**60 + n, 2**61, 1 / 3, 2**60, "2" * 40)
+        for n in range(32)
+    }
     past = record.closed(replace(state, usage=used, last_line="\U0001f4a5" * 1000))
     history = tuple(Outcome(str(n), SUCCEEDED, "Completed", "", 1.0, past) for n in range(10))
     text = status.dump(job, replace(state, history=history), {})

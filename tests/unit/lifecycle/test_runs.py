@@ -273,6 +273,11 @@ def test_a_new_run_takes_the_old_pods_down_first(install: Install, start: Start)
     cluster.phase("Running")
     assert {"r1", "r2"} not in mixed
     assert not old & {pod["metadata"]["uid"] for pod in cluster.pods()}
+    [past] = cluster.status()["history"]
+    assert (past["runId"], past["phase"]) == ("r1", "Replaced")
+    assert past["message"] == "run r2 took its place while it was Running"
+    assert past["record"]["startTime"] < past["completionTime"] <= cluster.status()["startTime"]
+    assert [event["reason"] for event in past["record"]["events"]] == ["Pending", "Running"]
     cluster.exit("j-chief-0", 0)
     assert second.ends() == 0
 

@@ -33,12 +33,14 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Usage,
     Wave,
 )
-from tfconfig.tensorflow_job.task.contracts import Reason
+from tfconfig.tensorflow_job.task.contracts import EndPhase, Reason
 from tfconfig.tensorflow_job.task.job_spec import ROLES, Task, tasks
 from tfconfig.tensorflow_job.task.ranges import parse_ranges
 
 JOB = a_job("Custom", chief=1, worker=3, ps=2)
+END_PHASES = st.sampled_from(get_args(EndPhase))
 PHASES = st.sampled_from([PENDING, RUNNING, RESTARTING, SUSPENDED, SUCCEEDED, FAILED])
+VERSIONS = st.sampled_from(["2.16.1", "2.12.0+nv23.6"])
 REASONS = st.sampled_from(get_args(Reason))
 TIMES = st.integers(0, 4_000_000_000_000).map(lambda milliseconds: milliseconds / 1000)
 TASKS = st.builds(Task, st.sampled_from(ROLES), st.integers(0, 5000))
@@ -61,6 +63,7 @@ RECORDS = st.none() | st.builds(
     st.dictionaries(
         st.sampled_from(["worker", "ps-0"]), st.lists(st.builds(Change, TIMES, COUNTS, COUNTS), max_size=2).map(tuple)
     ),
+    st.lists(VERSIONS, max_size=2).map(tuple),
 )
 STATES = st.builds(
     State,
@@ -91,14 +94,16 @@ STATES = st.builds(
     progress=st.none()
     | st.builds(Progress, TASKS, COUNTS, st.none() | COUNTS, st.none() | NUMBERS, st.none() | NUMBERS, TIMES),
     usage=st.dictionaries(
-        TASKS, st.builds(Usage, AMOUNTS, AMOUNTS, st.none() | AMOUNTS, memory_peak=COUNTS), max_size=3
+        TASKS,
+        st.builds(Usage, AMOUNTS, st.none() | AMOUNTS, memory_peak=COUNTS, tensorflow=st.none() | VERSIONS),
+        max_size=3,
     ),
     slow=st.lists(TASKS, max_size=3, unique=True).map(tuple),
     progress_container=st.none() | st.builds(Container, UIDS, COUNTS),
     all_running_since=st.none() | TIMES,
     hung_before=st.none() | TIMES,
     history=st.lists(
-        st.builds(Outcome, st.text(max_size=10), PHASES, REASONS, st.text(max_size=10), TIMES, RECORDS), max_size=3
+        st.builds(Outcome, st.text(max_size=10), END_PHASES, REASONS, st.text(max_size=10), TIMES, RECORDS), max_size=3
     ).map(tuple),
     record=RECORDS,
 )

@@ -48,6 +48,10 @@ SOME = Usage(100.0, 40.0, 4.0, memory_peak=GIB, memory_limit=4 * GIB)
         {"seconds": float("nan")},
         {"seconds": float("inf")},
         {"seconds": 1e300},
+        {"seconds": 5.0, "tensorflow": 2},
+        {"seconds": 5.0, "tensorflow": ""},
+        {"seconds": 5.0, "tensorflow": "2.21\x1b[0m"},
+        {"seconds": 5.0, "tensorflow": "2" * 41},
     ],
 )
 def test_what_is_no_usage_tells_nothing(document: Any) -> None:
@@ -58,6 +62,8 @@ def test_what_it_does_not_know_is_left_out() -> None:
     document = {"seconds": 5.0, "memoryPeakBytes": 7, "cpuSeconds": None, "text": "x" * 10**6}
     assert usage.parse(document) == Usage(5.0, memory_peak=7)
     assert usage.dump(Usage(5.0, memory_peak=7)) == {"seconds": 5.0, "memoryPeakBytes": 7}
+    known = {"seconds": 5.0, "tensorflow": "2.12.0+nv23.6"}
+    assert usage.parse(known) == Usage(5.0, tensorflow="2.12.0+nv23.6")
 
 
 LINE = f"used: {json.dumps(usage.dump(SOME))}"
@@ -91,7 +97,7 @@ def test_every_task_that_answers_or_ends_is_in_the_state() -> None:
 
 def test_what_a_task_said_when_it_ended_counts() -> None:
     story = Story.running(JOB)
-    story.used = {WORKER: SOME}
+    story.used = {WORKER: replace(SOME, tensorflow="2.21.0")}
     story.look()
     longer = replace(SOME, seconds=300.0, cpu_seconds=250.0)
     story.exits(WORKER, 1)
@@ -99,7 +105,7 @@ def test_what_a_task_said_when_it_ended_counts() -> None:
     assert last is not None
     story.change(WORKER, last=replace(last, usage=longer))
     story.used = {WORKER: replace(SOME, seconds=2.0)}  # the container after that
-    assert story.look().usage[WORKER] == longer
+    assert story.look().usage[WORKER] == replace(longer, tensorflow="2.21.0")
 
 
 def test_tasks_that_the_job_does_not_have_are_not_kept() -> None:

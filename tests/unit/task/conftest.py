@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -119,3 +120,19 @@ def container(tmp_path: Path) -> Iterator[Container]:
         if process.poll() is None:
             process.terminate()  # not SIGKILL: it takes its program along
             process.wait(PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        number: int = listener.getsockname()[1]
+        return number
+
+
+@pytest.fixture
+def asked(container: Container, port: int) -> Container:
+    """A pod whose task answers at `port`."""
+    original = container.task
+    container.task = lambda **options: original(progress=port, **options)  # type: ignore[method-assign]
+    return container

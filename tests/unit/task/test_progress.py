@@ -109,22 +109,6 @@ def test_progress_in_words(said: dict[str, Any], words: str) -> None:
     assert progress_text(Progress(Task("worker", 0), **said)) == words
 
 
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        number: int = listener.getsockname()[1]
-        return number
-
-
-@pytest.fixture
-def asked(container: Container, port: int) -> Container:
-    """A pod whose task answers at `port`."""
-    original = container.task
-    container.task = lambda **options: original(progress=port, **options)  # type: ignore[method-assign]
-    return container
-
-
 def until_told(port: int, seconds: float = 60.0) -> ProgressDocument:
     deadline = time.monotonic() + seconds
     while True:

@@ -28,7 +28,7 @@ LINES = {
     "worker-3": (Change(LOST.started, 0, 0), Change(LOST.started + 1, 1, 0)),
 }
 USED = {Task("worker", 0): Usage(90.0, 36.0, 4.0, memory_peak=3 << 30, memory_limit=4 << 30)}
-RECORD = Record(LOST.started, {ATTACK: ATTACK, "--lr": "0.1"}, MOMENTS, HUGE, 3, ATTACK, USED, LINES)
+RECORD = Record(LOST.started, {ATTACK: ATTACK, "--lr": "0.1"}, MOMENTS, HUGE, 3, ATTACK, USED, LINES, (ATTACK,))
 STATE = replace(
     LOST, message=ATTACK, last_line=ATTACK, record=RECORD,
     history=(Outcome(ATTACK, "Failed", "TaskFailed", ATTACK, LOST.started - 9, RECORD),),
@@ -89,10 +89,11 @@ def test_other_metrics_are_drawn_and_what_past_runs_used_is_in_their_row(kube: K
     assert "<td>worker-0: 0.4 of 4 CPUs, 3.0 of 4 GiB</td>" in result.stdout
 
 
-def test_the_tasks_have_a_bar_each_and_the_roles(kube: Kube) -> None:
-    settings = {"worker.replicas": "4"}
-    kube.write(replace(LOST, finished=LOST.started + 2, record=replace(RECORD, settings=settings)))
+def test_the_tasks_have_a_bar_each_and_the_roles_and_tensorflow_is_among_the_settings(kube: Kube) -> None:
+    kept = replace(RECORD, settings={"worker.replicas": "4"}, tensorflow=("2.20.0", "2.21.0"))
+    kube.write(replace(LOST, finished=LOST.started + 2, record=kept))
     page = CliRunner().invoke(main, ["report", "digits", "--file", "-"]).stdout
+    assert "<td>tensorflow</td><td>2.20.0, 2.21.0</td>" in page
     assert "<th>worker (4)</th>" in page
     assert '<rect class="Running" x="300.0" y="0.0" width="300.0" height="10.5"><title>3 run, 1 done of 4: 1 s' in page
     assert '<rect class="Succeeded" x="300.0" y="10.5" width="300.0" height="3.5">' in page

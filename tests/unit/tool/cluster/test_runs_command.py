@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
 from click.testing import CliRunner, Result
 
 from tests.unit.tool.cluster.kube import LOST, RUNS, Kube
@@ -60,9 +61,38 @@ def test_the_document_is_as_its_schema_says(kube: Kube) -> None:
     assert (found[1]["metrics"], found[1]["usage"]["worker-0"]["cpuSeconds"]) == ({"auc": 0.75}, 45.0)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "changed"),
+    [
+        (("2.20.0",), ("2.21.0",), ["tensorflow 2.20.0 -> 2.21.0"]),
+        (("2.20.0",), ("2.20.0", "2.21.0"), ["tensorflow 2.20.0 -> 2.20.0, 2.21.0"]),
+        (("2.21.0",), ("2.21.0",), []),
+        ((), ("2.21.0",), []),  # it was not known
+        (("2.21.0",), (), []),  # it is not loaded yet
+    ],
+)
+def test_another_tensorflow_is_a_change_where_it_is_known_of_both(
+    kube: Kube, before: tuple[str, ...], now: tuple[str, ...], changed: list[str]
+) -> None:
+    past = replace(PAST, record=replace(FIRST, settings={"--lr": "0.1"}, tensorflow=before))
+    kube.write(replace(STATE, history=(past,), record=replace(NOW, settings={"--lr": "0.2"}, tensorflow=now)))
+    expected = ", ".join(["--lr 0.1 -> 0.2", *changed])
+    assert runs().stdout.splitlines()[-1].endswith(f"  {expected}")
+    document = json.loads(runs("-o", "json").stdout)
+    assert [error.message for error in validator("runs").iter_errors(document)] == []
+    assert [run["tensorflow"] for run in document["runs"]] == [list(before), list(now)]
+
+
 def test_while_a_run_is_taken_down_it_is_shown_once(kube: Kube) -> None:
     kube.write(replace(STATE, run_id="r1", reason=TAKING_OVER, record=None))
     assert [run["runId"] for run in json.loads(runs("-o", "json").stdout)["runs"]] == ["r0", "r1"]
+
+
+def test_a_run_that_was_replaced_stays_when_it_begins_again(kube: Kube) -> None:
+    replaced = replace(PAST, run_id=RUNS.run_id, phase="Replaced", reason="")
+    kube.write(replace(STATE, history=(OLDEST, replaced)))
+    rows = [line.split()[:2] for line in runs().stdout.splitlines()[1:]]
+    assert rows == [["r0", "Succeeded"], [RUNS.run_id, "Replaced"], [RUNS.run_id, "Running"]]
 
 
 def test_before_the_first_run(kube: Kube) -> None:
