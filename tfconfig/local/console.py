@@ -1,4 +1,4 @@
-"""The output of a local job's tasks: each line after its task's name, in colour on a terminal, and to files if wanted.
+"""The output of a local job's tasks: each line after its task's name, in colour if wanted, and to files if wanted.
 
 On a terminal the last line is a progress bar; elsewhere progress is a line now and then.
 """
@@ -12,6 +12,7 @@ import time
 from collections import deque
 from typing import TextIO
 
+from tfconfig import terminal
 from tfconfig.local.kept_logs import KeptLogs
 from tfconfig.tensorflow_job.lifecycle.drawn import redrawn
 from tfconfig.tensorflow_job.lifecycle.state import Progress
@@ -36,7 +37,8 @@ class Console:
         self._stream = stream or sys.stdout
         self.broken = False  # the reader has closed the pipe, as `| head` does; or nothing more can be written
         self.error = ""  # why, in the second case
-        self._colour = self._stream.isatty()
+        self._on_terminal = self._stream.isatty()
+        self._colour = terminal.colour_wanted(self._on_terminal)
         self._width = max([len(SELF), *(len(name(task)) for task in tasks)])
         self._tails: dict[Task, deque[str]] = {task: deque(maxlen=READ_LINES) for task in tasks}
         self._ended: dict[Task, deque[str]] = {}  # of the process before
@@ -54,7 +56,7 @@ class Console:
         """The progress of the program; None: unknown."""
         if progress is None or progress == self._shown:
             return
-        if self._colour:
+        if self._on_terminal:
             self._shown = progress
             self._draw(bar(progress, shutil.get_terminal_size().columns - 1))
         elif time.monotonic() >= self._next_line:

@@ -50,6 +50,33 @@ def test_on_a_terminal_the_bar_stays_below_what_is_printed_and_goes_at_the_end()
     assert last.endswith(" over\n")
 
 
+@pytest.mark.parametrize(
+    ("environment", "kind", "line"),
+    [
+        ({}, Terminal, "\033[36mchief-0  |\033[0m a line\n"),
+        ({"NO_COLOR": "1"}, Terminal, "chief-0  | a line\n"),
+        ({"FORCE_COLOR": "1"}, io.StringIO, "\033[36mchief-0  |\033[0m a line\n"),
+    ],
+)
+def test_names_are_coloured_on_a_terminal_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], kind: type[io.StringIO], line: str
+) -> None:
+    for variable in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in {"TERM": "xterm", **environment}.items():
+        monkeypatch.setenv(variable, value)
+    stream = kind()
+    Console([CHIEF], None, stream).feed(CHIEF, b"a line\n")
+    assert stream.getvalue() == line
+
+
+def test_without_colours_a_terminal_still_has_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    Console([CHIEF], None, stream).progress(TOLD)
+    assert stream.getvalue().startswith(f"{ERASE}█")
+
+
 def test_a_line_that_is_drawn_over_is_its_last_state_after_the_tasks_name() -> None:
     stream = io.StringIO()
     console = Console([CHIEF], None, stream)
