@@ -1,4 +1,4 @@
-"""What the exit status of a container means."""
+"""What the exit status of a container means. What to do about it: lifecycle/known_failures.py."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from tfconfig.tensorflow_job.lifecycle.state import Exit
 from tfconfig.tensorflow_job.lifecycle.text import exit_text
 from tfconfig.tensorflow_job.task.messages import SERVED, STOPPED
 
-OUT_OF_MEMORY = "out of memory; raise resources.limits.memory"
 TERMINATED = "asked to end by SIGTERM"
-CANNOT_START = "the container cannot be started; check program.command and python"
 MEANINGS = {
     0: "succeeded",
-    1: "the program failed; see its log",
+    1: "the program failed",
     2: "the program failed; often a wrong command line argument",
     42: "requested a restart (TensorFlow's preemption exit)",
-    126: "the command cannot be executed; check program.command and the file's mode",
-    127: "command not found in the image; check program.command",
+    126: "the command cannot be executed",
+    127: "command not found in the image",
     130: "interrupted",
-    132: "illegal instruction: the image is built for another CPU",
+    132: "illegal instruction",
     134: "aborted: a check inside a native library failed",
-    135: "bus error: often /dev/shm is too small; raise shmSize",
+    135: "bus error: often /dev/shm is full",
     136: "arithmetic error in a native library",
     137: "killed: out of memory, evicted, or still running after its grace period",
     139: "segmentation fault: a native library crashed",
@@ -32,9 +30,9 @@ MEANINGS = {
 def meaning(code: int, reason: str = "", message: str = "") -> str:
     """The meaning of an exit status; `reason` is that of Kubernetes (OOMKilled), `message` the termination message."""
     if reason == "OOMKilled":
-        return OUT_OF_MEMORY
+        return "out of memory"
     if reason in START_ERRORS:
-        return CANNOT_START
+        return "the container cannot be started"
     if message.startswith(STOPPED):  # anything in the container can write it
         return TERMINATED if code == 143 else f"by its own message {TERMINATED}"
     if message.startswith(SERVED):
@@ -47,5 +45,5 @@ def meaning(code: int, reason: str = "", message: str = "") -> str:
 
 
 def describe(exit_: Exit) -> str:
-    """`exited 137 (OOMKilled): out of memory; …`."""
+    """`exited 137 (OOMKilled): out of memory`."""
     return f"{exit_text(exit_)}: {meaning(exit_.code, exit_.reason, exit_.message)}"

@@ -94,7 +94,7 @@ def deciding_exit(view: JobView) -> str:
     else:  # the pod is gone; the message has Kubernetes' reason
         out_of_memory = f"{view.deciding_task} exited {view.exit_code} (OOMKilled)" in view.message
         text = describe(Exit(view.exit_code, "OOMKilled" if out_of_memory else ""))
-    return f"{view.deciding_task}, {text.removesuffix('; see its log') if view.last_line else text}"
+    return f"{view.deciding_task}, {text}"
 
 
 def last_lines(log: str) -> tuple[str, list[str]]:
@@ -179,18 +179,17 @@ def _pods_left(view: JobView) -> str:
 def _role(role: str, tasks: Sequence[TaskView]) -> list[tuple[str, ...]]:
     """Rows of a role: tasks with the same state and message together, the others one by one in the order of their
     indexes; of too many, those with something to report."""
-    groups: dict[tuple[str, str], list[TaskView]] = {}
+    groups: dict[tuple[str, str, str], list[TaskView]] = {}
     for task in tasks:
-        groups.setdefault((task.state, _detail(task)), []).append(task)
+        groups.setdefault((task.state, _detail(task), task.hint), []).append(task)
     grouped = {key: group for key, group in groups.items() if len(group) > MAX_SINGLE_LINES}
-    rows = [_group_row(role, group, state, detail) for (state, detail), group in grouped.items()]
+    rows = [_group_row(role, group, key[0], _with_hint(*key[1:])) for key, group in grouped.items()]
     single = [task for key, group in groups.items() if key not in grouped for task in group]
     single.sort(key=lambda task: (task.usual, task.index))
     shown, rest = single[:MAX_TASK_LINES], single[MAX_TASK_LINES:]
     for task in sorted(shown, key=lambda task: task.index):
         detail = ". Last line: ".join(filter(None, (_detail(task), task.last_line)))
-        detail = ". Hint: ".join(filter(None, (detail, task.hint)))
-        rows.append((task.name, task.state, task.node, str(task.restarts), detail))
+        rows.append((task.name, task.state, task.node, str(task.restarts), _with_hint(detail, task.hint)))
     if rest:
         rows.append(_group_row(role, rest, "and more", ""))
     return rows
@@ -201,9 +200,11 @@ def _group_row(role: str, tasks: Sequence[TaskView], state: str, detail: str) ->
 
 
 def _detail(task: TaskView) -> str:
-    last = describe(task.last_exit) if task.last_exit else ""
-    last = last.removesuffix("; see its log") if task.last_line else last
-    return "; ".join(filter(None, (task.message, last)))
+    return "; ".join(filter(None, (task.message, describe(task.last_exit) if task.last_exit else "")))
+
+
+def _with_hint(detail: str, hint: str) -> str:
+    return ". Hint: ".join(filter(None, (detail, hint)))
 
 
 def _nodes(tasks: Sequence[TaskView]) -> str:

@@ -225,15 +225,16 @@ def _last_lines(pod: Object) -> dict[int, tuple[str, str]]:
     for status in pod.get("status", {}).get("containerStatuses") or ():
         if status["name"] == CONTAINER:
             for state in (status.get("lastState") or {}, status.get("state") or {}):
-                ended = state.get("terminated")
-                if ended and ended["exitCode"] and not _PARKED.match(ended.get("message", "")):
-                    lines[ended["exitCode"]] = _last_words(ended.get("message", ""))
+                ended = state.get("terminated") or {}
+                code, message = ended.get("exitCode"), ended.get("message", "")
+                if code and not _PARKED.match(message):
+                    lines[code] = _last_words(message, code, ended.get("reason", ""))
     return lines
 
 
 @lru_cache(maxsize=4096)  # a job is looked at again with every change of any of its tasks
-def _last_words(message: str) -> tuple[str, str]:
-    return last_line(message), advice(message)
+def _last_words(message: str, code: int, reason: str) -> tuple[str, str]:
+    return last_line(message), advice(message, code, reason)
 
 
 def _without_pod(task: Task, phase: ShownPhase, succeeded: bool, failed: bool, freed: bool, message: str) -> TaskView:

@@ -77,6 +77,7 @@ def _pod_message(pod: Object) -> str:
     if waiting.get("reason", "") not in UNINFORMATIVE:
         return f"its pod is waiting: {waiting['reason']}: {waiting.get('message', '')}"
     if "terminated" in state:
-        ended = state["terminated"]
-        return f"its pod ended: {describe(Exit(ended['exitCode'], ended.get('reason', '')))}"
+        ended = Exit(state["terminated"]["exitCode"], state["terminated"].get("reason", ""))
+        advice = "; raise lifecycle.resources.limits.memory" if ended.reason == "OOMKilled" else ""
+        return f"its pod ended: {describe(ended)}{advice}"
     return "its pod is starting"

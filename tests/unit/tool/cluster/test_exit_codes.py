@@ -14,7 +14,7 @@ from tfconfig.tensorflow_job.lifecycle.state import Exit
 @pytest.mark.parametrize(
     ("exit_", "text"),
     [
-        (Exit(137, "OOMKilled"), "exited 137 (OOMKilled): out of memory; raise resources.limits.memory"),
+        (Exit(137, "OOMKilled"), "exited 137 (OOMKilled): out of memory"),
         (Exit(137, "Error"), "exited 137 (SIGKILL): killed: out of memory, evicted, or still running after"),
         (Exit(143, "Error"), "exited 143 (SIGTERM): asked to end by SIGTERM"),
         (Exit(42, "Error"), "exited 42: requested a restart (TensorFlow's preemption exit)"),
@@ -25,7 +25,7 @@ from tfconfig.tensorflow_job.lifecycle.state import Exit
         (Exit(143, "Error", "stopped: SIGTERM"), "exited 143 (SIGTERM): asked to end by SIGTERM"),
         (Exit(0, "Error", "stopped: SIGTERM"), "exited 0: by its own message asked to end by SIGTERM"),
         (Exit(1, "Error", "served: 12 s"), "exited 1: by its own message a server that had been ready"),
-        (Exit(3, "Error"), "exited 3: the program failed; see its log"),
+        (Exit(3, "Error"), "exited 3: the program failed"),
     ],
 )
 def test_an_exit_is_described_with_its_meaning(exit_: Exit, text: str) -> None:

@@ -24,12 +24,12 @@ from tests.unit.tool.cluster.documents import (
     unschedulable,
 )
 from tfconfig.cluster import job_text
-from tfconfig.cluster.exit_codes import OUT_OF_MEMORY
 from tfconfig.cluster.job_json import job_document
 from tfconfig.cluster.job_objects import JobObjects
 from tfconfig.cluster.job_text import last_lines, outcome
 from tfconfig.cluster.job_view import view
 from tfconfig.cluster.lifecycle_health import lifecycle_failed
+from tfconfig.tensorflow_job.lifecycle.known_failures import advice
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, RUNNING, SUCCEEDED, SUSPENDED, State
 from tfconfig.tensorflow_job.task.contracts import StatusProgress
 from tfconfig.tensorflow_job.task.job_spec import Task
@@ -37,6 +37,7 @@ from tfconfig.tensorflow_job.task.job_spec import Task
 RUNS = State(
     run_id="0123456789", phase=RUNNING, message="all 4 tasks run or are done", started=NOW - 723, all_ran=NOW - 700
 )
+LESS_MEMORY = advice("", 137, "OOMKilled")
 GPUS = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu"
 TASKS = ["chief-0", "worker-0", "worker-1", "ps-0"]
 
@@ -117,6 +118,12 @@ def test_a_task_that_failed_says_what_to_do_where_that_is_known() -> None:
     assert task.hint.startswith("the image lacks this module")
 
 
+def test_tasks_that_failed_alike_are_one_line_that_says_what_to_do() -> None:
+    pods = [pod(f"worker-{index}", restarts=1, last=exited(137, "OOMKilled")) for index in range(4)]
+    last = text(documents(RUNS, pods, job=job_spec(worker=4)), 240)[-1]
+    assert last == f"worker (4)  Running  node1  4         exited 137 (OOMKilled): out of memory. Hint: {LESS_MEMORY}"
+
+
 def test_a_task_is_lost_as_soon_as_its_node_is_not_ready_unless_it_is_done() -> None:
     conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
     pods = [pod(task, conditions=conditions) for task in ("worker-0", "ps-0")]
@@ -132,12 +139,12 @@ def test_a_thousand_tasks_take_a_few_lines() -> None:
     pods += [pod(f"worker-{index}", node=f"node{index % 9}") for index in range(990)]
     pods[3 + 7] = pod("worker-7", restarts=1, last=exited(137, "OOMKilled"))
     pods += [pod(f"worker-{index}", **unschedulable(GPUS)) for index in range(990, 1000)]
-    assert text(documents(RUNS, pods, job=job), 160)[6:] == [
+    assert text(documents(RUNS, pods, job=job), 240)[6:] == [
         "TASK          STATE    NODE     RESTARTS  MESSAGE",
         "chief-0       Running  node1    0",
         "worker (989)  Running  9 nodes  0",
         f"worker (10)   Waiting           0         Unschedulable: {GPUS}",
-        "worker-7      Running  node1    1         exited 137 (OOMKilled): " + OUT_OF_MEMORY,
+        f"worker-7      Running  node1    1         exited 137 (OOMKilled): out of memory. Hint: {LESS_MEMORY}",
         "ps-0          Running  node1    0",
         "ps-1          Running  node1    0",
     ]
@@ -228,8 +235,7 @@ def test_after_the_end_the_outcome_is_shown_without_any_pod() -> None:
         "            6",
         "run         0123456789, took 11 min 3 s, ended 1 min ago",
         "failures    7 (6 allowed), 8 restarts",
-        "decided by  worker-1, exited 137 (OOMKilled): out of memory; raise",
-        "            resources.limits.memory",
+        "decided by  worker-1, exited 137 (OOMKilled): out of memory",
         "pods        none left, everything is freed",
     ]
     assert outcome(view(found, NOW)).startswith(
@@ -283,6 +289,18 @@ def test_why_a_lifecycle_does_not_start() -> None:
         "has no pod yet; see why: kubectl describe job/digits-lifecycle-abcdef01"
     )
     assert view(found, NOW).lifecycle_message == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "text"),
+    [
+        (137, "OOMKilled", "exited 137 (OOMKilled): out of memory; raise lifecycle.resources.limits.memory"),
+        (1, "Error", "exited 1: the program failed"),
+    ],
+)
+def test_how_a_pod_of_the_lifecycle_ended(code: int, reason: str, text: str) -> None:
+    pods = [lifecycle_pod(exited(code, reason))]
+    assert view(replace(documents(None), pods=pods), NOW).lifecycle_message == f"its pod ended: {text}"
 
 
 def test_of_several_pods_of_the_lifecycle_the_newest_counts() -> None:
