@@ -62,6 +62,11 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
     return {"waiting": {"reason": reason, "message": message}}
 
 
+def unscheduled(message: str, reason: str = "Unschedulable") -> dict[str, Any]:
+    """The condition of a pod without a node."""
+    return {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
+
+
 def back_off(text: str) -> str:
     return f"back-off {text} restarting failed container=tensorflow pod=mnist-worker-3_default(u)"
 

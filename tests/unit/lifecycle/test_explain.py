@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .conftest import Install, Start
+from .pod_documents import container, unscheduled, waiting
 
 
 def test_pods_refused_by_a_quota_are_explained(install: Install, start: Start) -> None:
@@ -36,8 +37,7 @@ def test_a_refusal_of_an_earlier_run_does_not_explain_this_one(install: Install,
 def test_a_claim_that_does_not_bind_is_explained(install: Install, start: Start) -> None:
     cluster, server = install()
     unbound = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": unbound}
-    cluster.stuck["j-chief-0"] = {"phase": "Pending", "conditions": [condition]}
+    cluster.stuck["j-chief-0"] = {"phase": "Pending", "conditions": [unscheduled(unbound)]}
     cluster.create("persistentvolumeclaims", "j-checkpoints", {"spec": {}, "status": {"phase": "Pending"}})
     cluster.tell("PersistentVolumeClaim", "j-checkpoints", "FailedBinding", "no storage class is set")
     start(server)
@@ -50,8 +50,7 @@ def test_a_pod_that_does_not_say_why_it_waits_is_explained_by_its_events(
 ) -> None:
     monkeypatch.setattr("tfconfig.tensorflow_job.lifecycle.explain.PUZZLING_SECONDS", 0.0)
     cluster, server = install()
-    waiting = {"name": "tensorflow", "restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}
-    cluster.stuck["j-chief-0"] = {"phase": "Pending", "containerStatuses": [waiting]}
+    cluster.stuck["j-chief-0"] = {"phase": "Pending", "containerStatuses": [container(waiting("ContainerCreating"))]}
     cluster.tell("Pod", "j-ps-0", "FailedScheduling", "0/1 nodes are available")
     cluster.stuck["j-ps-0"] = cluster.stuck["j-chief-0"]  # by now it has a node
     cluster.tell("Pod", "j-chief-0", "FailedMount", 'secret "data" not found')
@@ -66,9 +65,8 @@ def test_a_pod_that_does_not_say_why_it_waits_is_explained_by_its_events(
 
 def test_an_image_that_cannot_be_pulled_fails_the_run_in_kubernetes_words(install: Install, start: Start) -> None:
     cluster, server = install(deadlines={"unstartableSeconds": 0})
-    waiting = {"reason": "ErrImagePull", "message": "no such image"}
-    container = {"name": "tensorflow", "restartCount": 0, "state": {"waiting": waiting}}
-    cluster.stuck["j-ps-1"] = {"phase": "Pending", "containerStatuses": [container]}
+    refused = container(waiting("ErrImagePull", "no such image"))
+    cluster.stuck["j-ps-1"] = {"phase": "Pending", "containerStatuses": [refused]}
     controller = start(server)
     assert controller.ends() == 1
     assert cluster.status()["reason"] == "PodsCannotStart"
@@ -77,9 +75,8 @@ def test_an_image_that_cannot_be_pulled_fails_the_run_in_kubernetes_words(instal
 
 def test_what_the_queue_says_of_the_job_is_reported_once_for_all_tasks(install: Install, start: Start) -> None:
     cluster, server = install()
-    condition = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gates"}
     for task in ("chief-0", "worker-0", "worker-1", "ps-0", "ps-1"):
-        cluster.stuck[f"j-{task}"] = {"phase": "Pending", "conditions": [condition]}
+        cluster.stuck[f"j-{task}"] = {"phase": "Pending", "conditions": [unscheduled("gates", "SchedulingGated")]}
     cluster.tell("Workload", "j-r0", "Pending", "of another run")
     cluster.tell("Workload", "j-r1", "Pending", "insufficient unused quota for cpu")
     start(server)

@@ -15,6 +15,7 @@ from tfconfig.tensorflow_job.lifecycle.gang import DROPPED, IGNORED
 from tfconfig.tensorflow_job.lifecycle.queues import FOLLOWS
 from tfconfig.tensorflow_job.lifecycle.state import PENDING, RESTARTING, RUNNING, Event, Pod
 
+from .pod_documents import unscheduled
 from .story import NOW, OTHER, PS, WORKER, Story
 
 NO_NODE = "0/1 nodes are available: 1 Insufficient t/gpu."
@@ -28,11 +29,10 @@ def pod(message: str | None, group: str | None = "digits-a", node: str = "") -> 
     spec: dict[str, Any] = {"containers": [], "nodeName": node}
     if group:
         spec["schedulingGroup"] = {"podGroupName": group}
-    no = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
     document = {
         "metadata": {"name": "digits-worker-0", "uid": "u", "labels": {"tensorflow-job/role": "worker"}},
         "spec": spec,
-        "status": {"phase": "Pending", "conditions": [] if message is None else [no]},
+        "status": {"phase": "Pending", "conditions": [] if message is None else [unscheduled(message)]},
     }
     found = pod_status.pod("digits", document, NOW)
     assert found is not None

@@ -27,28 +27,25 @@ from .pod_documents import (
     exited,
     init,
     terminated,
+    unscheduled,
     waiting,
 )
 
 GANG = "pod group is not ready, 3 Pending, 3 minAvailable; Pending: 3 Unschedulable"
 
 
-def unscheduled(reason: str, message: str) -> dict[str, Any]:
-    return {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
-
-
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "just made": ({"phase": "Pending"}, {"status": "Waiting"}),
     "no node has room": (
-        {"phase": "Pending", "conditions": [unscheduled("Unschedulable", "0/3 nodes: no GPU")]},
+        {"phase": "Pending", "conditions": [unscheduled("0/3 nodes: no GPU")]},
         {"status": "Waiting", "reason": "Unschedulable", "message": "0/3 nodes: no GPU"},
     ),
     "scheduling gate": (
-        {"conditions": [unscheduled("SchedulingGated", "gates")]},
+        {"conditions": [unscheduled("gates", "SchedulingGated")]},
         {"status": "Waiting", "reason": "SchedulingGated", "message": "gates", "queued": True},
     ),
     "a gang that waits": (
-        {"conditions": [unscheduled("Unschedulable", GANG)]},
+        {"conditions": [unscheduled(GANG)]},
         {"status": "Waiting", "reason": "Unschedulable", "message": GANG, "queued": True},
     ),
     "being made": (

@@ -12,6 +12,7 @@ import pytest
 from .conftest import Install, Start
 from .fake import RefusedError
 from .harness import backoff_limit, pod_names
+from .pod_documents import back_off, container, waiting
 
 # --- ends -------------------------------------------------------------------------------------------------------------
 
@@ -72,14 +73,13 @@ def test_what_a_deletion_destroys_is_stored_before(
     stored: list[int] = []
     cluster.refuse = lambda verb, *_: stored.append(cluster.status()["failures"]) if verb == "DELETE" else None
 
-    def waits(pod: str, waiting: dict[str, str], last: dict[str, Any]) -> None:
-        container = {"name": "tensorflow", "restartCount": 0, "state": {"waiting": waiting}, "lastState": last}
-        cluster.change("pods", pod, {"status": {"containerStatuses": [container]}})
+    def becomes(pod: str, status: dict[str, Any]) -> None:
+        cluster.change("pods", pod, {"status": {"containerStatuses": [status]}})
 
-    waits("j-worker-1", {"reason": "ContainerCreating"}, {})
+    becomes("j-worker-1", container(waiting("ContainerCreating")))
     cluster.phase("Restarting")
-    crashed = {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting failed container=tensorflow pod=p"}
-    waits("j-worker-0", crashed, {"terminated": {"exitCode": 1, "finishedAt": None}})
+    crashed = waiting("CrashLoopBackOff", back_off("40s"))
+    becomes("j-worker-0", container(crashed, {"exitCode": 1, "finishedAt": None}))
     cluster.until(lambda: stored)
     assert stored == [1]  # no phase changed, no second had passed
     cluster.until(lambda: cluster.runs("j-worker-0"))

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from tests.unit.job_specs import a_job
+from tests.unit.lifecycle.pod_documents import container, unscheduled
 from tfconfig.cluster.job_objects import JobObjects
 from tfconfig.cluster.kubectl import Object
 from tfconfig.tensorflow_job.lifecycle import status
@@ -33,12 +34,8 @@ def job_spec(**replicas: int) -> JobSpec:
 def pod(task: str, node: str = "node1", run_id: str = RUN, restarts: int = 0, **more: Any) -> Object:
     """A training pod: running, unless a state, last state or other status is given."""
     role = task.rpartition("-")[0]
-    container = {
-        "name": "tensorflow",
-        "restartCount": restarts,
-        "state": more.pop("state", {"running": {"startedAt": time(NOW - 60)}}),
-        "lastState": more.pop("last", {}),
-    }
+    state = more.pop("state", {"running": {"startedAt": time(NOW - 60)}})
+    main = container(state, more.pop("last", {}).get("terminated"), restarts)
     metadata: Object = {
         "name": f"digits-{task}",
         "uid": f"uid-{task}",
@@ -51,8 +48,8 @@ def pod(task: str, node: str = "node1", run_id: str = RUN, restarts: int = 0, **
     }
     if "deleted" in more:
         metadata["deletionTimestamp"] = time(more.pop("deleted"))
-    told = {"phase": "Running", "containerStatuses": [container], **more}
-    return {"metadata": metadata, "spec": {"nodeName": node}, "status": told}
+    shown = {"phase": "Running", "containerStatuses": [main], **more}
+    return {"metadata": metadata, "spec": {"nodeName": node}, "status": shown}
 
 
 def exited(code: int, reason: str = "Error", message: str = "") -> Object:
@@ -63,16 +60,15 @@ def exited(code: int, reason: str = "Error", message: str = "") -> Object:
 
 def unschedulable(why: str) -> dict[str, Any]:
     """More status of a pod that no node takes."""
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
-    return {"phase": "Pending", "conditions": [condition], "state": {}, "node": ""}
+    return {"phase": "Pending", "conditions": [unscheduled(why)], "state": {}, "node": ""}
 
 
 def lifecycle_pod(state: Object | None = None) -> Object:
     """The lifecycle's pod."""
     labels = {"app.kubernetes.io/component": "lifecycle", "batch.kubernetes.io/job-name": CONTROLLER}
-    container = {"name": "lifecycle", "state": state or {"running": {}}}
+    main = container(state or {"running": {}}, name="lifecycle")
     metadata = {"name": f"{CONTROLLER}-x", "uid": "l", "labels": labels, "creationTimestamp": time(NOW - 60)}
-    return {"metadata": metadata, "spec": {}, "status": {"containerStatuses": [container]}}
+    return {"metadata": metadata, "spec": {}, "status": {"containerStatuses": [main]}}
 
 
 def documents(
@@ -89,10 +85,10 @@ def documents(
     for one in pods or []:
         name = one["metadata"]["name"].removeprefix("digits-")
         role, _, index = name.rpartition("-")
-        container = one["status"]["containerStatuses"][0]
-        told: PodStatus = "Running" if "running" in container["state"] else "Waiting"
+        main = one["status"]["containerStatuses"][0]
+        told: PodStatus = "Running" if "running" in main["state"] else "Waiting"
         seen[Task(role, int(index))] = Pod(
-            Task(role, int(index)), name, RUN, NOW - 60, told, restarts=container["restartCount"]
+            Task(role, int(index)), name, RUN, NOW - 60, told, restarts=main["restartCount"]
         )
     data = (
         {}
