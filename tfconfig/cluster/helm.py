@@ -37,7 +37,7 @@ def template(
     return [item for item in yaml.load_all(text, loader()) if item]
 
 
-def where(namespace: str, context: str | None) -> list[str]:
+def scope(namespace: str, context: str | None) -> list[str]:
     """Helm's own options for the namespace and the context of a call."""
     return [f"--namespace={namespace}", *([f"--kube-context={context}"] if context else [])]
 

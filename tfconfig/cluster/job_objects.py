@@ -84,7 +84,7 @@ def training_pods(job: str, pods: Iterable[Object]) -> dict[Task, Object]:
     return by_task
 
 
-def training_status(pod: Object) -> Object:
+def container_status(pod: Object) -> Object:
     """The status of a training pod's main container; empty before there is one."""
     statuses = pod.get("status", {}).get("containerStatuses") or ()
     return next((status for status in statuses if status["name"] == CONTAINER), {})

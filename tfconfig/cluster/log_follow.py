@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from tfconfig.cluster.errors import ClusterError, ForbiddenError, from_stderr
-from tfconfig.cluster.job_objects import training_pods, training_status
+from tfconfig.cluster.job_objects import container_status, training_pods
 from tfconfig.cluster.job_view import JobView
 from tfconfig.cluster.job_wait import waiting_line
 from tfconfig.cluster.job_watch import JobWatch
@@ -49,7 +49,7 @@ class _TaskStream:
 
     def attach(self, pod: Object) -> None:
         """Follow the pod's container, unless it is being followed, or was followed to its end."""
-        status = training_status(pod)
+        status = container_status(pod)
         state, container = status.get("state", {}), status.get("restartCount", 0)
         if self.busy or not ("running" in state or "terminated" in state or status.get("lastState")):
             return

@@ -23,17 +23,17 @@ def proposals(usage: Mapping[Task, Usage]) -> dict[str, dict[str, Any]]:
     """Role -> the tasks that used most, in words, and the requests proposed; of roles that ran for a minute."""
     proposed = {}
     for role in dict.fromkeys(task.role for task in usage):
-        used = {task: its for task, its in usage.items() if task.role == role and its.seconds >= MIN_RUN_SECONDS}
-        cpus = {task: wanted for task, its in used.items() if (wanted := _cpus(its)) is not None}
-        memory = {task: its.memory_peak for task, its in used.items() if its.memory_peak is not None}
+        used = {task: item for task, item in usage.items() if task.role == role and item.seconds >= MIN_RUN_SECONDS}
+        cpus = {task: wanted for task, item in used.items() if (wanted := _cpus(item)) is not None}
+        memory = {task: item.memory_peak for task, item in used.items() if item.memory_peak is not None}
         requests, most = {}, {}
         if cpus:
             task = max(cpus, key=cpus.__getitem__)
-            requests["cpu"] = f"{_up(cpus[task] * 1000, STEP_MILLICPUS)}m"
+            requests["cpu"] = f"{_rounded_up(cpus[task] * 1000, STEP_MILLICPUS)}m"
             most["cpu"] = f"{name(task)}: {cpu_text(used[task])}"
         if memory:
             task = max(memory, key=memory.__getitem__)
-            requests["memory"] = f"{_up(memory[task] * MARGIN / _MIB, STEP_MIB)}Mi"
+            requests["memory"] = f"{_rounded_up(memory[task] * MARGIN / _MIB, STEP_MIB)}Mi"
             most["memory"] = f"{name(task)}: {memory_text(used[task])}"
         if requests:
             proposed[role] = {"requests": requests, "most": most}
@@ -48,5 +48,5 @@ def _cpus(usage: Usage) -> float | None:
     return max(usage.cpus * MARGIN, usage.cpu_limit or 0.0 if stopped else 0.0)
 
 
-def _up(amount: float, step: int) -> int:
+def _rounded_up(amount: float, step: int) -> int:
     return max(1, math.ceil(amount / step - 1e-9)) * step

@@ -69,8 +69,8 @@ def prune(
     releases, charts, done = candidates(every, chosen, now, older_than), dict[str, Mapping[str, str]](), list[Pruned]()
     for (namespace, release), ended in releases.items():
         if namespace not in charts:
-            charts[namespace] = _charts(_Where(namespace, context))
-        result, message = _remove(release, ended, charts[namespace], _Where(namespace, context), dry_run, report)
+            charts[namespace] = _charts(_Scope(namespace, context))
+        result, message = _remove(release, ended, charts[namespace], _Scope(namespace, context), dry_run, report)
         done.append(Pruned(release, namespace, ended, result, message))
     return done
 
@@ -79,19 +79,19 @@ def _views(kubectl: Kubectl, now: float, all_namespaces: bool, labels: str = "")
     return [view(JobObjects(status), now) for status in jobs.statuses(kubectl, "", all_namespaces, labels)]
 
 
-class _Where(NamedTuple):
+class _Scope(NamedTuple):
     namespace: str
     context: str | None
 
     @property
     def options(self) -> list[str]:
         """Of every call of helm."""
-        return helm.where(self.namespace, self.context)
+        return helm.scope(self.namespace, self.context)
 
 
-def _charts(where: _Where) -> Mapping[str, str]:
+def _charts(scope: _Scope) -> Mapping[str, str]:
     """Release -> the name of its chart."""
-    arguments = ["list", *where.options, *_STATES, "--max=0", "--output=json"]
+    arguments = ["list", *scope.options, *_STATES, "--max=0", "--output=json"]
     releases = json.loads(helm.call(arguments) or "[]")
     return {release["name"]: re.sub(r"-\d+\.\d+\.\d+.*$", "", release["chart"]) for release in releases}
 
@@ -100,20 +100,20 @@ def _remove(
     release: str,
     ended: Sequence[JobView],
     charts: Mapping[str, str],
-    where: _Where,
+    scope: _Scope,
     dry_run: bool,
     report: Callable[[str], None],
 ) -> tuple[Result, str]:
     if release not in charts:
         return "Skipped", "helm knows no such release; remove it as it was installed"
     if charts[release] != NAME:
-        again = f"helm uninstall {release} -n {where.namespace}"
+        again = f"helm uninstall {release} -n {scope.namespace}"
         return "Skipped", f"a release of chart {charts[release]}, which may hold more than jobs: {again}"
     if dry_run:
         return "WouldRemove", ""
-    if not _is_unchanged(where, release, ended):
+    if not _is_unchanged(scope, release, ended):
         return "Skipped", "it has changed meanwhile"
-    arguments = ["uninstall", release, *where.options]
+    arguments = ["uninstall", release, *scope.options]
     report(f"helm {' '.join(arguments)}")
     try:
         helm.call(arguments)
@@ -122,8 +122,8 @@ def _remove(
     return "Removed", ""
 
 
-def _is_unchanged(where: _Where, release: str, ended: Sequence[JobView]) -> bool:
+def _is_unchanged(scope: _Scope, release: str, ended: Sequence[JobView]) -> bool:
     """Whether nobody runs it again: many uninstalls take their time."""
-    statuses = jobs.statuses(Kubectl(where.namespace, where.context), release)
+    statuses = jobs.statuses(Kubectl(scope.namespace, scope.context), release)
     now = [view(JobObjects(status), 0.0) for status in statuses]
     return [(job.name, job.run_id, job.over) for job in now] == [(job.name, job.run_id, True) for job in ended]

@@ -18,7 +18,7 @@ from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.tensorflow_job.task.names import status_name
 from tfconfig.values.chart import NAME, bundled
 
-LEAST_HELM = (3, 14)  # has --reset-then-reuse-values: the values that were set, over the defaults of the chart
+MIN_HELM = (3, 14)  # has --reset-then-reuse-values: the values that were set, over the defaults of the chart
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def upgradable(kubectl: Kubectl, context: str | None, name: str, chart: str | No
     `chart` is needed unless the release was installed with the version of the chart that this tool carries.
     """
     job = jobs.find_one(kubectl, name)
-    release, options = _release_of(kubectl, job), helm.where(kubectl.namespace, context)
+    release, options = _release_of(kubectl, job), helm.scope(kubectl.namespace, context)
     _require_helm()
     installed = json.loads(helm.call(["get", "metadata", release, *options, "--output=json"]))
     own = installed.get("chart") == NAME
@@ -92,7 +92,7 @@ def _require_helm() -> None:
     if not version:
         raise helm.HelmError(helm.MISSING)
     numbers = re.match(r"v?(\d+)\.(\d+)", version)
-    if numbers and (int(numbers[1]), int(numbers[2])) < LEAST_HELM:
+    if numbers and (int(numbers[1]), int(numbers[2])) < MIN_HELM:
         raise helm.HelmError(
             f"helm {version} has no --reset-then-reuse-values; install Helm 3.14 or newer, or use helm upgrade "
             "--reuse-values with the chart that the release was installed from"
@@ -124,7 +124,7 @@ def next_run(release: Release) -> int:
 def uninstall(kubectl: Kubectl, context: str | None, name: str, report: Callable[[str], None]) -> str:
     """`helm uninstall` of a release, and what helm printed. Raises ClusterError for one job of a larger release."""
     job = jobs.find(kubectl, name)[0]
-    release, options = _release_of(kubectl, job), helm.where(kubectl.namespace, context)
+    release, options = _release_of(kubectl, job), helm.scope(kubectl.namespace, context)
     if name != release:
         raise ClusterError(
             f"job {job} is part of release {release}, which would be removed as a whole: tfconfig cancel {release}. "

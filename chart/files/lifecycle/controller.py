@@ -34,7 +34,7 @@ from .status_store import OutdatedError, StatusStore
 from .summary import read_freed_tails, read_log_tail, summary
 from .text import MAX_NAMES
 from .threads import Threads
-from .training import reporter, runs, training_pods
+from .training import is_running, reporter, training_pods
 from .usage_client import UsageClient
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class Controller:
         waiting = (
             task
             for task in tasks(self.job)
-            if task not in state.succeeded and (task not in pods or not runs(pods[task]))
+            if task not in state.succeeded and (task not in pods or not is_running(pods[task]))
         )
         return list(islice(waiting, MAX_NAMES))
 

@@ -10,7 +10,7 @@ from ..task.job_spec import Task
 from .endings import failed
 from .known_failures import advice
 from .pod_status import START_ERRORS
-from .queues import counted, in_queue, note_time
+from .queues import counted_seconds, in_queue, note_queue_time
 from .state import Observation, Pod, State
 from .text import duration
 from .training import not_running
@@ -23,26 +23,26 @@ NO_CONTAINER = {"CreateContainerConfigError", "CreateContainerError", "CreatePod
 UNSTARTABLE = NO_IMAGE | NO_CONTAINER | {"RegistryUnavailable", *START_ERRORS}
 
 
-def judge_time(job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]) -> State:
+def check_deadlines(job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]) -> State:
     """Note when all tasks ran for the first time; fail a run whose deadline has passed. `pods`: those of this run."""
     deadlines, now = job["deadlines"], observation.now
     active, start = deadlines["activeSeconds"], deadlines["startSeconds"]
     absent = not_running(job, state, pods)
-    state = note_time(state, bool(absent) and in_queue(job, absent, pods), now)
-    queued = f", not counting {duration(state.queued)} in a queue" if state.queued >= 1 else ""
-    if active is not None and counted(state, now) >= active:
+    state = note_queue_time(state, bool(absent) and in_queue(job, absent, pods), now)
+    queued = f", not counting {duration(state.queued_seconds)} in a queue" if state.queued_seconds >= 1 else ""
+    if active is not None and counted_seconds(state, now) >= active:
         message = f"the run was still active after deadlines.activeSeconds ({active} s{queued})"
         return failed(state, now, "DeadlineExceeded", message)
     if not absent and state.all_ran is None:
         state = replace(state, all_ran=now)
-    if start is not None and state.all_ran is None and counted(state, now) >= start:
+    if start is not None and state.all_ran is None and counted_seconds(state, now) >= start:
         waiting = waiting_text(job, absent, observation, pods)
         message = f"not all tasks ran within deadlines.startSeconds ({start} s{queued}): {waiting}"
         return failed(state, now, "StartDeadlineExceeded", message, absent[0])
-    return _judge_unstartable(job, state, observation, pods, absent)
+    return _check_unstartable(job, state, observation, pods, absent)
 
 
-def _judge_unstartable(
+def _check_unstartable(
     job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod], absent: list[Task]
 ) -> State:
     now, limit = observation.now, job["deadlines"]["unstartableSeconds"]

@@ -43,14 +43,14 @@ from dataclasses import replace
 from ..task.contracts import JobSpec, Phase
 from ..task.job_spec import Task, name, tasks
 from . import hangs
-from .deadlines import judge_time
+from .deadlines import check_deadlines
 from .endings import succeed
 from .exits import handle_exits
 from .freeing import SILENT_SECONDS, deletions, free, freed_roles, holds_anything, in_order, lost, replacements
 from .gang import gang_events, gang_text
-from .record import closed, recorded
+from .record import past_record, recorded
 from .slow import take_in_slow
-from .stalls import hung_pods, judge_stall, take_in_progress, waits_for_done
+from .stalls import check_stall, hung_pods, take_in_progress, waits_for_done
 from .state import (
     FAILED,
     PENDING,
@@ -78,7 +78,7 @@ from .usage import take_in_usage
 from .waiting import lost_text, running_text, waiting_text
 
 BACKOFF_SECONDS = 20.0
-HISTORY = 10  # outcomes of earlier runs that are kept
+MAX_HISTORY = 10  # outcomes of earlier runs that are kept
 
 
 def decide(job: JobSpec, state: State, observation: Observation) -> tuple[State, list[Action]]:
@@ -103,7 +103,7 @@ def _decide(job: JobSpec, state: State, observation: Observation) -> tuple[State
                 observation, suspend=True
             )  # what ran before goes first: it may be parked, or fail late
         else:
-            state = replace(state, started=observation.now, queued=0.0, queued_since=None, all_ran=None)
+            state = replace(state, started=observation.now, queued_seconds=0.0, queued_since=None, all_ran=None)
             state = replace(state, unstartable={})
     pods = {task: pod for task, pod in observation.pods.items() if pod.run_id == job["runId"]}
     if not state.ended:
@@ -137,14 +137,16 @@ def _take_over(job: JobSpec, state: State, observation: Observation) -> tuple[St
     history = state.history
     if state.run_id and state.reason != TAKING_OVER:
         others = (past for past in history if past.run_id != state.run_id or past.phase == REPLACED)
-        history = (*others, _outcome(job, state, observation.now))[-HISTORY:]
+        history = (*others, _outcome(job, state, observation.now))[-MAX_HISTORY:]
     old = [pod for pod in observation.pods.values() if pod.run_id != job["runId"]]
     if not old and (not state.run_id or all(size.observed for size in observation.sets.values())):
         return _begin(job, history, observation.now), []
     actions: list[Action] = [Scale(role, 0) for role, size in observation.sets.items() if size.desired]
     actions += deletions(job, old) + replacements(job, old, observation.now)
     message = (
-        f"waiting for {plural(len(old), 'pod')} of run {old[0].run_id} to go" if old else "waiting for the StatefulSets"
+        f"waiting for {plural(len(old), 'pod')} of run {old[0].run_id} to go"
+        if old
+        else "waiting for the StatefulSet controller"
     )
     silent = lost(old, observation.now, SILENT_SECONDS)
     if silent:
@@ -156,9 +158,11 @@ def _take_over(job: JobSpec, state: State, observation: Observation) -> tuple[St
 def _outcome(job: JobSpec, state: State, now: float) -> Outcome:
     """How the run ended that this one follows."""
     if state.phase in (SUCCEEDED, FAILED):
-        return Outcome(state.run_id, state.phase, state.reason, state.message, state.finished or now, closed(state))
+        return Outcome(
+            state.run_id, state.phase, state.reason, state.message, state.finished or now, past_record(state)
+        )
     message = f"run {job['runId']} took its place while it was {state.phase}"
-    return Outcome(state.run_id, REPLACED, "", message, now, closed(state))
+    return Outcome(state.run_id, REPLACED, "", message, now, past_record(state))
 
 
 def _begin(job: JobSpec, history: tuple[Outcome, ...], now: float) -> State:
@@ -173,7 +177,11 @@ def _begin(job: JobSpec, history: tuple[Outcome, ...], now: float) -> State:
                 state = replace(state, restarts=record.restarts, last_line=record.last_line, usage=record.usage)
             return state
     return State(
-        job["runId"], began=now, started=now, history=history, message=f"starting {plural(len(tasks(job)), 'task')}"
+        job["runId"],
+        first_started=now,
+        started=now,
+        history=history,
+        message=f"starting {plural(len(tasks(job)), 'task')}",
     )
 
 
@@ -193,10 +201,10 @@ def _judge(job: JobSpec, state: State, observation: Observation, pods: Mapping[T
         return succeed(job, state, observation.now), events
     if observation.suspend:
         return state, events
-    state = judge_time(job, state, observation, pods)
+    state = check_deadlines(job, state, observation, pods)
     if state.ended:
         return state, events
-    state, more = judge_stall(job, state, observation, pods)
+    state, more = check_stall(job, state, observation, pods)
     return state, events + more
 
 
@@ -216,23 +224,29 @@ def _drive(
     ]
     for pod in pods.values():
         if pod.backoff >= BACKOFF_SECONDS and pod.deleted is None and pod.task not in state.succeeded:
-            actions.append(Event("Normal", "TaskRecreated", f"{name(pod.task)}: not waiting {pod.backoff:.0f} s"))
+            actions.append(
+                Event(
+                    "Normal",
+                    "TaskRecreated",
+                    f"{name(pod.task)}: restarted now, not after a back-off of {pod.backoff:.0f} s",
+                )
+            )
             actions.append(Delete(pod.task, pod.uid))
     of_other_runs = [pod for pod in observation.pods.values() if pod.run_id != job["runId"]]
     actions += deletions(job, of_other_runs + hung_pods(job, state, pods))
     actions += replacements(job, observation.pods.values(), observation.now)
     actions += hangs.restarts(job, state, observation, pods)
     absent = not_running(job, state, pods)
-    apart = gang_text(job, state, absent, pods)
-    actions += gang_events(apart, state.message)
+    not_together = gang_text(job, state, absent, pods)
+    actions += gang_events(not_together, state.message)
     if not absent:
         waits = waits_for_done(job, state, observation.sample)
         if waits and not state.message.endswith(waits):
             actions.append(Event("Warning", "TaskWaits", waits))
-        message = "; ".join(filter(None, (running_text(job), apart, waits)))
+        message = "; ".join(filter(None, (running_text(job), not_together, waits)))
         return replace(state, phase=RUNNING, reason="", message=message), actions
     phase: Phase = PENDING if state.all_ran is None else RESTARTING
-    message = "; ".join(filter(None, (waiting_text(job, absent, observation, pods), apart)))
+    message = "; ".join(filter(None, (waiting_text(job, absent, observation, pods), not_together)))
     return replace(state, phase=phase, reason=WAITING, message=message), actions
 
 

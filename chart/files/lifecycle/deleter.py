@@ -59,7 +59,7 @@ class Deleter:
             except ApiError as error:
                 if error.temporary:
                     tries += 1
-                    self._client.rest(tries, error)
+                    self._client.back_off(tries, error)
                     again = 0.0
                 elif error.status not in (404, 409):  # gone, or the name is another pod's by now
                     # Not in our Role, say: a pod of an older, larger run. The scale to 0 takes it.

@@ -10,8 +10,8 @@ _ESCAPES = re.compile(r"\x1b(?!\[\d*[CDGKP])(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Text; back to the start, or by one; the cursor moved (C, D, G), the line erased (K) or cut (P).
 _PARTS = re.compile(r"[^\r\b\x1b]+|[\r\b]|\x1b\[(\d*)([CDGKP])|\x1b")
-_WIDEST = 4_000  # columns: a program may move the cursor anywhere
-_LONGEST = 64 * 1024  # characters of a line that are drawn
+_MAX_COLUMNS = 4_000  # columns: a program may move the cursor anywhere
+_MAX_DRAWN = 64 * 1024  # characters of a line that are drawn
 
 
 def redrawn(line: str, longest: int) -> str:
@@ -29,9 +29,9 @@ def shown(line: str, longest: int = MAX_LINE) -> str:
 
 
 def _drawn(line: str) -> str:
-    if len(line) > _LONGEST:  # a bar draws from the start again
-        start = line.find("\r", len(line) - _LONGEST)
-        line = line[start:] if start >= 0 else line[:_LONGEST]
+    if len(line) > _MAX_DRAWN:  # a bar draws from the start again
+        start = line.find("\r", len(line) - _MAX_DRAWN)
+        line = line[start:] if start >= 0 else line[:_MAX_DRAWN]
     cells: list[str] = []
     at = 0
     for part in _PARTS.finditer(line):
@@ -49,10 +49,10 @@ def _drawn(line: str) -> str:
             del cells[at : at + int(number[:5] or 1)]
         elif command:
             steps = int(number[:5] or 1)
-            at = min(max(0, {"C": at + steps, "D": at - steps, "G": steps - 1}[command]), _WIDEST)
+            at = min(max(0, {"C": at + steps, "D": at - steps, "G": steps - 1}[command]), _MAX_COLUMNS)
         else:
             cells += " " * (at - len(cells))
-            text = text[: _WIDEST - at]
+            text = text[: _MAX_COLUMNS - at]
             cells[at : at + len(text)] = text
             at += len(text)
     return "".join(cells)

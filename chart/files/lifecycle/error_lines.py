@@ -69,14 +69,14 @@ def find(lines: Sequence[str]) -> ErrorLine:
     last = _last_meaningful(lines)
     if traceback:
         start, end = traceback
-        rest = [line for line in _without_ignored(lines[end + 1 :]) if _means(line) and not _FATAL.match(line)]
+        rest = [line for line in _without_ignored(lines[end + 1 :]) if _meaningful(line) and not _FATAL.match(line)]
         text = _exception(lines[start : end + 1], lines[end + 1 :])
         if not rest or (_continues_below(lines[end]) and len(rest) <= MAX_MESSAGE_LINES):
             return ErrorLine(_short(text), True, start)
         # Lines of its own message, or of a program that went on: both are shown.
         if len(rest) <= MAX_MESSAGE_LINES and fatal is None:
             return ErrorLine(f"{_short(text, MAX_LINE // 2)} … {_short(rest[-1].strip(), MAX_LINE // 2)}", False, start)
-    if fatal is not None and not any(map(_means, lines[_end_of_fatal(lines, fatal) :])):
+    if fatal is not None and not any(map(_meaningful, lines[_end_of_fatal(lines, fatal) :])):
         return ErrorLine(_short(_fatal_text(lines, fatal)), True, fatal)
     return ErrorLine(_short(last), False, max(0, len(lines) - MAX_MESSAGE_LINES))
 
@@ -118,7 +118,7 @@ def is_noise(line: str) -> bool:
     return bool(_NOISE.match(line))
 
 
-def _means(line: str) -> bool:
+def _meaningful(line: str) -> bool:
     return not (_NOISE.match(line) or _BAR.match(line) or line.endswith(WORKED))
 
 
@@ -169,7 +169,9 @@ def _end_of_fatal(lines: Sequence[str], at: int) -> int:
     if lines[at].startswith("FATAL Flags"):
         return len(lines)
     end = at + 1
-    while end < len(lines) and (not _means(lines[end]) or lines[end].startswith("what()") or _FATAL.match(lines[end])):
+    while end < len(lines) and (
+        not _meaningful(lines[end]) or lines[end].startswith("what()") or _FATAL.match(lines[end])
+    ):
         end += 1
     if lines[at].startswith(OWN):  # a second line explains it
         return len(lines)
@@ -178,8 +180,8 @@ def _end_of_fatal(lines: Sequence[str], at: int) -> int:
 
 def _last_meaningful(lines: Sequence[str]) -> str:
     kept = _without_ignored(lines)
-    for means in (_means, lambda line: line.strip() and not line.endswith(WORKED) and not _BAR.match(line)):
-        last = next((line for line in reversed(kept) if means(line)), None)
+    for is_wanted in (_meaningful, lambda line: line.strip() and not line.endswith(WORKED) and not _BAR.match(line)):
+        last = next((line for line in reversed(kept) if is_wanted(line)), None)
         if last is not None:
             return last.strip()
     return ""

@@ -60,7 +60,7 @@ class EventRecorder:
             self._quiet_until = time.monotonic() + min(len(others), MAX_EVENTS_PER_ROUND) * self._pace
             surplus = others[MAX_EVENTS_PER_ROUND:]
             if surplus:
-                warns = any(event.kind == "Warning" for event in surplus)
+                warns = any(event.type == "Warning" for event in surplus)
                 more = Event("Warning" if warns else "Normal", "MoreEvents", f"and {len(surplus)} more like these")
                 pending = [*others[:MAX_EVENTS_PER_ROUND], more, *phases]
         self._pending = pending
@@ -74,7 +74,7 @@ class EventRecorder:
                 self._log.write_once(f"an Event was refused: {error}")
             if event.reason not in (SUCCEEDED, FAILED):  # the summary says so
                 self._log.write(
-                    f"{'WARNING' if event.kind == 'Warning' else event.kind} {event.reason}: {event.message}"
+                    f"{'WARNING' if event.type == 'Warning' else event.type} {event.reason}: {event.message}"
                 )
             self._pending.pop(0)
 
@@ -89,7 +89,7 @@ class EventRecorder:
                 "namespace": namespace,
                 "uid": self._uid,
             },
-            "type": event.kind,
+            "type": event.type,
             "reason": event.reason,
             "message": shortened(one_line(event.message), MAX_MESSAGE),
             "firstTimestamp": now,

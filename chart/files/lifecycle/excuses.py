@@ -2,8 +2,8 @@
 
 The program can write the termination message, too. So a message that claims that the task was asked to end is believed
 only where Kubernetes shows who asked: the pod was deleted, evicted or preempted, or its sandbox was stopped under it (a
-node that restarts). What a program can bring about itself is excused EXCUSES times, and again each EXCUSE_SECONDS: an
-end of a built-in server that had been ready, which nobody else can confirm, an eviction by its kubelet, which also
+node that restarts). What a program can bring about itself is excused MAX_EXCUSES times, and again each EXCUSE_SECONDS:
+an end of a built-in server that had been ready, which nobody else can confirm, an eviction by its kubelet, which also
 comes from a disk or memory that the program filled, and the restart of all containers that one beside it asked for.
 """
 
@@ -16,7 +16,7 @@ from ..task.job_spec import runs_server
 from ..task.messages import SERVED
 from .state import RESTARTED_BESIDE, Exit, Pod, State
 
-EXCUSES = 10
+MAX_EXCUSES = 10
 EXCUSE_SECONDS = 1800.0
 SANDBOX_SECONDS = 10.0  # between the start of a container and the news of its sandbox, at most
 # Reasons of a kubelet that ended a pod: of the condition DisruptionTarget, or of the pod's status without one.
@@ -49,7 +49,7 @@ class ExcuseCounter:
         if _is_confirmed(pod, exit_) and not {pod.disrupted, exit_.reason}.intersection(_BY_KUBELET):
             return True
         until = max(self._excused.get(pod.task, self._now), self._now) + EXCUSE_SECONDS
-        if until > self._now + EXCUSES * EXCUSE_SECONDS:
+        if until > self._now + MAX_EXCUSES * EXCUSE_SECONDS:
             return False
         self._excused[pod.task] = until
         return True

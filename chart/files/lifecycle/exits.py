@@ -11,7 +11,7 @@ from ..task.job_spec import Task, always_restarts, may_restart, name, runs_serve
 from ..task.messages import STOPPED
 from .doubts import take_in_doubts
 from .endings import failed
-from .excuses import EXCUSES, ExcuseCounter, is_disrupted
+from .excuses import MAX_EXCUSES, ExcuseCounter, is_disrupted
 from .pod_status import START_ERRORS
 from .repeats import RepeatCounter
 from .stalls import hung_pods, last_progress
@@ -132,7 +132,7 @@ def _judge(
             counter.disrupt(task, exit_.finished)
             repeats.disrupt()
             return Event("Normal", "TaskDisrupted", f"{text}; not counted")
-        why = f"; this happened more than {EXCUSES} times and is a failure from now on{why}"
+        why = f"; this happened more than {MAX_EXCUSES} times and is a failure from now on{why}"
     elif exit_.message.startswith(STOPPED):
         by_probe = " (by its livenessProbe or startupProbe)"
         text += by_probe if pod.probed else ", and its message says that it was asked to end, which nothing confirms"

@@ -115,20 +115,22 @@ class Explainer:
         if not name:
             return "", ""
         claim = self._client.get("persistentvolumeclaims", name)
-        phase, wanted = claim["status"].get("phase", "Pending"), claim["spec"].get("storageClassName") or "none"
+        phase, storage_class = claim["status"].get("phase", "Pending"), claim["spec"].get("storageClassName") or "none"
         if phase == "Bound":
             return "", ""
-        event = self._event("PersistentVolumeClaim", name, 0.0, kind="")[1]
-        return "", f"claim {name} is {phase} (storage class {wanted})" + (f": {event}" if event else "")
+        event = self._event("PersistentVolumeClaim", name, 0.0, event_type="")[1]
+        return "", f"claim {name} is {phase} (storage class {storage_class})" + (f": {event}" if event else "")
 
-    def _event(self, of: str, name: str, since: float, reason: str = "", kind: str = "Warning") -> tuple[str, str]:
+    def _event(
+        self, kind: str, name: str, since: float, reason: str = "", event_type: str = "Warning"
+    ) -> tuple[str, str]:
         """The newest Event of an object: reason and message."""
-        events = self._events(of, name, since, reason=reason, type=kind)
+        events = self._events(kind, name, since, reason=reason, type=event_type)
         return (events[-1].get("reason", ""), events[-1].get("message", "")) if events else ("", "")
 
-    def _events(self, of: str, name: str, since: float, **more: str) -> list[Mapping[str, Any]]:
+    def _events(self, kind: str, name: str, since: float, **more: str) -> list[Mapping[str, Any]]:
         """The Events of an object, the newest last."""
-        fields = {"involvedObject.kind": of, "involvedObject.name": name, **more}
+        fields = {"involvedObject.kind": kind, "involvedObject.name": name, **more}
         selector = ",".join(f"{key}={value}" for key, value in fields.items() if value)
         events = self._client.get("events", fieldSelector=selector)["items"]
         return sorted((event for event in events if _event_time(event) >= since - 1.0), key=_event_time)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from ..task.contracts import JobSpec
 from ..task.job_spec import Task, name, runs_server
 from .state import Action, Delete, Event, Observation, Pod, State
-from .training import runs, training_pods
+from .training import is_running, training_pods
 
 # A program that waits inside of TensorFlow does not see SIGTERM: no more than this of its grace.
 GRACE_SECONDS = 15
@@ -34,7 +34,7 @@ def _hanging(
     if not observation.silent:
         return
     for pod in training_pods(job, state, pods):
-        if pod.deleted is None and runs(pod):
+        if pod.deleted is None and is_running(pod):
             for peer in observation.silent.get(pod.container, ()):
                 if not _can_do_without(job, pod, peer, pods):
                     yield pod, peer
@@ -50,5 +50,5 @@ def _can_do_without(job: JobSpec, pod: Pod, peer: Pod, pods: Mapping[Task, Pod])
     if role != "worker" or not coordinates:
         return True  # tasks that train side by side are connected, but ask each other nothing
     return strategy != "InGraph" and any(
-        task.role == "worker" and task != peer.task and runs(other) for task, other in pods.items()
+        task.role == "worker" and task != peer.task and is_running(other) for task, other in pods.items()
     )

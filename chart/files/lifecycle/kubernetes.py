@@ -85,7 +85,7 @@ class Client:
         self.server, self._folder = urlsplit(server), folder
         self.namespace = namespace or self._secret("namespace")
         self._timeout, self._pause, self._patience = timeout, pause, 60 * pause
-        self._own = threading.local()
+        self._local = threading.local()
         self._open: set[http.client.HTTPConnection] = set()
         self.closed = threading.Event()
         self.clock = ServerClock()
@@ -138,9 +138,9 @@ class Client:
                 if tries == 0:
                     log(f"the API server refused the request, trying again: {error}")
                 tries += 1
-                self.rest(tries, error)
+                self.back_off(tries, error)
 
-    def rest(self, tries: int, error: ApiError | None = None) -> None:
+    def back_off(self, tries: int, error: ApiError | None = None) -> None:
         """Back-off with jitter: controllers that lost the same server do not come back as one."""
         longest = min(self._pause * 2 ** min(tries - 1, 8), MAX_PAUSE_SECONDS)
         self.closed.wait(max(longest * random.uniform(0.5, 1.0), error.retry_after if error else 0.0))
@@ -172,7 +172,7 @@ class Client:
                     version = document["metadata"]["resourceVersion"]
                 tries, refused = 0, 0.0
                 if time.monotonic() - begun < 1.0:  # a server that ends watches at once is not asked in a tight loop
-                    self.rest(1)
+                    self.back_off(1)
             except ApiError as error:
                 if self.closed.is_set():
                     return
@@ -186,7 +186,7 @@ class Client:
                         raise
                 handler.synced(False, str(error))
                 tries += 1
-                self.rest(tries, error)
+                self.back_off(tries, error)
 
     def _list(self, resource: str, handler: EventHandler, query: Mapping[str, str]) -> str:
         names: set[str] = set()
@@ -247,15 +247,15 @@ class Client:
         With `keep` only the last so many bytes of the answer are kept.
         """
         while True:
-            connection = getattr(self._own, "connection", None)
+            connection = getattr(self._local, "connection", None)
             used = connection is not None
             try:
-                connection = self._own.connection = connection or self._connect(self._timeout)
+                connection = self._local.connection = connection or self._connect(self._timeout)
                 connection.sock.settimeout(timeout or self._timeout)
                 response = self._send(connection, method, path, query, body, content)
                 return _last_bytes(response, keep) if keep else response.read()
             except (OSError, http.client.HTTPException) as error:
-                self._own.connection = None
+                self._local.connection = None
                 if connection:
                     self._drop(connection)
                 if not used or isinstance(error, TimeoutError) or self.closed.is_set():
@@ -318,7 +318,7 @@ class Client:
 
     def leave(self) -> None:
         """This thread makes no more calls."""
-        connection, self._own.connection = getattr(self._own, "connection", None), None
+        connection, self._local.connection = getattr(self._local, "connection", None), None
         if connection:
             self._drop(connection)
 

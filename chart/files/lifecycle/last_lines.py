@@ -10,7 +10,7 @@ from .drawn import shown
 from .error_lines import find, last_traceback
 from .text import plural
 
-AFTER = 5  # of the lines after the reason, where that is not among the last ones
+LINES_AFTER = 5  # of the lines after the reason, where that is not among the last ones
 
 
 def tail(text: str, count: int) -> list[str]:
@@ -23,5 +23,5 @@ def tail(text: str, count: int) -> list[str]:
     if span is None or span[1] >= len(lines) - count:
         return lines[-count:] if text.strip() else []
     start, end = span
-    head = lines[max(start, end - (count - AFTER - 2)) : end + 1]
-    return [*head, f"({plural(len(lines) - AFTER - end - 1, 'line')} left out)", *lines[-AFTER:]]
+    head = lines[max(start, end - (count - LINES_AFTER - 2)) : end + 1]
+    return [*head, f"({plural(len(lines) - LINES_AFTER - end - 1, 'line')} left out)", *lines[-LINES_AFTER:]]

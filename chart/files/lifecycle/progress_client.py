@@ -80,12 +80,12 @@ def read_answer(host: str, task: str, run_id: str, port: int = 0) -> tuple[bytes
                 break
             text += piece
     try:
-        marks = json.loads(text.decode())
+        answer = json.loads(text.decode())
     except (ValueError, RecursionError):
-        marks = None
-    if not isinstance(marks, dict) or (marks.get("task"), marks.get("runId")) != (task, run_id):
+        answer = None
+    if not isinstance(answer, dict) or (answer.get("task"), answer.get("runId")) != (task, run_id):
         raise OSError(f"{host} does not answer as {task} of run {run_id}")
-    return text, marks
+    return text, answer
 
 
 def sample(pod: Pod, document: ProgressDocument, now: float) -> ProgressSample:

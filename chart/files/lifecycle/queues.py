@@ -23,11 +23,11 @@ _GROUP = re.compile(r"pod ?group|\bgang\b|optimistic rejection|\bminCount\b", re
 _NOT_ALL = re.compile(r"(?:pod group is unschedulable\b|minCount \(\d+\) cannot be satisfied)")
 # What schedulers add to the cause: what preemption would not help, and how their plugins passed the refusal on.
 _ADDED = re.compile(r"[.,;]?\s*\b(?:no new claims to deallocate|preemption: |PodGroup \S+ gets rejected).*", re.DOTALL)
-_FOLLOWS = re.compile(r"optimistic rejection|PodGroup \S+ gets rejected", re.IGNORECASE)
-_LET_IN = ("QuotaReserved", "Admitted")
+_REJECTED_WITH_GROUP = re.compile(r"optimistic rejection|PodGroup \S+ gets rejected", re.IGNORECASE)
+_ADMITTED = ("QuotaReserved", "Admitted")
 _IDENTIFIERS = re.compile(r" \((?:UID|JobUID): [^)]*\)")
 _POD_SET = re.compile(r"^couldn't assign flavors to pod set \S+: ")
-FOLLOWS = "waits for the other pods of its group"
+WAITS_FOR_GROUP = "waits for the other pods of its group"
 
 
 def waits_in_queue(reason: str, message: str) -> bool:
@@ -47,18 +47,18 @@ def gate_text(spec: Mapping[str, Any], labels: Mapping[str, str], message: str) 
 def cause(message: str) -> str:
     """The part of a scheduler's message that says why no node takes the pod."""
     if _NOT_ALL.match(message):
-        return FOLLOWS
+        return WAITS_FOR_GROUP
     text = _ADDED.sub("", message)
     if text.strip(" .,;"):
-        return FOLLOWS if text == message and _FOLLOWS.search(message) else text
-    return FOLLOWS if _FOLLOWS.search(message) else message
+        return WAITS_FOR_GROUP if text == message and _REJECTED_WITH_GROUP.search(message) else text
+    return WAITS_FOR_GROUP if _REJECTED_WITH_GROUP.search(message) else message
 
 
 def queue_text(events: Sequence[Mapping[str, Any]]) -> str:
     """Why Kueue does not admit the job, by the Events of its Workload, newest last: evicted, and what is missing."""
-    let_in = max((at for at, event in enumerate(events) if event.get("reason") in _LET_IN), default=-1)
+    admitted = max((at for at, event in enumerate(events) if event.get("reason") in _ADMITTED), default=-1)
     evicted, missing = "", ""
-    for event in events[let_in + 1 :]:
+    for event in events[admitted + 1 :]:
         reason, message = event.get("reason", ""), event.get("message", "")
         if event.get("type") == "Warning":
             missing = without_pod_set(message)
@@ -81,20 +81,22 @@ def in_queue(job: JobSpec, absent: Iterable[Task], pods: Mapping[Task, Pod]) -> 
     return len(held) == len(waiting) and any(pod.reason == GATED or pod.queued for pod in held)
 
 
-def note_time(state: State, queued: bool, now: float) -> State:
+def note_queue_time(state: State, queued: bool, now: float) -> State:
     """The state with the time in the queue until now."""
     if queued:
         return state if state.queued_since is not None else replace(state, queued_since=now)
     if state.queued_since is None:
         return state
-    return replace(state, queued_since=None, queued=round(state.queued + max(0.0, now - state.queued_since), 3))
+    return replace(
+        state, queued_since=None, queued_seconds=round(state.queued_seconds + max(0.0, now - state.queued_since), 3)
+    )
 
 
 def clock_start(state: State) -> float | None:
     """From when the seconds of deadlines count; None while they stand still."""
-    return state.started + state.queued if state.queued_since is None else None
+    return state.started + state.queued_seconds if state.queued_since is None else None
 
 
-def counted(state: State, now: float) -> float:
+def counted_seconds(state: State, now: float) -> float:
     """Seconds since the start, without those in a queue."""
-    return (now if state.queued_since is None else state.queued_since) - state.started - state.queued
+    return (now if state.queued_since is None else state.queued_since) - state.started - state.queued_seconds

@@ -13,16 +13,16 @@ from ..task.contracts import JobSpec
 from ..task.job_spec import Task
 from .run_settings import settings
 from .state import PHASES, TAKING_OVER, Action, Event, Moment, Pod, Point, Progress, Record, State, Usage
-from .timelines import continued, shortened
+from .timelines import continued, past_timelines
 
 MAX_MOMENTS, MAX_POINTS = 24, 60
 FIRST_MOMENTS = 4  # of those that are kept when there are too many; the others are the newest
 PAST_MOMENTS, PAST_POINTS = 8, 20  # of a run that is over
 MAX_METRICS = 4  # over time, beside the loss
 MAX_VERSIONS = 4  # of TensorFlow
-MAX_METRIC = 80  # of its name, as JSON writes it
+MAX_METRIC_NAME = 80  # of its name, as JSON writes it
 COUNTERS = ("epoch", "fit", "pass")  # that printed.py and report.py make
-MAX_TEXT, MAX_WRITTEN = 160, 320  # characters of a message, and as JSON writes it
+MAX_TEXT, MAX_ESCAPED = 160, 320  # characters of a message, and as JSON writes it
 RECORDED_REASONS = {*PHASES, "TaskFailed", "TaskDisrupted", "TaskRestarts", "TaskStalled"}
 
 
@@ -37,7 +37,7 @@ def recorded(
     """The state with what has just happened in its record."""
     if state.reason == TAKING_OVER:
         return state
-    record = state.record or Record(state.began or state.started, settings(job, chart))
+    record = state.record or Record(state.first_started or state.started, settings(job, chart))
     happened = [
         Moment(now, action.reason, _cut(action.message))
         for action in actions
@@ -53,7 +53,7 @@ def recorded(
     return replace(state, record=record)
 
 
-def closed(state: State) -> Record | None:
+def past_record(state: State) -> Record | None:
     """The record of a run that is over, smaller."""
     record = state.record
     return record and replace(
@@ -62,8 +62,8 @@ def closed(state: State) -> Record | None:
         points=thinned(record.points, PAST_POINTS),
         restarts=state.restarts,
         last_line=_cut(state.last_line),
-        usage=_most(state.usage),
-        timelines=shortened(record.timelines),
+        usage=_heaviest(state.usage),
+        timelines=past_timelines(record.timelines),
     )
 
 
@@ -75,7 +75,7 @@ def _versions(record: Record, usage: Iterable[Usage]) -> tuple[str, ...]:
 
 def _cut(text: str) -> str:
     text = text[:MAX_TEXT]
-    while len(ascii(text)) > MAX_WRITTEN:
+    while len(ascii(text)) > MAX_ESCAPED:
         text = text[:-8]
     return text
 
@@ -84,12 +84,12 @@ def _point(progress: Progress, points: Sequence[Point]) -> Point:
     """With the metrics that came first, and no more of them."""
     known = dict.fromkeys(metric for point in points for metric in point.metrics)
     new = (metric for metric in sorted(progress.metrics) if metric not in COUNTERS)
-    known.update(dict.fromkeys(metric for metric in new if len(ascii(metric)) <= MAX_METRIC))
+    known.update(dict.fromkeys(metric for metric in new if len(ascii(metric)) <= MAX_METRIC_NAME))
     kept = {metric: progress.metrics[metric] for metric in list(known)[:MAX_METRICS] if metric in progress.metrics}
     return Point(progress.time, progress.step, progress.loss, {key: float(f"{kept[key]:.6g}") for key in kept})
 
 
-def _most(usage: Mapping[Task, Usage]) -> dict[Task, Usage]:
+def _heaviest(usage: Mapping[Task, Usage]) -> dict[Task, Usage]:
     """Of each role the task that used the most CPU time, and the one that held the most memory."""
     most = set[Task]()
     for role in {task.role for task in usage}:

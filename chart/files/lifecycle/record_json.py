@@ -12,7 +12,7 @@ from .timestamps import format_millis, parse_time
 def dump_record(record: Record) -> StatusRecord:
     """A record as JSON."""
     document: StatusRecord = {
-        "startTime": format_millis(record.began),
+        "startTime": format_millis(record.started),
         "settings": dict(record.settings),
         "events": [
             {"time": format_millis(moment.time), "reason": moment.reason, "message": moment.message}

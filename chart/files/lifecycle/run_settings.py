@@ -27,17 +27,17 @@ def settings(job: JobSpec, chart: str = "") -> dict[str, str]:
     values = {"strategy": job["strategy"], **({"chart": chart} if chart else {})}
     values.update({f"{role}.replicas": str(count) for role, count in job["replicas"].items()})
     values.update({f"{role}.gpus": str(count) for role, count in job["gpus"].items()})
-    known = job.get("record")
-    if known:
-        values["run"] = str(known["run"])
-        images = known["images"]
-        same = len(set(images.values())) == 1
-        values.update({"image" if same else f"{role}.image": image for role, image in images.items()})
+    record = job.get("record")
+    if record:
+        values["run"] = str(record["run"])
+        images = record["images"]
+        one_image = len(set(images.values())) == 1
+        values.update({"image" if one_image else f"{role}.image": image for role, image in images.items()})
     programs = {"": job["program"], **{f"{role} ": own for role, own in job.get("programs", {}).items()}}
     for whose, program in programs.items():
         values.update({f"{whose}{name}": value for name, value in _of_program(program)})
-    if known:
-        values.update({name: MARK + mark for name, mark in known["marks"].items()})
+    if record:
+        values.update({name: MARK + mark for name, mark in record["marks"].items()})
     shown = [(name, value[:MAX_VALUE]) for name, value in values.items() if len(name) <= MAX_NAME]
     return dict(shown[:MAX_SETTINGS])
 

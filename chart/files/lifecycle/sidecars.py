@@ -5,7 +5,7 @@ from __future__ import annotations
 from .kubernetes import ApiError, Client
 from .state import Event
 
-OWN = "lifecycle"
+OWN_CONTAINER = "lifecycle"
 
 
 def warning(client: Client, pod_name: str) -> Event | None:
@@ -14,7 +14,7 @@ def warning(client: Client, pod_name: str) -> Event | None:
         containers = client.get("pods", pod_name)["spec"].get("containers", [])
     except ApiError:  # only a warning
         return None
-    others = [container["name"] for container in containers if container["name"] != OWN]
+    others = [container["name"] for container in containers if container["name"] != OWN_CONTAINER]
     if not others:
         return None
     return Event(

@@ -14,7 +14,7 @@ from ..task.names import PROGRESS_PORT
 from .informer import Wakeup
 from .progress_client import CONNECT_SECONDS, read_answer
 from .state import Container, Pod
-from .training import runs
+from .training import is_running
 
 ASK_SECONDS = 5.0
 GONE_SECONDS = 180.0  # how long a pod that vanished with its node is asked about
@@ -44,7 +44,7 @@ class SilenceClient:
     def ask(self, run_id: str, programs: Callable[[], Iterable[Pod]], pods: Iterable[Pod]) -> None:
         """From now on ask these programs about those of the run's pods that do not answer, or are gone."""
         peers = self._lost(pods)
-        asked = [pod for pod in programs() if pod.ip and runs(pod)] if peers else []
+        asked = [pod for pod in programs() if pod.ip and is_running(pod)] if peers else []
         self._question = _Question(run_id, asked, peers) if asked else None
 
     def work(self) -> None:

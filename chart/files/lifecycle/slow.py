@@ -21,7 +21,7 @@ from .text import first_few
 
 LOOK_SECONDS, LOOKS = 60.0, 3
 MIN_PEERS, MIN_STEPS = 3, 20  # peers beside the slow one; steps of the median in a look
-SLOW, ALIKE = 0.5, 0.2
+SLOW_SHARE, ALIKE_SHARE = 0.5, 0.2
 MAX_SLOW = 10
 
 
@@ -33,12 +33,12 @@ class _Mark(NamedTuple):
     step: int
 
 
-class Paces:
+class StepRates:
     """The steps of the tasks from look to look."""
 
     def __init__(self) -> None:
         self._marks: dict[Task, _Mark] = {}
-        self._times: dict[Task, int] = {}  # looks in a row in which a task was slow
+        self._slow_looks: dict[Task, int] = {}  # looks in a row in which a task was slow
         self._slow: dict[Task, str] = {}
         self._looked = 0.0
 
@@ -57,8 +57,8 @@ class Paces:
                 made[task] = (document["step"] - before.step) / (now - before.when)
         self._marks, self._looked = marks, now
         slow = laggards(made, LOOK_SECONDS)
-        self._times = {task: self._times.get(task, 0) + 1 for task in slow}
-        self._slow = {task: slow[task] for task, times in self._times.items() if times >= LOOKS}
+        self._slow_looks = {task: self._slow_looks.get(task, 0) + 1 for task in slow}
+        self._slow = {task: slow[task] for task, times in self._slow_looks.items() if times >= LOOKS}
         return self._slow
 
 
@@ -68,8 +68,8 @@ def laggards(rates: Mapping[Task, float], seconds: float) -> dict[Task, str]:
     for role in {task.role for task in rates}:
         of_role = {task: rate for task, rate in rates.items() if task.role == role}
         median = statistics.median(of_role.values())
-        slow = sorted(task for task, rate in of_role.items() if rate < SLOW * median)
-        alike = sum(abs(rate - median) <= ALIKE * median for rate in of_role.values())
+        slow = sorted(task for task, rate in of_role.items() if rate < SLOW_SHARE * median)
+        alike = sum(abs(rate - median) <= ALIKE_SHARE * median for rate in of_role.values())
         others = len(of_role) - len(slow)
         if others < MIN_PEERS or median * seconds < MIN_STEPS or alike < 0.75 * len(of_role):
             continue

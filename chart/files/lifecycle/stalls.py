@@ -57,7 +57,7 @@ def last_progress(job: JobSpec, state: State, task: Task, exit_: Exit) -> State:
     return replace(state, progress=progress, progress_container=None)
 
 
-def judge_stall(
+def check_stall(
     job: JobSpec, state: State, observation: Observation, pods: Mapping[Task, Pod]
 ) -> tuple[State, list[Event]]:
     """Whether the program that reported progress has reported no other step for `stallSeconds`."""
@@ -136,14 +136,14 @@ def waits_for_done(job: JobSpec, state: State, sample: ProgressSample | None) ->
 def _since(job: JobSpec, state: State) -> float | None:
     if state.progress is None or state.progress_container is None:
         return None
-    if not _tells_often(job, state.progress):
+    if not _reports_often(job, state.progress):
         return None
     if state.all_running_since is None or state.training_succeeded is not None:
         return None
     return max(state.progress.time, state.all_running_since)
 
 
-def _tells_often(job: JobSpec, progress: Progress) -> bool:
+def _reports_often(job: JobSpec, progress: Progress) -> bool:
     """Whether its source tells of single steps; of others it is the user who chose them and the limit."""
     return progress.source in OFTEN or OUTPUT not in job.get("progress", {}).get("sources", (OUTPUT,))
 

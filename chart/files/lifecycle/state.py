@@ -207,9 +207,9 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept of a run for those who look later (record.py); three of it once it is over."""
+    """What is kept of a run for those who look later (record.py); restarts, last line and usage once it is over."""
 
-    began: float
+    started: float
     settings: Mapping[str, str] = field(default_factory=dict)
     moments: tuple[Moment, ...] = ()
     points: tuple[Point, ...] = ()
@@ -241,8 +241,8 @@ class State:
     reason: Reason = ""
     message: str = ""
     started: float = 0.0  # start of the run or of its last resumption
-    began: float = 0.0  # start of the run, whatever was suspended since; 0: unknown
-    queued: float = 0.0  # seconds since then in which all tasks that did not run waited in a queue
+    first_started: float = 0.0  # start of the run, whatever was suspended since; 0: unknown
+    queued_seconds: float = 0.0  # seconds since then in which all tasks that did not run waited in a queue
     queued_since: float | None = None  # they do now
     all_ran: float | None = None  # when all tasks ran for the first time since `started`
     training_succeeded: float | None = None  # when the deciding tasks had succeeded
@@ -300,7 +300,7 @@ class Delete:
 class Event:
     """A Kubernetes Event for the user."""
 
-    kind: Literal["Normal", "Warning"]
+    type: Literal["Normal", "Warning"]
     reason: str
     message: str
 

@@ -58,7 +58,7 @@ class StatusStore:
         self.state = State()
         self._text = ""  # as it is stored
         self._version = ""
-        self._holds = False  # this pod has written
+        self._has_written = False  # this pod has written
         self._stored_essence = State()
         self._stored_progress: Progress | None = None
         self._stored_usage: Mapping[Task, Usage] = {}
@@ -67,7 +67,7 @@ class StatusStore:
 
     def load(self) -> None:
         """Continue from what is stored. Raises SupersededError where another controller is named."""
-        self._take(self.fence())
+        self._load_from(self.fence())
 
     def fence(self) -> StatusObject:
         """Read the ConfigMap itself. Raises SupersededError or ReplacedError unless it names this controller."""
@@ -85,7 +85,7 @@ class StatusStore:
     def is_named(self, current: StatusObject) -> bool:
         """Whether this controller may act, by this copy of the ConfigMap."""
         named = (current.run_id, current.controller) == (self._identity.run_id, self._identity.kube_job)
-        return named and not (self._holds and current.holder not in ("", self._identity.pod))
+        return named and not (self._has_written and current.holder not in ("", self._identity.pod))
 
     def next_write(self, tasks_in_job: int) -> float:
         """When the state may be written again, by time.monotonic(), if nothing urgent happens."""
@@ -101,14 +101,14 @@ class StatusStore:
         """
         essence = _essence(state)
         erased = desired.status is not None and not desired.status.text
-        urgent = not self._holds or erased or _headline(essence) != _headline(self._stored_essence)
+        urgent = not self._has_written or erased or _headline(essence) != _headline(self._stored_essence)
         urgent = urgent or (destructive and essence != self._stored_essence)
         if not urgent and time.monotonic() < self._written_at + self._gap(state, len(tasks(job))):
             self.state, self.has_unwritten = state, True
             return False
         usage = state.usage if urgent or self._usage_is_due(state) else self._stored_usage
         text = status.dump(job, replace(state, usage=usage), pods)
-        if text != self._text or not self._holds or erased:
+        if text != self._text or not self._has_written or erased:
             self._write(text)
         self.state, self._text, self.has_unwritten = state, text, False
         self._stored_essence, self._stored_progress = essence, state.progress
@@ -122,7 +122,7 @@ class StatusStore:
         gap = STEP_SECONDS if len(state.usage) > len(self._stored_usage) else USAGE_SECONDS
         return time.monotonic() >= self._written_at + gap * self._pace
 
-    def _take(self, current: StatusObject) -> None:
+    def _load_from(self, current: StatusObject) -> None:
         self._text = current.text
         try:
             self.state = status.load(current.text)
@@ -156,10 +156,10 @@ class StatusStore:
                 if error.status != 409:
                     raise
                 current = self.fence()
-                if not self._holds and current.text != self._text:
-                    self._take(current)
+                if not self._has_written and current.text != self._text:
+                    self._load_from(current)
                     raise OutdatedError from error
-        self._holds, self._written_at = True, time.monotonic()
+        self._has_written, self._written_at = True, time.monotonic()
 
     def _insist(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return self._client.insist(call, self._log.write_once)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ..task.contracts import JobSpec
 from ..task.job_spec import ROLES, Task, name, parse_name, tasks
 from .state import Change, Pod, State
-from .training import runs
+from .training import is_running
 
 MAX_TASKS, MAX_CHANGES = 8, 12
 PAST_TASKS, PAST_CHANGES = 4, 4  # of a run that is over
@@ -25,34 +25,34 @@ def continued(job: JobSpec, state: State, pods: Mapping[Task, Pod], before: Time
         return before
     # Of thousands of pods: no call for each.
     own = [(task, pod) for task, pod in pods.items() if pod.run_id == job["runId"]]
-    again = [task for task, pod in own if pod.restarts]
+    restarted = [task for task, pod in own if pod.restarts]
     up = [task for task, pod in own if pod.status == "Running" and not pod.unreachable]
     running = Counter([task.role for task in up if task not in state.succeeded])
     done = Counter([task.role for task in state.succeeded])
     counts = {role: (running[role], done[role]) for role, size in job["replicas"].items() if size}
-    for task in _by_themselves(job, again, before):
+    for task in _single_tasks(job, restarted, before):
         pod = pods.get(task)
-        runs_now = pod is not None and pod.run_id == job["runId"] and runs(pod) and task not in state.succeeded
+        runs_now = pod is not None and pod.run_id == job["runId"] and is_running(pod) and task not in state.succeeded
         counts[name(task)] = (int(runs_now), int(task in state.succeeded))
-    lines = {key: _with(before.get(key, ()), Change(now, *numbers)) for key, numbers in counts.items()}
+    lines = {key: _appended(before.get(key, ()), Change(now, *numbers)) for key, numbers in counts.items()}
     return before if lines == before else lines
 
 
-def shortened(timelines: Timelines) -> Timelines:
+def past_timelines(timelines: Timelines) -> Timelines:
     """Of a run that is over, smaller."""
     roles, few = [key for key in timelines if key in ROLES], [key for key in timelines if key not in ROLES]
     return {key: _thinned(timelines[key], PAST_CHANGES) for key in [*roles, *few[:PAST_TASKS]]}
 
 
-def _by_themselves(job: JobSpec, again: list[Task], before: Timelines) -> list[Task]:
+def _single_tasks(job: JobSpec, restarted: list[Task], before: Timelines) -> list[Task]:
     if sum(job["replicas"].values()) <= MAX_TASKS:
         return tasks(job)
     known = [parse_name(key) for key in before if key not in ROLES]
     room = MAX_TASKS - len(known)
-    return [*known, *sorted(set(again).difference(known))[:room]] if room > 0 and again else known
+    return [*known, *sorted(set(restarted).difference(known))[:room]] if room > 0 and restarted else known
 
 
-def _with(line: tuple[Change, ...], change: Change) -> tuple[Change, ...]:
+def _appended(line: tuple[Change, ...], change: Change) -> tuple[Change, ...]:
     if line and line[-1][1:] == change[1:]:
         return line
     return _thinned((*line, change), MAX_CHANGES)

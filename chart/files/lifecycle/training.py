@@ -24,7 +24,7 @@ def reporter(job: JobSpec, state: State) -> Task | None:
     return next((task for task in deciding_tasks(job) if task not in state.succeeded), None)
 
 
-def runs(pod: Pod) -> bool:
+def is_running(pod: Pod) -> bool:
     """Whether its container runs, as far as anybody knows."""
     return pod.status == "Running" and not pod.unreachable
 
@@ -34,7 +34,8 @@ def not_running(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> list[Ta
     return [
         task
         for task in tasks(job)
-        if task not in state.succeeded and (task not in pods or not runs(pods[task]) or pods[task].deleted is not None)
+        if task not in state.succeeded
+        and (task not in pods or not is_running(pods[task]) or pods[task].deleted is not None)
     ]
 
 
@@ -60,5 +61,5 @@ def counts(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> dict[str, St
     for task, pod in pods.items():
         if task.role in table and pod.run_id == job["runId"]:
             table[task.role]["restarts"] += pod.restarts
-            table[task.role]["running"] += runs(pod) and task not in state.succeeded
+            table[task.role]["running"] += is_running(pod) and task not in state.succeeded
     return table

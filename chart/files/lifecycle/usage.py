@@ -67,9 +67,9 @@ def split_message(message: str) -> tuple[str, Usage | None]:
         return text, None
 
 
-def take_in_usage(job: JobSpec, state: State, asked: Mapping[Task, Usage], pods: Mapping[Task, Pod]) -> State:
+def take_in_usage(job: JobSpec, state: State, answers: Mapping[Task, Usage], pods: Mapping[Task, Pod]) -> State:
     """The state with what tasks answered and what they said when they ended."""
-    new = {task: usage for task, usage in asked.items() if task.index < job["replicas"].get(task.role, 0)}
+    new = {task: usage for task, usage in answers.items() if task.index < job["replicas"].get(task.role, 0)}
     for pod in pods.values():
         for exit_ in (pod.last, pod.current):
             if exit_ and exit_.usage:
@@ -78,7 +78,7 @@ def take_in_usage(job: JobSpec, state: State, asked: Mapping[Task, Usage], pods:
     known = dict(state.usage)
     for task, usage in new.items():  # of many, what was known of most is not kept
         known[task] = _merged(known[task], usage) if few and task in known else usage
-    return state if known == state.usage else replace(state, usage=kept(known))
+    return state if known == state.usage else replace(state, usage=bounded(known))
 
 
 def _merged(first: Usage, second: Usage) -> Usage:
@@ -96,7 +96,7 @@ def _highest(*numbers: int | None) -> int | None:
     return max((number for number in numbers if number is not None), default=None)
 
 
-def kept(usage: Mapping[Task, Usage]) -> dict[Task, Usage]:
+def bounded(usage: Mapping[Task, Usage]) -> dict[Task, Usage]:
     """All of a few tasks; of many, for each role the tasks with the most and the least of something."""
     if len(usage) <= MAX_TASKS:
         return dict(sorted(usage.items()))
@@ -162,10 +162,10 @@ def usage_lines(usage: Mapping[Task, Usage]) -> list[str]:
             remarks.append((f"used {used.cpus:.1f} of {_cpus(used.cpu_limit)}", task))
         if used.gpu_share is not None and used.gpu_share < IDLE_SHARE:
             remarks.append((f"used {_percent(used.gpu_share)} of its GPUs", task))
-    return _together(remarks)
+    return _grouped(remarks)
 
 
-def _together(remarks: Iterable[tuple[str, Task]]) -> list[str]:
+def _grouped(remarks: Iterable[tuple[str, Task]]) -> list[str]:
     """A line for each text, with all its tasks."""
     tasks: dict[tuple[str, str], list[Task]] = {}
     for text, task in remarks:

@@ -10,10 +10,10 @@ from ..task import progress
 from ..task.contracts import ProgressDocument
 from ..task.job_spec import Task, name
 from .progress_client import read_answer
-from .slow import Paces
+from .slow import StepRates
 from .state import Container, Pod, Usage
-from .training import runs
-from .usage import kept, parse
+from .training import is_running
+from .usage import bounded, parse
 
 ROUND_SECONDS = 15.0  # between rounds ...
 TASKS_PER_SECOND = 5.0  # ... and in one, which costs a few millicores: 5,000 tasks are asked within 17 minutes
@@ -26,14 +26,14 @@ class UsageClient:
     def __init__(self, closed: threading.Event, pace: float) -> None:
         self._closed, self._pace = closed, pace
         self._asked: tuple[str, Sequence[Pod]] = ("", ())
-        self._run_id, self._paces = "", Paces()
+        self._run_id, self._rates = "", StepRates()
         self._known: dict[Task, Usage] = {}
         self.usage: Mapping[Task, Usage] = {}
         self.slow: Mapping[Task, str] = {}
 
     def ask(self, run_id: str, pods: Iterable[Pod]) -> None:
         """From now on ask those of these pods that run."""
-        self._asked = run_id, [pod for pod in pods if pod.ip and runs(pod) and pod.deleted is None]
+        self._asked = run_id, [pod for pod in pods if pod.ip and is_running(pod) and pod.deleted is None]
 
     def work(self) -> None:
         """Round after round."""
@@ -44,7 +44,7 @@ class UsageClient:
         """One round."""
         run_id, pods = self._asked
         if run_id != self._run_id:
-            self._run_id, self._paces, self._known, self.usage, self.slow = run_id, Paces(), {}, {}, {}
+            self._run_id, self._rates, self._known, self.usage, self.slow = run_id, StepRates(), {}, {}, {}
         steps: dict[Task, tuple[Container, ProgressDocument]] = {}
         for number, pod in enumerate(pods, 1):
             if self._closed.wait(self._pace / TASKS_PER_SECOND):
@@ -57,8 +57,8 @@ class UsageClient:
             if used:
                 self._known[pod.task] = used
             if number % PUBLISH_TASKS == 0:
-                self.usage = kept(self._known)
+                self.usage = bounded(self._known)
             if document:
                 steps[pod.task] = pod.container, document
-        self.usage = kept(self._known)  # few, as a decision looks at them each time
-        self.slow = self._paces.look(steps, time.monotonic())
+        self.usage = bounded(self._known)  # few, as a decision looks at them each time
+        self.slow = self._rates.look(steps, time.monotonic())

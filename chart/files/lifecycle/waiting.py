@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..task.contracts import JobSpec
 from ..task.job_spec import Task, name, tasks
 from .freeing import SILENT_SECONDS, lost
-from .queues import FOLLOWS, UNSCHEDULABLE
+from .queues import UNSCHEDULABLE, WAITS_FOR_GROUP
 from .state import Observation, Pod
 from .text import MAX_NAMES, NO_POD
 
@@ -15,7 +15,7 @@ from .text import MAX_NAMES, NO_POD
 def waiting_text(job: JobSpec, absent: Sequence[Task], observation: Observation, pods: Mapping[Task, Pod]) -> str:
     """What is waited for: the first few tasks, or all, with the same reason together. `pods`: those of this run."""
     reasons = {task: _why(job, task, observation, pods.get(task)) for task in absent}
-    follows = f"{UNSCHEDULABLE}: {FOLLOWS}"
+    follows = f"{UNSCHEDULABLE}: {WAITS_FOR_GROUP}"
     if follows in reasons.values():  # of a group, one task tells why all wait
         leading = next((why for why in reasons.values() if why.startswith(UNSCHEDULABLE) and why != follows), follows)
         reasons = {task: leading if why == follows else why for task, why in reasons.items()}

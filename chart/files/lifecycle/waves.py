@@ -1,9 +1,9 @@
 """Failures that belong together count once (a wave). Pure but for the counter itself, which lives for one decision.
 
 A task that fails brings its peers down, and a chief may fail again while it reconnects. A wave opens with a failure or
-disruption of one task and takes in what the others do for WAVE_SECONDS, at most ABSORBED failures of each. It counts
-one failure as soon as one of its failures is a program's. The task that opened the wave is not excused by it, so a
-program that keeps failing ends its job.
+disruption of one task and takes in what the others do for WAVE_SECONDS, at most MAX_ABSORBED failures of each. It
+counts one failure as soon as one of its failures is a program's. The task that opened the wave is not excused by it, so
+a program that keeps failing ends its job.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..task.job_spec import Task
 from .state import State, Wave
 
 WAVE_SECONDS = 30.0
-ABSORBED = 2
+MAX_ABSORBED = 2
 
 
 class FailureCounter:
@@ -29,7 +29,7 @@ class FailureCounter:
     def fail(self, task: Task, when: float) -> bool:
         """Count a failure, unless the wave it belongs to has counted; whether it counted."""
         wave, absorbed = self._wave, self._absorbed.get(task, 0)
-        if wave is None or self._over(when) or task == wave.origin or absorbed >= ABSORBED:
+        if wave is None or self._over(when) or task == wave.origin or absorbed >= MAX_ABSORBED:
             self._open(Wave(when, task, counted=True))
             self.failures += 1
             return True

@@ -177,5 +177,5 @@ SAMPLES: dict[str, list[str]] = {
 
 def error(text: str) -> str:
     """What a program surely ended with; else ""."""
-    found = find(text.rstrip().split("\n"))
-    return found.text if found.sure else ""
+    error = find(text.rstrip().split("\n"))
+    return error.text if error.sure else ""

@@ -142,14 +142,14 @@ class Handler(BaseHTTPRequestHandler):
         if after and int(after.split(" ")[1]) < cluster.forgotten:
             raise RefusedError(410, "the provided continue parameter is too old")
         start = after.split(" ")[0]
-        found = [
+        items = [
             cluster.objects[resource, name]
             for name in names
             if name > start and _selected(cluster.objects[resource, name], query)
         ]
-        more = f"{found[limit - 1]['metadata']['name']} {cluster.version}" if len(found) > limit else ""
+        more = f"{items[limit - 1]['metadata']['name']} {cluster.version}" if len(items) > limit else ""
         metadata = {"resourceVersion": str(cluster.version), "continue": more}
-        return json.dumps({"metadata": metadata, "items": found[:limit]})
+        return json.dumps({"metadata": metadata, "items": items[:limit]})
 
     def _watch(self, resource: str, query: dict[str, str]) -> None:
         cluster, since = self.server.cluster, int(query["resourceVersion"])
@@ -204,9 +204,9 @@ def _selected(document: Document, query: dict[str, str]) -> bool:
             return False
     for term in filter(None, query.get("fieldSelector", "").split(",")):
         path, _, value = term.partition("=")
-        found: Any = document
+        field: Any = document
         for step in path.split("."):
-            found = found.get(step, {})
-        if found != value:
+            field = field.get(step, {})
+        if field != value:
             return False
     return True

@@ -74,8 +74,8 @@ def back_off(text: str) -> str:
 def init(
     state: dict[str, Any], last: dict[str, Any] | None = None, restarts: int = 0, name: str = "fetch", **more: Any
 ) -> dict[str, Any]:
-    one = {**container(state, last, restarts), "name": name, **more}
-    return {"initContainerStatuses": [one], "containerStatuses": [container(waiting("PodInitializing"))]}
+    status = {**container(state, last, restarts), "name": name, **more}
+    return {"initContainerStatuses": [status], "containerStatuses": [container(waiting("PodInitializing"))]}
 
 
 def exited(code: int, reason: str = "", message: str = "") -> Exit:

@@ -121,7 +121,7 @@ class Story:
         if not keeps(job, after):
             assert after.freed == (not seen.pods)
             assert all(pod.deleted is not None for pod in seen.pods.values()), "only lost pods may be left"
-            assert all(one.desired == 0 and one.observed for one in seen.sets.values())
+            assert all(size.desired == 0 and size.observed for size in seen.sets.values())
 
     # --- how a story goes on ---
 

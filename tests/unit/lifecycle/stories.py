@@ -1,7 +1,7 @@
 """Random stories: steps drawn by dice, and the shortest telling of one that went wrong.
 
 Hypothesis rolls the dice. Its own stateful tests draw steps too unevenly for what is rare here: of 53 deliberate
-mistakes in job.py they found 24 in about the time in which these stories find 32. (The tables of test_job.py find all.)
+errors in decide.py they found 24 in about the time in which these stories find 32. (test_decide.py finds all.)
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def tell(kind: type[Any], beginning: str, dice: Random, length: int) -> None:
     if error:
         steps, error = _shorten(kind, steps, error)
         lines = "\n".join(
-            f"    {name}({', '.join(f'{key}={value!r}' for key, value in said.items())})" for name, said in steps
+            f"    {name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+            for name, arguments in steps
         )
         raise AssertionError(f"{kind.__name__}:\n{lines}\n{''.join(traceback.format_exception(error))}") from error
 
@@ -53,8 +54,8 @@ def _draw(kind: type[Any], name: str, dice: Random) -> Step:
 def _try(kind: type[Any], steps: Sequence[Step]) -> Exception | None:
     story = kind()
     try:
-        for name, said in steps:
-            getattr(story, name)(**said)
+        for name, arguments in steps:
+            getattr(story, name)(**arguments)
     except Exception as error:
         return error
     return None

@@ -100,12 +100,12 @@ class Story:
         self.change(task, sandbox_since=self.now + after + 0.5)
         return self.exits(task, code, WAS_ASKED_TO_END, after=after, ran=100)
 
-    def tells(self, task: Task, step: int, *, after: float = 1.0, ago: float = 0.0, **said: Any) -> State:
+    def reports(self, task: Task, step: int, *, after: float = 1.0, ago: float = 0.0, **fields: Any) -> State:
         """The task is asked for its progress; it came to this step `ago` seconds before."""
         self.now += after
         pod = self.pods[task]
-        told = Progress(task, step, time=self.now - ago, **said)
-        self.sample = ProgressSample(told, pod.container, self.now)
+        progress = Progress(task, step, time=self.now - ago, **fields)
+        self.sample = ProgressSample(progress, pod.container, self.now)
         return self.look(0)
 
     def look(self, after: float = 1.0) -> State:

@@ -200,16 +200,16 @@ def test_a_watch_that_says_an_error_again_and_again_is_opened_ever_more_slowly(
 ) -> None:
     cluster, _ = api
     cluster.watch_error = 500
-    rests: list[int] = []
+    pauses: list[int] = []
 
-    def rest(tries: int, error: ApiError | None = None) -> None:  # noqa: ARG001
-        rests.append(tries)
+    def back_off(tries: int, error: ApiError | None = None) -> None:  # noqa: ARG001
+        pauses.append(tries)
         if tries == 3:
             client.closed.set()
 
-    monkeypatch.setattr(client, "rest", rest)
+    monkeypatch.setattr(client, "back_off", back_off)
     client.follow("pods", Notes())
-    assert rests == [1, 2, 3]
+    assert pauses == [1, 2, 3]
 
 
 def test_refusals_now_and_then_are_lived_with(
@@ -260,9 +260,9 @@ def test_insisting_outlasts_an_outage_and_says_so_once(api: tuple[Cluster, Serve
     cluster, _ = api
     refusals = iter([503, 500, 429, 403])
     cluster.refuse = lambda *_: next(refusals, None)
-    said: list[str] = []
-    assert client.insist(lambda: client.get("configmaps", "j-status"), said.append)["metadata"]["name"] == "j-status"
-    assert len(said) == 1
+    logged: list[str] = []
+    assert client.insist(lambda: client.get("configmaps", "j-status"), logged.append)["metadata"]["name"] == "j-status"
+    assert len(logged) == 1
     assert cluster.requests["GET configmaps"] == 5
 
 

@@ -33,7 +33,7 @@ def test_every_state_is_stored_as_the_schema_says(state: State) -> None:
 
 def test_the_states_of_a_run_are_stored_as_the_schema_says() -> None:
     story = Story.running(a_job(chief=1, worker=2, ps=1, stall=120))
-    story.tells(CHIEF, 10, total=20)
+    story.reports(CHIEF, 10, total=20)
     story.exits(OTHER, 1)
     story.exits(CHIEF, 0)
     story.free()

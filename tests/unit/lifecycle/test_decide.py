@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.job_specs import a_job
-from tfconfig.tensorflow_job.lifecycle.decide import HISTORY, decide
+from tfconfig.tensorflow_job.lifecycle.decide import MAX_HISTORY, decide
 from tfconfig.tensorflow_job.lifecycle.exits import MAX_EVENTS
 from tfconfig.tensorflow_job.lifecycle.freeing import LOST_SECONDS
 from tfconfig.tensorflow_job.lifecycle.state import (
@@ -197,7 +197,7 @@ def test_another_run_starts_only_when_the_sets_have_seen_the_upgrade() -> None:
     story = Story.running(a_job("Custom", worker=1))
     story.pods, story.sets = {}, {"worker": Set(1, 0, observed=False)}
     story.job = a_job("Custom", worker=1, run_id="b")
-    assert (story.look().run_id, story.state.message) == ("a", "waiting for the StatefulSets")
+    assert (story.look().run_id, story.state.message) == ("a", "waiting for the StatefulSet controller")
     story.sets = {"worker": Set(1, 0)}
     assert story.look().run_id == "b"
 
@@ -273,7 +273,7 @@ def test_a_rollback_to_a_run_that_did_not_end_starts_it_again() -> None:
     story.job = a_job("Custom", worker=1)
     assert story.look().phase == PENDING
     assert (story.state.run_id, story.state.failures, story.scales()) == ("a", 0, {"worker": 1})
-    assert story.state.began == story.now
+    assert story.state.first_started == story.now
     assert [(past.run_id, past.phase) for past in story.state.history] == [("a", REPLACED), ("b", REPLACED)]
     story.start()
     story.exits(WORKER, 0)
@@ -296,7 +296,7 @@ def test_a_rollback_during_the_takeover_starts_the_old_run_again() -> None:
 def test_outcomes_of_the_last_runs_are_kept_once_each() -> None:
     story = Story(a_job("Custom", worker=1))
     story.sets = {"worker": Set(0, 0)}
-    for number in [*range(HISTORY + 5), HISTORY, HISTORY + 1]:
+    for number in [*range(MAX_HISTORY + 5), MAX_HISTORY, MAX_HISTORY + 1]:
         story.job = a_job("Custom", worker=1, run_id=f"run-{number}")
         story.look()
         story.pod(WORKER, status="Running", restarts=1, last=Exit(0))
@@ -304,8 +304,8 @@ def test_outcomes_of_the_last_runs_are_kept_once_each() -> None:
         story.pods = {}
         story.look()
     runs = [outcome.run_id for outcome in story.state.history]
-    assert len(runs) == len(set(runs)) == HISTORY
-    assert runs[-1] == f"run-{HISTORY}"
+    assert len(runs) == len(set(runs)) == MAX_HISTORY
+    assert runs[-1] == f"run-{MAX_HISTORY}"
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------

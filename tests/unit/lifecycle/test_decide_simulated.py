@@ -254,7 +254,7 @@ class AnyStory(Story):
         assert state.ended
         if not keeps(job, state):
             assert all(pod.node in world.down for pod in world.pods.values())
-            assert not any(one.replicas for one in world.sets.values())
+            assert not any(set_.replicas for set_ in world.sets.values())
 
 
 class FarApart(Story):

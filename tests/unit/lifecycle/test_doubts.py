@@ -17,7 +17,7 @@ TO = "chief-0 was never seen connected to"
 
 
 @pytest.mark.parametrize(
-    ("told", "doubts"),
+    ("report", "doubts"),
     [
         ("", []),
         ('{"step": 3}', []),
@@ -37,9 +37,9 @@ TO = "chief-0 was never seen connected to"
         ("[" * 4000, []),
     ],
 )
-def test_what_was_seen_is_in_the_message_and_an_event(told: str, doubts: list[str]) -> None:
+def test_what_was_seen_is_in_the_message_and_an_event(report: str, doubts: list[str]) -> None:
     story = Story.running(a_job(chief=1, worker=1, ps=1))
-    state = story.exits(CHIEF, 0, f"{REACHED} {told}" if told else "")
+    state = story.exits(CHIEF, 0, f"{REACHED} {report}" if report else "")
     assert state.phase == SUCCEEDED
     assert state.message == " and ".join(["chief-0 exited 0" + (f", but {doubts[0]}" if doubts else ""), *doubts[1:]])
     warnings = [message for reason, message in story.events() if reason == "DoubtfulSuccess"]

@@ -118,13 +118,13 @@ PERHAPS = {
 
 @pytest.mark.parametrize("case", SURE)
 def test_the_reason_is_known_for_sure(case: str) -> None:
-    text, found = SURE[case]
-    assert error(text) == last_line(text) == found
-    assert last_line("step 1: loss 0.3\n" + text + NOISE * 50) == found
+    text, expected = SURE[case]
+    assert error(text) == last_line(text) == expected
+    assert last_line("step 1: loss 0.3\n" + text + NOISE * 50) == expected
 
 
 @pytest.mark.parametrize("case", PERHAPS)
 def test_else_it_is_the_last_line_that_means_something(case: str) -> None:
-    text, found = PERHAPS[case]
+    text, expected = PERHAPS[case]
     assert error(text) == ""
-    assert last_line(text) == (found if found is not None else text.splitlines()[-1])
+    assert last_line(text) == (expected if expected is not None else text.splitlines()[-1])

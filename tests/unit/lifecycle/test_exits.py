@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.lifecycle.decide import BACKOFF_SECONDS
-from tfconfig.tensorflow_job.lifecycle.excuses import EXCUSE_SECONDS, EXCUSES
+from tfconfig.tensorflow_job.lifecycle.excuses import EXCUSE_SECONDS, MAX_EXCUSES
 from tfconfig.tensorflow_job.lifecycle.state import (
     FAILED,
     RESTARTING,
@@ -72,13 +72,13 @@ def test_an_exit_means_what_restart_policy_says(
 ) -> None:
     story = Story.running(a_job("Custom", worker=1, policy=policy, retryable=retryable))
     state = story.exits(WORKER, code)
-    told = {
+    expected = {
         "succeeded": (SUCCEEDED, 0, 0),
         "failed": (FAILED, 0, 0),
         "counted": (RUNNING, 1, 1),
         "not counted": (RUNNING, 0, 1),
     }
-    assert (state.phase, state.failures, state.restarts) == told[outcome]
+    assert (state.phase, state.failures, state.restarts) == expected[outcome]
     if outcome == "failed":
         assert (state.reason, state.deciding_task, state.exit_code) == ("TaskFailed", WORKER, code)
         assert f"worker-0 exited {code}" in state.message
@@ -244,23 +244,23 @@ def test_a_program_that_ends_before_its_sandbox_is_known_has_failed() -> None:
 
 def test_a_server_that_ends_again_and_again_though_it_was_ready_ends_the_job() -> None:
     story = Story.running(a_job(chief=1, worker=1, ps=1, backoff_limit=0))
-    for _ in range(EXCUSES):
+    for _ in range(MAX_EXCUSES):
         assert story.exits(PS, 1, SERVER_WAS_READY).phase == RUNNING
     state = story.exits(PS, 1, SERVER_WAS_READY)
     assert state.reason == "BackoffLimitExceeded"
-    assert f"this happened more than {EXCUSES} times and is a failure from now on" in state.message
+    assert f"this happened more than {MAX_EXCUSES} times and is a failure from now on" in state.message
 
 
 def test_a_server_that_ends_now_and_then_is_never_counted() -> None:
     story = Story.running(a_job(chief=1, worker=1, ps=1, backoff_limit=0))
-    for _ in range(5 * EXCUSES):
+    for _ in range(5 * MAX_EXCUSES):
         assert story.exits(PS, 1, SERVER_WAS_READY, after=EXCUSE_SECONDS).failures == 0
 
 
 @pytest.mark.parametrize("reason", ["Evicted", "TerminationByKubelet", "RestartingAllContainers"])
 def test_a_program_that_fills_its_node_again_and_again_ends_the_job(reason: str) -> None:
     story = Story.running(a_job("Custom", worker=1, backoff_limit=0))
-    assert taken_away(story, EXCUSES, disrupted=reason) == 0
+    assert taken_away(story, MAX_EXCUSES, disrupted=reason) == 0
     assert taken_away(story, 1, disrupted=reason) == 1
     assert story.state.reason == "BackoffLimitExceeded"
 
@@ -270,16 +270,16 @@ def test_a_program_that_fills_its_node_again_and_again_ends_the_job(reason: str)
 )
 def test_what_others_do_to_a_pod_is_never_counted_however_often(how: dict[str, Any]) -> None:
     story = Story.running(a_job("Custom", worker=1, policy="Never"))
-    assert taken_away(story, 5 * EXCUSES, **how) == 0
+    assert taken_away(story, 5 * MAX_EXCUSES, **how) == 0
 
 
 def test_a_restart_of_all_containers_that_one_beside_it_asked_for_is_no_failure_of_the_task() -> None:
     story = Story.running(a_job("Custom", worker=1, policy="Never"))
     gone = Exit(137, "RestartingAllContainers", "The container is removed", story.now)
-    for restarts in range(1, EXCUSES + 1):
+    for restarts in range(1, MAX_EXCUSES + 1):
         story.change(WORKER, status="Running", restarts=restarts, last=gone)
         assert story.look().failures == 0
-    story.change(WORKER, status="Running", restarts=EXCUSES + 1, last=gone)
+    story.change(WORKER, status="Running", restarts=MAX_EXCUSES + 1, last=gone)
     assert story.look().reason == "TaskFailed"
 
 
@@ -381,6 +381,7 @@ def test_a_pod_that_would_wait_long_is_deleted() -> None:
     story.change(WORKER, backoff=BACKOFF_SECONDS)
     story.look()
     assert story.deleted() == [WORKER]
+    assert story.events()[-1] == ("TaskRecreated", "worker-0: restarted now, not after a back-off of 20 s")
     story.change(WORKER, deleted=story.now)
     story.look()
     assert story.deleted() == []

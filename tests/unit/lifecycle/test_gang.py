@@ -12,7 +12,7 @@ import pytest
 from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.lifecycle import pod_status
 from tfconfig.tensorflow_job.lifecycle.gang import DROPPED, IGNORED
-from tfconfig.tensorflow_job.lifecycle.queues import FOLLOWS
+from tfconfig.tensorflow_job.lifecycle.queues import WAITS_FOR_GROUP
 from tfconfig.tensorflow_job.lifecycle.state import PENDING, RESTARTING, RUNNING, Event, Pod
 
 from .pod_documents import unscheduled
@@ -34,24 +34,24 @@ def pod(message: str | None, group: str | None = "digits-a", node: str = "") -> 
         "spec": spec,
         "status": {"phase": "Pending", "conditions": [] if message is None else [unscheduled(message)]},
     }
-    found = pod_status.pod("digits", document, NOW)
-    assert found is not None
-    return found
+    seen = pod_status.pod("digits", document, NOW)
+    assert seen is not None
+    return seen
 
 
 @pytest.mark.parametrize(
     ("message", "text", "queued"),
     [
         (NO_NODE, NO_NODE, False),
-        (SHORT, FOLLOWS, True),
-        (f"pod group is unschedulable, {SHORT}, {VICTIMS}", FOLLOWS, True),
-        (f"{SHORT}, pod group preemption: found a placement for podgroup, preempting 3 victims", FOLLOWS, True),
+        (SHORT, WAITS_FOR_GROUP, True),
+        (f"pod group is unschedulable, {SHORT}, {VICTIMS}", WAITS_FOR_GROUP, True),
+        (f"{SHORT}, pod group preemption: found a placement for podgroup, preempting 3 victims", WAITS_FOR_GROUP, True),
         (f"{NO_NODE} {UNTHROTTLED}", NO_NODE.rstrip("."), False),
     ],
 )
 def test_what_the_scheduler_writes_into_a_pod(message: str, text: str, queued: bool) -> None:
-    found = pod(message)
-    assert (found.message, found.queued, found.group) == (text, queued, "digits-a")
+    seen = pod(message)
+    assert (seen.message, seen.queued, seen.group) == (text, queued, "digits-a")
 
 
 def test_a_pod_that_the_scheduler_does_not_look_at_waits_for_its_group() -> None:
@@ -65,13 +65,15 @@ def gang(**fields: Any) -> Story:
     story = Story(changed(a_job("ParameterServer", chief=0, worker=2, ps=1, start=100), gang=True))
     story.start()
     for task in (WORKER, OTHER, PS):
-        story.change(task, status="Waiting", reason="Unschedulable", message=FOLLOWS, queued=True, group="digits-a")
+        story.change(
+            task, status="Waiting", reason="Unschedulable", message=WAITS_FOR_GROUP, queued=True, group="digits-a"
+        )
     story.change(PS, message=NO_NODE, queued=False, **fields)
     return story
 
 
 def warnings(story: Story) -> list[str]:
-    return [item.reason for item in story.actions if isinstance(item, Event) and item.kind == "Warning"]
+    return [item.reason for item in story.actions if isinstance(item, Event) and item.type == "Warning"]
 
 
 def test_a_group_that_waits_is_told_once_and_its_time_does_not_count() -> None:

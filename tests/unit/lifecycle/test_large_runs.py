@@ -100,8 +100,8 @@ def test_failures_that_go_on_and_on_are_reported_by_at_most_one_event_a_second(i
                 cluster.exit(f"j-worker-{index}", 1)
         cluster.until(lambda few=few: cluster.status()["restarts"] == few + 9)  # type: ignore[misc]
     events = [document for (resource, _), document in cluster.objects.items() if resource == "events"]
-    told = [event for event in events if event["reason"] not in PHASES]
-    assert len(told) <= 2 * (MAX_EVENTS_PER_ROUND + 1) + (time.monotonic() - began) / PACE
+    others = [event for event in events if event["reason"] not in PHASES]
+    assert len(others) <= 2 * (MAX_EVENTS_PER_ROUND + 1) + (time.monotonic() - began) / PACE
     cluster.exit("j-chief-0", 0)
     assert controller.ends() == 0
     assert "more like these" in controller.log
@@ -114,6 +114,6 @@ def test_progress_is_written_at_most_once_a_second(install: Install, start: Star
     cluster.exit("j-chief-0", 0)
     assert controller.ends() == 0
     pairs = zip(cluster.statuses, cluster.statuses[1:], cluster.status_times, cluster.status_times[1:], strict=False)
-    for one, two, then, later in pairs:
-        if (one["phase"], one.get("reason"), one["freed"]) == (two["phase"], two.get("reason"), two["freed"]):
+    for old, new, then, later in pairs:
+        if (old["phase"], old.get("reason"), old["freed"]) == (new["phase"], new.get("reason"), new["freed"]):
             assert later - then >= WRITE_SECONDS * PACE

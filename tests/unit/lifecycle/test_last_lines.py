@@ -77,7 +77,7 @@ def test_of_a_long_traceback_the_end_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         (TRACEBACK, "ModuleNotFoundError: No module named 'pandas'"),
         (TRACEBACK + NOISE * 30, "ModuleNotFoundError: No module named 'pandas'"),
@@ -96,5 +96,5 @@ def test_of_a_long_traceback_the_end_is_shown() -> None:
         ("", ""),
     ],
 )
-def test_the_error_is_reported_where_it_is_sure(text: str, found: str) -> None:
-    assert error(text) == found
+def test_the_error_is_reported_where_it_is_sure(text: str, expected: str) -> None:
+    assert error(text) == expected

@@ -35,7 +35,7 @@ NAME, LABEL, VALUE = r"[a-z][a-z0-9_]*", r'[a-z_]+="(?:[^"\\\n]|\\["\\n])*"', r"
 def parsed(text: str) -> dict[str, float]:
     """`name{labels}` -> value, by the grammar of the text format; every metric has help and type, once, before it."""
     assert text.endswith("\n")
-    found: dict[str, float] = {}
+    samples: dict[str, float] = {}
     about: list[str] = []
     for line in text.splitlines():
         if note := re.fullmatch(rf"# (HELP|TYPE) ({NAME}) (.+)", line):
@@ -44,11 +44,11 @@ def parsed(text: str) -> dict[str, float]:
         sample = re.fullmatch(rf"({NAME})(\{{{LABEL}(?:,{LABEL})*\}}) ({VALUE})", line)
         assert sample, line
         assert about[-2:] == [f"HELP {sample[1]}", f"TYPE {sample[1]}"]
-        assert sample[1] + sample[2] not in found
-        found[sample[1] + sample[2]] = float(sample[3])
+        assert sample[1] + sample[2] not in samples
+        samples[sample[1] + sample[2]] = float(sample[3])
     assert len(about) == len(set(about))
     own = 'tensorflow_job="digits"'
-    return {key.replace(f"{own},", "").replace(f"{{{own}}}", ""): found[key] for key in found}
+    return {key.replace(f"{own},", "").replace(f"{{{own}}}", ""): samples[key] for key in samples}
 
 
 def test_a_running_job_in_metrics() -> None:
@@ -82,18 +82,18 @@ def test_a_running_job_in_metrics() -> None:
 
 
 def test_what_is_not_known_is_left_out() -> None:
-    found = parsed(metrics.render(JOB, State(), {}))
-    assert not [name for name in found if re.search("step|progress|loss|start_", name)]
-    found = parsed(metrics.render(JOB, State(progress=Progress(Task("chief", 0), 3)), {}))
-    assert found["tensorflow_job_step"] == 3
-    assert "tensorflow_job_loss" not in found
+    samples = parsed(metrics.render(JOB, State(), {}))
+    assert not [name for name in samples if re.search("step|progress|loss|start_", name)]
+    samples = parsed(metrics.render(JOB, State(progress=Progress(Task("chief", 0), 3)), {}))
+    assert samples["tensorflow_job_step"] == 3
+    assert "tensorflow_job_loss" not in samples
 
 
 @pytest.mark.parametrize("phase", sorted({*PHASES} - {RUNNING}))
 def test_a_job_that_does_not_run_has_no_speed(phase: Phase) -> None:
-    found = parsed(metrics.render(JOB, replace(STATE, phase=phase), {}))
-    assert found["tensorflow_job_step"] == 1200
-    assert "tensorflow_job_steps_per_second" not in found
+    samples = parsed(metrics.render(JOB, replace(STATE, phase=phase), {}))
+    assert samples["tensorflow_job_step"] == 1200
+    assert "tensorflow_job_steps_per_second" not in samples
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\\b", "a\nb"])

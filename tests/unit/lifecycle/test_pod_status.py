@@ -369,7 +369,7 @@ def test_a_pod_as_the_state_machine_sees_it(case: str) -> None:
     pod = pod_status.pod("mnist", document(status), NOW)
     assert pod is not None
     plain = Pod(Task("worker", 3), "u", "r1", ENDED_SECONDS - 27, node="node-7")
-    told = {field.name: getattr(pod, field.name) for field in fields(Pod)}
-    assert told == {field.name: expected.get(field.name, getattr(plain, field.name)) for field in fields(Pod)} | {
+    values = {field.name: getattr(pod, field.name) for field in fields(Pod)}
+    assert values == {field.name: expected.get(field.name, getattr(plain, field.name)) for field in fields(Pod)} | {
         "status": expected.get("status", pod.status)
     }

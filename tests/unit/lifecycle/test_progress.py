@@ -68,9 +68,9 @@ def test_progress_reaches_the_status_and_the_summary(install: Install, start: St
     for step in (10, 20):
         program.tell(step)
         cluster.until(lambda: cluster.status().get("progress", {}).get("step") == step)  # noqa: B023
-    told = cluster.status()["progress"]
-    assert (told["task"], told["total"], told["loss"]) == ("chief-0", 50, 0.5)
-    assert told["rate"] > 0, "between two steps"
+    progress = cluster.status()["progress"]
+    assert (progress["task"], progress["total"], progress["loss"]) == ("chief-0", 50, 0.5)
+    assert progress["rate"] > 0, "between two steps"
     cluster.exit("j-chief-0", 0, 'reached: {"step": 50, "total": 50, "age": 0.0}')
     assert controller.ends() == 0
     assert cluster.status()["progress"]["step"] == 50
@@ -129,11 +129,11 @@ def test_a_new_controller_goes_on_with_the_clock_of_the_one_before(
     cluster.phase("Running")
     program.tell(7)
     cluster.until(lambda: "progress" in cluster.status())
-    told = cluster.status()["progress"]["time"]
+    reached = cluster.status()["progress"]["time"]
     first.client.dead = True
     first.client.close()
     first.ends()
     second = start(server, pod="lifecycle-2")
     assert second.ends() == 1
     assert cluster.status()["failures"] == 1
-    assert cluster.status()["progress"]["time"] == told
+    assert cluster.status()["progress"]["time"] == reached

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.job_specs import a_job, changed
-from tfconfig.tensorflow_job.lifecycle.queues import FOLLOWS, cause, gate_text, queue_text
+from tfconfig.tensorflow_job.lifecycle.queues import WAITS_FOR_GROUP, cause, gate_text, queue_text
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, RESTARTING, RUNNING, SUSPENDED
 from tfconfig.tensorflow_job.task.job_spec import tasks
 
@@ -90,7 +90,7 @@ def test_the_queue_after_a_preemption_does_not_count_either() -> None:
     story.look(1000)
     all_become(story, **RUNS)
     assert story.look(0).phase == RUNNING
-    assert story.state.queued == 1000
+    assert story.state.queued_seconds == 1000
     assert story.look(49).phase == RUNNING
     assert story.look(1).reason == "DeadlineExceeded"
 
@@ -103,7 +103,7 @@ def test_a_resumption_starts_the_time_anew() -> None:
     story.pods.clear()
     story.suspend = False
     story.look(1000)
-    assert (story.state.queued, story.state.queued_since) == (0.0, None)
+    assert (story.state.queued_seconds, story.state.queued_since) == (0.0, None)
     story.start()
     assert story.look(99).phase == RUNNING
     assert story.look(1).reason == "DeadlineExceeded"
@@ -124,8 +124,8 @@ CAUSE = "0/1 nodes are available: 1 Insufficient engines.test/gpu"
         (f"{CAUSE}. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.", CAUSE),
         (f"{CAUSE}. no new claims to deallocate, preemption: not eligible", CAUSE),
         (CAUSE, CAUSE),
-        ("optimistic rejection in PostFilter", FOLLOWS),
-        ("PodGroup ns/two gets rejected due to Pod two-ps-0 is unschedulable even after PostFilter", FOLLOWS),
+        ("optimistic rejection in PostFilter", WAITS_FOR_GROUP),
+        ("PodGroup ns/two gets rejected due to Pod two-ps-0 is unschedulable even after PostFilter", WAITS_FOR_GROUP),
         ("pod has unbound immediate PersistentVolumeClaims.", "pod has unbound immediate PersistentVolumeClaims."),
         ("preemption: not eligible", "preemption: not eligible"),
         ("", ""),
@@ -189,7 +189,7 @@ def test_what_a_gated_pod_waits_for(gates: list[str], labels: dict[str, str], te
 def test_tasks_that_wait_for_the_same_are_reported_once() -> None:
     story = queued(NO_NODE)
     assert story.look().message == "worker-0, worker-1: Unschedulable: 0/1 nodes are available"
-    story.change(OTHER, reason="Unschedulable", message=FOLLOWS, queued=True)
+    story.change(OTHER, reason="Unschedulable", message=WAITS_FOR_GROUP, queued=True)
     assert story.look().message == "worker-0, worker-1: Unschedulable: 0/1 nodes are available"
     story = Story(a_job("Custom", worker=7, ps=1))
     story.start()

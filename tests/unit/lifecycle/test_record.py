@@ -51,7 +51,7 @@ def test_the_record_of_a_run_goes_into_the_history_with_what_happened() -> None:
 
 def test_a_run_that_another_one_replaces_is_kept_once_with_its_end_and_record() -> None:
     story = Story.running(a_job("Custom", worker=2))
-    story.tells(WORKER, 70, loss=0.5)
+    story.reports(WORKER, 70, loss=0.5)
     story.exits(OTHER, 1)
     for run_id in "bbcc":
         story.job = a_job("Custom", worker=2, run_id=run_id)
@@ -60,7 +60,7 @@ def test_a_run_that_another_one_replaces_is_kept_once_with_its_end_and_record() 
     assert (past.run_id, past.phase, past.finished) == ("a", REPLACED, story.now - 3)
     assert past.message == "run b took its place while it was Running"
     assert past.record
-    assert (past.record.restarts, past.record.points[-1].step, past.record.began) == (1, 70, NOW)
+    assert (past.record.restarts, past.record.points[-1].step, past.record.started) == (1, 70, NOW)
     story.free()
     assert story.look().run_id == "c"
     assert story.state.history == (past,)
@@ -76,9 +76,9 @@ def test_points_are_thinned_evenly_and_the_ends_stay() -> None:
 
 
 def test_a_few_metrics_are_kept_over_time_those_that_came_first() -> None:
-    state = State(run_id="a", began=1.0)
-    told = [{"zeta": 1.0, "epoch": 1.0}, {f"m{n}": n / 3 for n in range(8)} | {"zeta": 2.0}, {"m0": 0.5}]
-    for step, metrics in enumerate(told):
+    state = State(run_id="a", first_started=1.0)
+    samples = [{"zeta": 1.0, "epoch": 1.0}, {f"m{n}": n / 3 for n in range(8)} | {"zeta": 2.0}, {"m0": 0.5}]
+    for step, metrics in enumerate(samples):
         state = replace(state, progress=Progress(WORKER, step, time=float(step), metrics=metrics))
         state = record.recorded(with_args(), state, [], float(step))
     assert state.record
@@ -93,8 +93,8 @@ def test_a_few_metrics_are_kept_over_time_those_that_came_first() -> None:
 def test_of_a_run_that_is_over_the_usage_of_those_is_kept_that_used_most() -> None:
     usage = {Task("worker", n): Usage(90.0, cpu_seconds=float(n % 7), memory_peak=n % 5) for n in range(8)}
     usage |= {Task("ps", 0): Usage(90.0)}
-    state = State(run_id="a", began=1.0, usage=usage)
-    past = record.closed(record.recorded(with_args(), state, [], 4.0))
+    state = State(run_id="a", first_started=1.0, usage=usage)
+    past = record.past_record(record.recorded(with_args(), state, [], 4.0))
     assert past
     assert list(past.usage) == [Task("ps", 0), Task("worker", 4), Task("worker", 6)]
 
@@ -119,7 +119,7 @@ def test_the_versions_of_tensorflow_that_tasks_loaded_are_kept_a_few_of_them() -
 
 
 def test_the_same_look_again_adds_nothing() -> None:
-    state = State(run_id="a", began=1.0, progress=Progress(WORKER, 5, loss=0.5, time=3.0))
+    state = State(run_id="a", first_started=1.0, progress=Progress(WORKER, 5, loss=0.5, time=3.0))
     once = record.recorded(with_args(), state, [Event("Normal", "Running", "")], 4.0)
     assert record.recorded(with_args(), once, [], 5.0) == once
     assert once.record
@@ -128,7 +128,7 @@ def test_the_same_look_again_adds_nothing() -> None:
 
 def test_the_status_of_5000_tasks_with_full_records_stays_small() -> None:
     job: Any = {**with_args(*(f"--option-{n}={n}" for n in range(1000))), "replicas": {"worker": 5000}}
-    state = State(run_id="a", began=1.0)
+    state = State(run_id="a", first_started=1.0)
     for number in range(200):
         metrics = {"m" * 39 + str(n): (number + n) / 3 for n in range(8)}
         state = replace(state, progress=Progress(WORKER, number, loss=1 / 3, time=float(number), metrics=metrics))
@@ -140,7 +140,7 @@ def test_the_status_of_5000_tasks_with_full_records_stays_small() -> None:
         Task("worker", n): Usage(1 / 3, 1 / 3, 1 / 3, 1 / 3, 2**60 + n, 2**61, 1 / 3, 2**60, "2" * 40)
         for n in range(32)
     }
-    past = record.closed(replace(state, usage=used, last_line="\U0001f4a5" * 1000))
+    past = record.past_record(replace(state, usage=used, last_line="\U0001f4a5" * 1000))
     history = tuple(Outcome(str(n), SUCCEEDED, "Completed", "", 1.0, past) for n in range(10))
     text = status.dump(job, replace(state, history=history), {})
     assert len(text.encode()) < 160_000

@@ -133,7 +133,7 @@ def test_a_program_that_saved_or_reported_something_once_is_restarted_as_often_a
 
 def test_so_is_one_whose_progress_was_seen() -> None:
     story = Story.running(a_job("Custom", worker=1))
-    story.tells(WORKER, 10)
+    story.reports(WORKER, 10)
     fails(story, times=6)
     assert story.state.phase == RUNNING
 

@@ -17,8 +17,8 @@ def with_args(*args: str, **more: Any) -> Any:
     return {**job, "program": {"command": ["python3", "train.py"], "args": list(args)}, **more}
 
 
-def marks(found: dict[str, str]) -> dict[str, str]:
-    return {name: "#" if value.startswith("#") else value for name, value in found.items() if name not in SIZES}
+def marks(values: dict[str, str]) -> dict[str, str]:
+    return {name: "#" if value.startswith("#") else value for name, value in values.items() if name not in SIZES}
 
 
 @pytest.mark.parametrize(
@@ -35,31 +35,31 @@ def marks(found: dict[str, str]) -> dict[str, str]:
 def test_of_the_programs_options_numbers_are_kept_marks_of_other_texts_and_nothing_of_secrets(
     args: list[str], shown: dict[str, str]
 ) -> None:
-    found = settings(with_args(*args))
-    assert {name: found[name] for name in SIZES} == SIZES
-    assert marks(found) == {**shown, "program": "python3 train.py"}
+    values = settings(with_args(*args))
+    assert {name: values[name] for name in SIZES} == SIZES
+    assert marks(values) == {**shown, "program": "python3 train.py"}
 
 
 def test_a_changed_text_has_another_mark_which_says_nothing_about_it() -> None:
-    one, other = (settings(with_args(f"--data=s3://{bucket}")) for bucket in ("secret", "public"))
-    assert one["--data"] != other["--data"]
-    assert len(one["--data"]) == 3
+    first, second = (settings(with_args(f"--data=s3://{bucket}")) for bucket in ("secret", "public"))
+    assert first["--data"] != second["--data"]
+    assert len(first["--data"]) == 3
 
 
 def test_words_that_are_no_options_are_kept_where_they_name_a_script() -> None:
-    found = settings(with_args("hunter2", program={"command": ["/usr/bin/python3", "x/fit.py"], "args": ["hunter2"]}))
-    assert found["program"].startswith("/usr/bin/python3 x/fit.py #")
-    assert "hunter2" not in str(found)
+    values = settings(with_args("hunter2", program={"command": ["/usr/bin/python3", "x/fit.py"], "args": ["hunter2"]}))
+    assert values["program"].startswith("/usr/bin/python3 x/fit.py #")
+    assert "hunter2" not in str(values)
 
 
 def test_the_chart_says_the_images_and_marks_of_all_else() -> None:
     marked = {"env.LR": "5a", **{f"env.V{number}": "00" for number in range(100)}, "env." + "x" * 99: "00"}
     known = {"run": 3, "images": {"worker": "a:1", "ps": "a:1"}, "marks": marked}
-    found = settings(with_args(record=known), "0.1.0")
-    assert {"chart": "0.1.0", "run": "3", "image": "a:1", "env.LR": "#5a"}.items() <= found.items()
-    assert len(found) == MAX_SETTINGS
-    found = settings(with_args(record={**known, "images": {"worker": "a:1", "ps": "a:2"}}))
-    assert (found["worker.image"], found["ps.image"]) == ("a:1", "a:2")
+    values = settings(with_args(record=known), "0.1.0")
+    assert {"chart": "0.1.0", "run": "3", "image": "a:1", "env.LR": "#5a"}.items() <= values.items()
+    assert len(values) == MAX_SETTINGS
+    values = settings(with_args(record={**known, "images": {"worker": "a:1", "ps": "a:2"}}))
+    assert (values["worker.image"], values["ps.image"]) == ("a:1", "a:2")
 
 
 def test_the_environment_is_never_recorded() -> None:

@@ -13,7 +13,7 @@ def own_pod(cluster: Cluster, *containers: str) -> None:
     cluster.create("pods", "lifecycle-1", {"spec": spec, "status": {}})
 
 
-def told(cluster: Cluster) -> list[str]:
+def messages(cluster: Cluster) -> list[str]:
     events = [document for (resource, _), document in cluster.objects.items() if resource == "events"]
     return [event["message"] for event in events if event["reason"] == "SidecarInLifecyclePod"]
 
@@ -28,5 +28,5 @@ def test_it_is_reported_by_name_before_anybody_waits(
     cluster.phase("Running")
     cluster.exit("j-chief-0", 0)
     assert controller.ends() == 0
-    assert len(told(cluster)) == events
+    assert len(messages(cluster)) == events
     assert ("has the container istio-proxy: the Job completes only" in controller.log) == bool(events)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.job_specs import a_job
-from tfconfig.tensorflow_job.lifecycle.slow import LOOK_SECONDS, LOOKS, MAX_SLOW, Paces
+from tfconfig.tensorflow_job.lifecycle.slow import LOOK_SECONDS, LOOKS, MAX_SLOW, StepRates
 from tfconfig.tensorflow_job.lifecycle.state import Container
 from tfconfig.tensorflow_job.task.contracts import ProgressDocument, Source
 from tfconfig.tensorflow_job.task.job_spec import Task, name
@@ -21,7 +21,7 @@ def worker(index: int) -> Task:
     return Task("worker", index)
 
 
-def told(steps: Sequence[float], source: Source = PROGRAM, restarts: int = 0) -> dict[Task, Any]:
+def reports(steps: Sequence[float], source: Source = PROGRAM, restarts: int = 0) -> dict[Task, Any]:
     """The steps of the workers at a look; negative: not reported."""
     documents: dict[Task, tuple[Container, ProgressDocument]] = {}
     for index, step in enumerate(steps):
@@ -41,10 +41,12 @@ def told(steps: Sequence[float], source: Source = PROGRAM, restarts: int = 0) ->
 
 def named(rates: Sequence[float], looks: int = LOOKS, source: Source = PROGRAM) -> list[str]:
     """Who is slow when the workers make so many steps a second for so many looks."""
-    paces, found = Paces(), dict[Task, str]()
+    step_rates, slow = StepRates(), dict[Task, str]()
     for look in range(looks + 1):
-        found = paces.look(told([rate * look * LOOK_SECONDS for rate in rates], source), 1000 + look * LOOK_SECONDS)
-    return [f"{name(task)}: {text}" for task, text in found.items()]
+        slow = step_rates.look(
+            reports([rate * look * LOOK_SECONDS for rate in rates], source), 1000 + look * LOOK_SECONDS
+        )
+    return [f"{name(task)}: {text}" for task, text in slow.items()]
 
 
 @pytest.mark.parametrize(
@@ -69,12 +71,12 @@ def test_one_of_less_than_half_the_steps_of_peers_that_agree_is_slow(rates: list
 
 def test_it_is_slow_after_some_looks_in_a_row() -> None:
     assert named([10, 10, 10, 4], LOOKS - 1) == []
-    paces, steps = Paces(), [0.0, 0.0, 0.0, 0.0]
-    found = [dict[Task, str]()]
+    step_rates, steps = StepRates(), [0.0, 0.0, 0.0, 0.0]
+    slow = [dict[Task, str]()]
     for look, last in enumerate([4, 4, 10, 4, 4, 10, 4]):  # one that saves or evaluates now and then
         steps = [step + rate * LOOK_SECONDS for step, rate in zip(steps, (10, 10, 10, last), strict=True)]
-        found.append(paces.look(told(steps), 1000 + look * LOOK_SECONDS))
-    assert not any(found)
+        slow.append(step_rates.look(reports(steps), 1000 + look * LOOK_SECONDS))
+    assert not any(slow)
 
 
 @pytest.mark.parametrize("source", [EPOCHS, CHECKPOINTS])
@@ -83,20 +85,20 @@ def test_what_tells_of_steps_too_seldom_does_not_count(source: Source) -> None:
 
 
 def test_a_container_that_began_again_is_not_slow() -> None:
-    paces = Paces()
+    step_rates = StepRates()
     for look in range(LOOKS + 1):
-        steps = told([600.0 * look] * 3 + [0])
-        again = told([0] * 4, restarts=look)
-        found = paces.look({**steps, worker(3): again[worker(3)]}, 1000 + look * LOOK_SECONDS)
-        assert not found
+        steps = reports([600.0 * look] * 3 + [0])
+        again = reports([0] * 4, restarts=look)
+        slow = step_rates.look({**steps, worker(3): again[worker(3)]}, 1000 + look * LOOK_SECONDS)
+        assert not slow
 
 
 def test_roles_are_not_compared_with_each_other() -> None:
-    paces = Paces()
+    step_rates = StepRates()
     for look in range(LOOKS + 1):
-        steps = told([600.0 * look] * 5)
-        steps[Task("evaluator", 0)] = told([60.0 * look])[worker(0)]
-        assert not paces.look(steps, 1000 + look * LOOK_SECONDS)
+        steps = reports([600.0 * look] * 5)
+        steps[Task("evaluator", 0)] = reports([60.0 * look])[worker(0)]
+        assert not step_rates.look(steps, 1000 + look * LOOK_SECONDS)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ STATES = st.builds(
     phase=PHASES,
     reason=REASONS,
     message=st.text(max_size=40),
-    began=TIMES,
+    first_started=TIMES,
     started=TIMES,
     all_ran=st.none() | TIMES,
     training_succeeded=st.none() | TIMES,

@@ -13,7 +13,7 @@ from tfconfig.tensorflow_job.lifecycle.timelines import (
     PAST_CHANGES,
     PAST_TASKS,
     continued,
-    shortened,
+    past_timelines,
 )
 from tfconfig.tensorflow_job.task.job_spec import Task
 
@@ -61,6 +61,6 @@ def test_the_same_look_again_is_no_change_and_many_changes_are_thinned() -> None
         assert continued(job, State(), pods(job, *range(second)), lines, second + 0.5) is lines
     assert len(lines["worker"]) == MAX_CHANGES
     assert (lines["worker"][0], lines["worker"][-1]) == (Change(0.0, 0, 0), Change(99.0, 99, 0))
-    past = shortened({**lines, **{f"worker-{index}": lines["worker"] for index in range(MAX_TASKS)}})
+    past = past_timelines({**lines, **{f"worker-{index}": lines["worker"] for index in range(MAX_TASKS)}})
     assert len(past) == 1 + PAST_TASKS
     assert len(past["worker"]) == PAST_CHANGES

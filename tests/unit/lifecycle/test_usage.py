@@ -120,15 +120,15 @@ def test_of_many_tasks_those_with_the_most_and_the_least_are_kept() -> None:
         task: Usage(100.0, 100.0 + task.index, 4.0, task.index / 5000, GIB + task.index, 4 * GIB, 0.5, GIB)
         for task in tasks(job)
     }
-    kept = usage.kept(used)
+    kept = usage.bounded(used)
     assert {name(task) for task in kept} == {"chief-0", "worker-0", "worker-4898", "ps-0", "ps-99"}
     text = status.dump(job, State(run_id="a", usage=kept), {})
     assert len(text) < 2500
-    random = {task: replace(one, throttled_share=hash(task) % 97 / 97) for task, one in used.items()}
-    assert len(usage.kept(random)) <= usage.MAX_TASKS
+    random = {task: replace(item, throttled_share=hash(task) % 97 / 97) for task, item in used.items()}
+    assert len(usage.bounded(random)) <= usage.MAX_TASKS
     story = Story.running(job)
     story.used = random
-    assert story.look().usage == usage.kept(random)
+    assert story.look().usage == usage.bounded(random)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_of_many_tasks_those_with_the_most_and_the_least_are_kept() -> None:
 )
 def test_only_unusual_usage_is_reported_at_the_end(used: Mapping[Task, Usage], lines: list[str]) -> None:
     assert usage.usage_lines(used) == lines
-    told = summary(JOB, State(usage=used), "", {})
-    assert [line for line in told if line.startswith("usage:")] == [f"usage:       {line}" for line in lines]
+    shown = summary(JOB, State(usage=used), "", {})
+    assert [line for line in shown if line.startswith("usage:")] == [f"usage:       {line}" for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -277,5 +277,5 @@ def test_what_is_used_is_written_once_a_minute_and_at_the_end(stored: Callable[[
     assert stored(81, with_usage(81)) == 3
     other = replace(state, usage={WORKER: SOME, OTHER: SOME})
     assert stored(90, other) == 3
-    assert stored(92, other) == 4  # a task that told nothing before
+    assert stored(92, other) == 4  # a task that reported nothing before
     assert stored(93, replace(other, phase="Succeeded")) == 5

@@ -11,7 +11,7 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Exit,
     Observation,
 )
-from tfconfig.tensorflow_job.lifecycle.waves import ABSORBED, WAVE_SECONDS
+from tfconfig.tensorflow_job.lifecycle.waves import MAX_ABSORBED, WAVE_SECONDS
 from tfconfig.tensorflow_job.task.job_spec import Task
 
 from .story import (
@@ -102,7 +102,7 @@ def test_a_failure_of_a_peer_after_a_disruption_is_one_failure() -> None:
     story = Story.running(a_job("Custom", worker=3))
     story.is_stopped(WORKER)
     assert story.state.failures == 0
-    for _ in range(ABSORBED):
+    for _ in range(MAX_ABSORBED):
         story.exits(OTHER, 1)
         story.exits(Task("worker", 2), 1)
     assert story.state.failures == 1

@@ -90,7 +90,7 @@ class SimulatedPod:
     cannot_start: str = ""
     deleted: float | None = None
     disrupted: str = ""
-    step: int = 0  # that the program told
+    step: int = 0  # that the program reported
     stepped: float = 0.0  # when it did
     unknown: Exit | None = None  # written by the kubelet for a container that it could not find when it evicted
 
@@ -100,7 +100,7 @@ class SimulatedPod:
         return self.state == "running" and self.doing == "program"
 
     def shown(self) -> Pod:
-        """The pod as observe.py reads it off Kubernetes."""
+        """The pod as pod_status.py reads it off Kubernetes."""
         ended = self.exits[-1] if self.exits else None
         before = self.exits[-2] if len(self.exits) > 1 else None
         last, current = (ended, None) if self.state == "running" else (before, ended)
@@ -160,8 +160,8 @@ class World:
         self.run_id = run
         roles = self.jobs[run]["replicas"]
         self.sets = {role: self.sets.get(role) or SimulatedSet(role, run) for role in roles}
-        for one in self.sets.values():
-            one.ask(run_id=run)
+        for set_ in self.sets.values():
+            set_.ask(run_id=run)
         for pod in self.pods.values():
             if pod.task.role not in roles:
                 self.delete(pod)
@@ -169,28 +169,28 @@ class World:
     def set_suspend(self, suspend: bool) -> None:
         """`replicas: 0` is rendered; left out again, it becomes 1."""
         self.suspend = suspend
-        for one in self.sets.values():
-            one.ask(replicas=0 if suspend else 1)
+        for set_ in self.sets.values():
+            set_.ask(replicas=0 if suspend else 1)
 
     # --- the controllers of the sets ---
 
     def sync(self, role: str, fresh: bool = True) -> None:
         """One round for one set; not `fresh`: by what its controller saw before."""
-        one = self.sets[role]
+        set_ = self.sets[role]
         if fresh:
-            one.look()
+            set_.look()
         for task in [task for task in self.pods if task.role == role]:
             pod = self.pods[task]
             if pod.disrupted and pod.state == "ended" and pod.node not in self.down:
                 del self.pods[task]
-            elif task.index >= one.seen_replicas:
+            elif task.index >= set_.seen_replicas:
                 self.delete(pod)
-        for index in range(one.seen_replicas):
+        for index in range(set_.seen_replicas):
             if Task(role, index) not in self.pods:
                 self._made += 1
                 task = Task(role, index)
                 node = self._made % NODES
-                self.pods[task] = SimulatedPod(task, f"uid-{self._made}", one.seen_run, self.now, node)
+                self.pods[task] = SimulatedPod(task, f"uid-{self._made}", set_.seen_run, self.now, node)
 
     # --- the kubelets and what runs there ---
 
@@ -208,10 +208,10 @@ class World:
         """What `task` does while it waits for its turn."""
         if pod.state != "running" or pod.doing != "gate":
             return
-        told = json.loads(self.stored.partition("\n")[0] or "{}")
-        if pod.run_id != self.run_id or (told and told["runId"] != pod.run_id and not told["freed"]):
+        status = json.loads(self.stored.partition("\n")[0] or "{}")
+        if pod.run_id != self.run_id or (status and status["runId"] != pod.run_id and not status["freed"]):
             return
-        mine = told if told.get("runId") == pod.run_id else {}
+        mine = status if status.get("runId") == pod.run_id else {}
         done = pod.task.index in parse_ranges(mine.get("succeeded", {}).get(pod.task.role, ""))
         if done or mine.get("phase") in ("Succeeded", "Failed"):
             pod.doing, pod.marker, pod.told_to_park = "parked", 0, True
@@ -219,7 +219,7 @@ class World:
         pod.doing = "program"
         for other in self.pods.values():
             # Before the controller of either run has stored anything, nobody can tell them apart.
-            if other.works and other.run_id != pod.run_id and told.get("runId") in (pod.run_id, other.run_id):
+            if other.works and other.run_id != pod.run_id and status.get("runId") in (pod.run_id, other.run_id):
                 self.mixed = f"{pod.task} of run {pod.run_id} started beside {other.task} of run {other.run_id}"
 
     def exit(self, pod: SimulatedPod, code: int, whole: bool = False) -> None:
@@ -340,8 +340,8 @@ class World:
         """Everything as it is now, and what the task that is asked tells of its progress."""
         pods = {task: pod.shown() for task, pod in self.pods.items()}
         sets = {
-            role: Set(one.replicas, sum(task.role == role for task in pods), one.seen_generation == one.generation)
-            for role, one in self.sets.items()
+            role: Set(set_.replicas, sum(task.role == role for task in pods), set_.seen_generation == set_.generation)
+            for role, set_ in self.sets.items()
         }
         return Observation(self.now, pods, sets, self.suspend, sample=self._read(asked))
 

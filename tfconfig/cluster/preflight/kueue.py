@@ -17,7 +17,7 @@ Get = Callable[[str], "Object | None"]  # an API path -> the object; empty: does
 GROUP, VERSION = "kueue.x-k8s.io", "v1beta2"
 PRIORITY = "kueue.x-k8s.io/priority-class"
 _API = f"/apis/{GROUP}/{VERSION}"
-ASK = "ask the administrator of the queue"
+ASK_ADMINISTRATOR = "ask the administrator of the queue"
 _STOPPED = ("Hold", "HoldAndDrain")
 
 
@@ -131,13 +131,13 @@ def _check_queue(get: Get, namespace: str, name: str, pods: PodCounts) -> Iterat
         yield Check(check, ERROR, "is not in the namespace; the job would wait for it", fix)
         return
     queue: _LocalQueue = _of_type(answer, _LocalQueue)
-    of = queue.get("spec", {}).get("clusterQueue", "")
+    cluster_queue = queue.get("spec", {}).get("clusterQueue", "")
     stopped = _stopped(queue.get("spec", {}).get("stopPolicy", ""), queue.get("status", {}))
     if stopped:
-        yield Check(check, WARNING, f"{stopped}; the job would wait", ASK)
+        yield Check(check, WARNING, f"{stopped}; the job would wait", ASK_ADMINISTRATOR)
         return
-    yield Check(check, OK, f"of ClusterQueue {of}")
-    yield from _check_cluster_queue(get, of, pods)
+    yield Check(check, OK, f"of ClusterQueue {cluster_queue}")
+    yield from _check_cluster_queue(get, cluster_queue, pods)
 
 
 def _check_cluster_queue(get: Get, name: str, pods: PodCounts) -> Iterator[Check]:
@@ -147,13 +147,13 @@ def _check_cluster_queue(get: Get, name: str, pods: PodCounts) -> Iterator[Check
         yield Check(check, UNKNOWN, "no permission to get it; its quota is not checked")
         return
     if not answer:
-        yield Check(check, ERROR, "does not exist; the job would wait for it", ASK)
+        yield Check(check, ERROR, "does not exist; the job would wait for it", ASK_ADMINISTRATOR)
         return
     queue: _ClusterQueue = _of_type(answer, _ClusterQueue)
     spec = queue.get("spec", {})
     stopped = _stopped(spec.get("stopPolicy", ""), queue.get("status", {}))
     if stopped:
-        yield Check(check, WARNING, f"{stopped}; the job would wait", ASK)
+        yield Check(check, WARNING, f"{stopped}; the job would wait", ASK_ADMINISTRATOR)
     groups = spec.get("resourceGroups", [])
     needed = summed([_times(pod_amounts(pod["spec"], "requests"), count) for pod, count in pods])
     covered = {name for group in groups for name in group.get("coveredResources", [])}

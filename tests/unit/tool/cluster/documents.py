@@ -82,13 +82,13 @@ def documents(
     """All of a job; `more` is laid over status.json, which is absent without a state."""
     job = job or job_spec()
     seen: dict[Task, Pod] = {}
-    for one in pods or []:
-        name = one["metadata"]["name"].removeprefix("digits-")
+    for document in pods or []:
+        name = document["metadata"]["name"].removeprefix("digits-")
         role, _, index = name.rpartition("-")
-        main = one["status"]["containerStatuses"][0]
-        told: PodStatus = "Running" if "running" in main["state"] else "Waiting"
+        main = document["status"]["containerStatuses"][0]
+        pod_status: PodStatus = "Running" if "running" in main["state"] else "Waiting"
         seen[Task(role, int(index))] = Pod(
-            Task(role, int(index)), name, RUN, NOW - 60, told, restarts=main["restartCount"]
+            Task(role, int(index)), name, RUN, NOW - 60, pod_status, restarts=main["restartCount"]
         )
     data = (
         {}

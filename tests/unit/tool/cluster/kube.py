@@ -110,9 +110,9 @@ class Kube(Cluster):
         """The running container of a task prints; the time is that of the line's place in the log, a second each."""
         with self.lock:
             pod = self.get("pods", f"{CONTROLLER}-x" if task == "lifecycle" else f"{JOB}-{task}")
-            said = self.logs.setdefault(_container(pod), [])
+            printed = self.logs.setdefault(_container(pod), [])
             before = sum(len(others) for others in self.logs.values())
-            said += [f"{documents.time(documents.NOW + before + n)} {line}\n" for n, line in enumerate(lines)]
+            printed += [f"{documents.time(documents.NOW + before + n)} {line}\n" for n, line in enumerate(lines)]
             self.lock.notify_all()
 
     def forbid(self, *requests: str) -> None:

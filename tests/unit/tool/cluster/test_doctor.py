@@ -118,27 +118,27 @@ def test_everything_that_is_wrong_is_reported_and_it_exits_1(kube: Kube, answers
         imagePullSecrets=[{"name": "pull"}],
     )
     assert result.exit_code == 1
-    found = checks(result)
-    assert found["permissions to install"] == ("error", "no permission to create rolebindings")
-    assert found["permissions to view"] == ("warning", "no permission to watch pods")
-    assert found["pods"][0] == "error"
-    assert pods(found["pods"][1]) == PODS
-    assert ': violates PodSecurity "restricted:latest": runAsNonRoot' in found["pods"][1]
-    assert found["quota"] == ("error", "small: pods needed 5, used 0, limit 4")
-    assert found["nvidia.com/gpu"] == ("error", "4 needed, 1 on eligible nodes; not all pods fit")
-    assert found["claim digits-checkpoints"] == ("error", "storage class fast does not exist")
-    assert found["Secret pull"] == ("error", "is not in the namespace; the pods would wait for it")
+    results = checks(result)
+    assert results["permissions to install"] == ("error", "no permission to create rolebindings")
+    assert results["permissions to view"] == ("warning", "no permission to watch pods")
+    assert results["pods"][0] == "error"
+    assert pods(results["pods"][1]) == PODS
+    assert ': violates PodSecurity "restricted:latest": runAsNonRoot' in results["pods"][1]
+    assert results["quota"] == ("error", "small: pods needed 5, used 0, limit 4")
+    assert results["nvidia.com/gpu"] == ("error", "4 needed, 1 on eligible nodes; not all pods fit")
+    assert results["claim digits-checkpoints"] == ("error", "storage class fast does not exist")
+    assert results["Secret pull"] == ("error", "is not in the namespace; the pods would wait for it")
 
 
 def test_what_the_user_has_no_permission_to_see_is_unknown(kube: Kube, doctor: Doctor) -> None:
     kube.forbid("list resourcequotas", "list nodes", "list storageclasses", "get secrets", "get namespaces")
     result = doctor("-o", "json", worker={"gpus": 1}, imagePullSecrets=[{"name": "pull"}])
     assert result.exit_code == 0
-    found = checks(result)
-    assert found["quota"] == ("unknown", "no permission to list resource quotas")
-    assert found["nvidia.com/gpu"] == ("unknown", "2 needed; no permission to list nodes")
-    assert found["claim digits-checkpoints"] == ("unknown", "no permission to list storage classes")
-    assert found["Secret pull"] == ("unknown", "no permission to get it")
+    results = checks(result)
+    assert results["quota"] == ("unknown", "no permission to list resource quotas")
+    assert results["nvidia.com/gpu"] == ("unknown", "2 needed; no permission to list nodes")
+    assert results["claim digits-checkpoints"] == ("unknown", "no permission to list storage classes")
+    assert results["Secret pull"] == ("unknown", "no permission to get it")
 
 
 def test_what_exists_is_used(kube: Kube, doctor: Doctor) -> None:
@@ -147,11 +147,11 @@ def test_what_exists_is_used(kube: Kube, doctor: Doctor) -> None:
     one = {"persistentvolumeclaims": "1", "requests.storage": "10Gi"}
     kube.create("resourcequotas", "one", {"spec": {"hard": one}, "status": {"hard": one, "used": one}})
     kube.install("digits")
-    found = checks(doctor("-o", "json", imagePullSecrets=[{"name": "pull"}]))
-    assert found["claim digits-checkpoints"] == ("ok", "exists (Pending); the job uses it, with its checkpoints")
-    assert found["Secret pull"] == ("ok", "exists")
-    assert found["quota"] == ("ok", "the job fits into one")
-    assert found["release"][0] == "warning"
+    results = checks(doctor("-o", "json", imagePullSecrets=[{"name": "pull"}]))
+    assert results["claim digits-checkpoints"] == ("ok", "exists (Pending); the job uses it, with its checkpoints")
+    assert results["Secret pull"] == ("ok", "exists")
+    assert results["quota"] == ("ok", "the job fits into one")
+    assert results["release"][0] == "warning"
 
 
 def test_a_namespace_that_does_not_exist_ends_the_checks(doctor: Doctor) -> None:
@@ -177,31 +177,31 @@ def test_a_cluster_that_does_not_answer_is_no_result(doctor: Doctor, kube: Kube)
 
 def test_a_queue_and_a_class_that_are_missing_are_errors(kube: Kube, doctor: Doctor) -> None:
     labels = {"kueue.x-k8s.io/queue-name": "nosuch", "kueue.x-k8s.io/priority-class": "high"}
-    found = checks(doctor("-o", "json", podLabels=labels))
-    assert found["Kueue"][0] == "error"
+    results = checks(doctor("-o", "json", podLabels=labels))
+    assert results["Kueue"][0] == "error"
     kube.groups.append("kueue.x-k8s.io/v1beta2")
     result = doctor("-o", "json", podLabels=labels)
-    found = checks(result)
+    results = checks(result)
     assert result.exit_code == 1
-    assert found["LocalQueue nosuch"] == ("error", "is not in the namespace; the job would wait for it")
-    assert found["WorkloadPriorityClass high"] == ("error", "does not exist; Kueue would not admit the job")
+    assert results["LocalQueue nosuch"] == ("error", "is not in the namespace; the job would wait for it")
+    assert results["WorkloadPriorityClass high"] == ("error", "does not exist; Kueue would not admit the job")
     kube.create("localqueues", "nosuch", {"spec": {"clusterQueue": "team"}})
     kube.create("workloadpriorityclasses", "high", {"value": 1})
     kube.forbid("get clusterqueues")
     result = doctor("-o", "json", podLabels=labels)
-    found = checks(result)
+    results = checks(result)
     assert result.exit_code == 0
-    assert found["LocalQueue nosuch"] == ("ok", "of ClusterQueue team")
-    assert found["ClusterQueue team"] == ("unknown", "no permission to get it; its quota is not checked")
-    assert found["WorkloadPriorityClass high"] == ("ok", "exists")
+    assert results["LocalQueue nosuch"] == ("ok", "of ClusterQueue team")
+    assert results["ClusterQueue team"] == ("unknown", "no permission to get it; its quota is not checked")
+    assert results["WorkloadPriorityClass high"] == ("ok", "exists")
 
 
 def test_a_group_that_the_api_server_drops_is_an_error(answers: Answers, doctor: Doctor) -> None:
     gang = {"scheduler": "Kubernetes"}
     assert checks(doctor("-o", "json", podGroup=gang))["gang scheduling"][0] == "ok"
     answers.drops.add("schedulingGroup")
-    found = checks(doctor("-o", "json", podGroup=gang))
-    assert found["gang scheduling"] == (
+    results = checks(doctor("-o", "json", podGroup=gang))
+    assert results["gang scheduling"] == (
         "error",
         "the API server drops the PodGroup of pods: the tasks would start one by one",
     )

@@ -42,8 +42,8 @@ GPUS = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu"
 TASKS = ["chief-0", "worker-0", "worker-1", "ps-0"]
 
 
-def text(found: JobObjects, columns: int = 80) -> list[str]:
-    return job_text.job(view(found, NOW), NOW, columns)
+def text(objects: JobObjects, columns: int = 80) -> list[str]:
+    return job_text.job(view(objects, NOW), NOW, columns)
 
 
 def test_a_job_that_runs_as_it_should() -> None:
@@ -63,10 +63,10 @@ def test_a_job_that_runs_as_it_should() -> None:
 
 
 def test_tasks_that_are_not_as_usual_say_why() -> None:
-    said = "Traceback (most recent call last):\n" + "  File train.py\n" * 60 + "ValueError: bad shape (3, 4)\n"
+    log = "Traceback (most recent call last):\n" + "  File train.py\n" * 60 + "ValueError: bad shape (3, 4)\n"
     pods = [
         pod("chief-0", deleted=NOW - 40),
-        pod("worker-0", restarts=2, last=exited(1, message=said)),
+        pod("worker-0", restarts=2, last=exited(1, message=log)),
         pod("worker-1", **unschedulable(GPUS)),
     ]
     state = replace(
@@ -112,8 +112,8 @@ def test_what_was_freed_while_the_evaluator_finishes_is_not_waited_for() -> None
 
 
 def test_a_task_that_failed_says_what_to_do_where_that_is_known() -> None:
-    said = "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'pandas'\n"
-    (task,) = view(documents(RUNS, [pod("worker-0", last=exited(1, message=said))], job=job_spec(worker=1)), NOW).tasks
+    log = "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'pandas'\n"
+    (task,) = view(documents(RUNS, [pod("worker-0", last=exited(1, message=log))], job=job_spec(worker=1)), NOW).tasks
     assert task.last_line == "ModuleNotFoundError: No module named 'pandas'"
     assert task.hint.startswith("the image lacks this module")
 
@@ -188,10 +188,10 @@ def test_every_view_fits_the_terminal(columns: int, data: st.DataObject) -> None
 
 
 def test_progress_of_a_real_status_is_shown_with_the_time_that_is_left() -> None:
-    told = {"step": 1200, "total": 5000, "loss": 0.31214, "rate": 41.24, "task": "chief-0", "time": time(NOW - 2)}
-    found = documents(RUNS, [pod(task) for task in TASKS], {"progress": told})
-    assert "progress  step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 32 s left" in text(found)
-    assert job_document(view(found, NOW))["progress"] == told
+    progress = {"step": 1200, "total": 5000, "loss": 0.31214, "rate": 41.24, "task": "chief-0", "time": time(NOW - 2)}
+    objects = documents(RUNS, [pod(task) for task in TASKS], {"progress": progress})
+    assert "progress  step 1200 of 5000 (24 %), loss 0.3121, 41.2 steps/s, 1 min 32 s left" in text(objects)
+    assert job_document(view(objects, NOW))["progress"] == progress
 
 
 def reported(
@@ -227,8 +227,8 @@ def test_after_the_end_the_outcome_is_shown_without_any_pod() -> None:
         message="worker-1 exited 137 (OOMKilled); 7 failures, restart.backoffLimit is 6",
         failures=7, restarts=8, freed=True,
     )  # fmt: skip
-    found = documents(state)
-    assert text(found) == [
+    objects = documents(state)
+    assert text(objects) == [
         "job         digits in namespace team",
         "phase       Failed (BackoffLimitExceeded)",
         "message     worker-1 exited 137 (OOMKilled); 7 failures, restart.backoffLimit is",
@@ -238,7 +238,7 @@ def test_after_the_end_the_outcome_is_shown_without_any_pod() -> None:
         "decided by  worker-1, exited 137 (OOMKilled): out of memory",
         "pods        none left, everything is freed",
     ]
-    assert outcome(view(found, NOW)).startswith(
+    assert outcome(view(objects, NOW)).startswith(
         "digits: Failed after 11 min 3 s (BackoffLimitExceeded): worker-1 exited 137"
     )
 
@@ -264,31 +264,31 @@ def test_a_container_that_is_parked_is_no_restart_and_hides_no_line(state: dict[
 
 
 def test_a_job_that_is_suspended_before_it_has_started_says_so() -> None:
-    found = documents(None)
-    found.status["metadata"]["annotations"]["tensorflow-job/suspend"] = "true"
-    assert view(found, NOW).phase == SUSPENDED
+    objects = documents(None)
+    objects.status["metadata"]["annotations"]["tensorflow-job/suspend"] = "true"
+    assert view(objects, NOW).phase == SUSPENDED
 
 
 def test_the_outcome_of_another_run_is_not_that_of_the_current_one() -> None:
     over = replace(RUNS, phase=SUCCEEDED, finished=NOW - 60, freed=True)
-    told = view(documents(over, run_id="ffffffffff"), NOW)
-    assert (told.phase, told.reason, told.over) == (PENDING, "NewRun", False)
-    assert told.message == "the lifecycle has not started run ffffffffff yet (before: run 0123456789, Succeeded)"
+    shown = view(documents(over, run_id="ffffffffff"), NOW)
+    assert (shown.phase, shown.reason, shown.over) == (PENDING, "NewRun", False)
+    assert shown.message == "the lifecycle has not started run ffffffffff yet (before: run 0123456789, Succeeded)"
 
 
 def test_why_a_lifecycle_does_not_start() -> None:
-    found = documents(None)
+    objects = documents(None)
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"'}}
-    told = view(replace(found, pods=[lifecycle_pod(waiting)]), NOW)
-    assert (told.phase, told.reason) == (PENDING, "LifecycleStarting")
-    assert told.lifecycle_message == 'its pod is waiting: ImagePullBackOff: Back-off pulling image "x"'
-    assert view(replace(found, lifecycle_jobs=[]), NOW).lifecycle_message.endswith(
+    shown = view(replace(objects, pods=[lifecycle_pod(waiting)]), NOW)
+    assert (shown.phase, shown.reason) == (PENDING, "LifecycleStarting")
+    assert shown.lifecycle_message == 'its pod is waiting: ImagePullBackOff: Back-off pulling image "x"'
+    assert view(replace(objects, lifecycle_jobs=[]), NOW).lifecycle_message.endswith(
         "does not exist; create it again with helm upgrade"
     )
-    assert view(replace(found, pods=[]), NOW).lifecycle_message.endswith(
+    assert view(replace(objects, pods=[]), NOW).lifecycle_message.endswith(
         "has no pod yet; see why: kubectl describe job/digits-lifecycle-abcdef01"
     )
-    assert view(found, NOW).lifecycle_message == ""
+    assert view(objects, NOW).lifecycle_message == ""
 
 
 @pytest.mark.parametrize(
@@ -311,21 +311,21 @@ def test_of_several_pods_of_the_lifecycle_the_newest_counts() -> None:
 
 
 def test_a_lifecycle_job_that_has_failed_writes_no_outcome() -> None:
-    found = documents(RUNS)
-    assert not lifecycle_failed(found)
+    objects = documents(RUNS)
+    assert not lifecycle_failed(objects)
     condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too many"}
-    job = {**(found.lifecycle_jobs or [])[0], "status": {"conditions": [condition]}}
-    assert lifecycle_failed(replace(found, lifecycle_jobs=[job]))
+    job = {**(objects.lifecycle_jobs or [])[0], "status": {"conditions": [condition]}}
+    assert lifecycle_failed(replace(objects, lifecycle_jobs=[job]))
     assert (
         "has failed (BackoffLimitExceeded): too many"
-        in view(replace(found, lifecycle_jobs=[job]), NOW).lifecycle_message
+        in view(replace(objects, lifecycle_jobs=[job]), NOW).lifecycle_message
     )
 
 
 def test_finished_tasks_that_are_parked_have_succeeded() -> None:
     state = replace(RUNS, succeeded=frozenset([Task("worker", 0)]))
-    found = documents(state, [pod("worker-0", restarts=1, last=exited(0, "Completed"))], job=job_spec(worker=1))
-    (task,) = view(found, NOW).tasks
+    objects = documents(state, [pod("worker-0", restarts=1, last=exited(0, "Completed"))], job=job_spec(worker=1))
+    (task,) = view(objects, NOW).tasks
     assert (task.state, task.restarts, task.usual) == ("Succeeded", 0, True)
 
 
@@ -356,8 +356,8 @@ def test_jobs_are_listed_one_line_each() -> None:
 
 def test_a_suspended_job_has_no_time_left() -> None:
     progress = {"step": 10, "total": 20, "loss": None, "rate": 5.0, "task": "chief-0", "time": time(NOW)}
-    found = documents(replace(RUNS, phase=SUSPENDED), [], {"progress": progress})
-    assert "progress  step 10 of 20 (50 %)" in text(found)
+    objects = documents(replace(RUNS, phase=SUSPENDED), [], {"progress": progress})
+    assert "progress  step 10 of 20 (50 %)" in text(objects)
 
 
 def test_a_failed_job_shows_the_line_it_failed_with_and_what_to_do() -> None:

@@ -41,8 +41,8 @@ class Answers:
 
 
 def test_job_json_is_read_again_for_a_new_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = iter([job_spec(worker=1), job_spec(worker=7)])
-    monkeypatch.setattr(jobs, "job_spec", lambda *_: next(found))
+    specs = iter([job_spec(worker=1), job_spec(worker=7)])
+    monkeypatch.setattr(jobs, "job_spec", lambda *_: next(specs))
     wakeup = Wakeup()
     status = Store(wakeup)
     watch = JobWatch(cast("Kubectl", Answers()), "digits", wakeup, status, Store(wakeup), Store(wakeup))

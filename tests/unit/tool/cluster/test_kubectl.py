@@ -137,7 +137,7 @@ def test_without_kubectl_each_command_says_so_and_exits_2(
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "text"),
     [
         (["status", "--watch"], "--watch needs one job"),
         (["status", "digits", "--watch", "-o", "json"], "--watch needs one job"),
@@ -148,10 +148,10 @@ def test_without_kubectl_each_command_says_so_and_exits_2(
         (["doctor", "-f", "-"], "standard input cannot be used"),
     ],
 )
-def test_wrong_usage_exits_2_with_what_to_do(command: list[str], said: str) -> None:
+def test_wrong_usage_exits_2_with_what_to_do(command: list[str], text: str) -> None:
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert text in result.stderr
 
 
 def test_paths_are_those_of_the_api() -> None:

@@ -24,7 +24,7 @@ def cluster_queue(cpu: str = "8", gpu: str = "4", **spec: Any) -> Object:
     return {"spec": {"resourceGroups": [group], **spec}}
 
 
-def found(objects: dict[str, Any], count: int = 2, priority: str = "") -> list[Check]:
+def checks_of(objects: dict[str, Any], count: int = 2, priority: str = "") -> list[Check]:
     """The checks of a job of so many pods. Objects that are not named do not exist; None: no permission."""
     labels = {KUEUE_QUEUE: "q", PRIORITY: priority}
     workers = {"kind": "StatefulSet", "metadata": {}, "spec": {"template": {"metadata": {"labels": labels}}}}
@@ -86,7 +86,7 @@ def test_a_job_without_a_queue_asks_nothing() -> None:
     ],
 )
 def test_a_queue(objects: dict[str, Any], expected: list[tuple[str, str, str]]) -> None:
-    assert results(found(objects)) == expected
+    assert results(checks_of(objects)) == expected
 
 
 @pytest.mark.parametrize(
@@ -98,14 +98,14 @@ def test_a_queue(objects: dict[str, Any], expected: list[tuple[str, str, str]]) 
     ],
 )
 def test_a_priority_class(answer: Any, result: str, message: str) -> None:
-    checks = found({CLASS: answer}, priority="p")
+    checks = checks_of({CLASS: answer}, priority="p")
     assert results(checks) == [IS_THERE, ("WorkloadPriorityClass p", result, message)]
 
 
 def test_only_the_pods_with_the_label_count_for_the_queue() -> None:
-    assert [check.result for check in found({CLUSTER: cluster_queue(gpu="2")}, count=1)] == [OK]
+    assert [check.result for check in checks_of({CLUSTER: cluster_queue(gpu="2")}, count=1)] == [OK]
 
 
 def test_an_answer_of_another_form_is_an_error_in_a_sentence() -> None:
     with pytest.raises(ClusterError, match="malformed"):
-        found({CLUSTER: {"spec": {"resourceGroups": "none"}}})
+        checks_of({CLUSTER: {"spec": {"resourceGroups": "none"}}})

@@ -44,8 +44,8 @@ def test_tasks_are_chosen_by_role_or_one_by_one(only: list[str], names: list[str
 def test_a_task_that_is_not_there_is_refused_with_those_that_are() -> None:
     with pytest.raises(ValueError, match="worker-4") as refused:
         select_tasks(TASKS, ["worker-4"])
-    said = "worker-4: no such task; this job has chief-0, worker-0 to worker-3, ps-0"
-    assert str(refused.value) == said
+    message = "worker-4: no such task; this job has chief-0, worker-0 to worker-3, ps-0"
+    assert str(refused.value) == message
 
 
 def test_times_of_nodes_in_other_zones_compare_as_texts() -> None:

@@ -35,8 +35,8 @@ USED = Usage(600.0, 240.0, 4.0, 0.0, 3 * GIB, 4 * GIB)
 def test_the_task_that_used_most_counts_with_a_fifth_more(
     usage: dict[Task, Usage], requests: dict[str, str] | None
 ) -> None:
-    found = proposals(usage)
-    assert (found["worker"]["requests"] if requests else found) == (requests or {})
+    proposed = proposals(usage)
+    assert (proposed["worker"]["requests"] if requests else proposed) == (requests or {})
 
 
 def test_the_status_lists_it_and_a_plan_proposes_requests(kube: Kube, tmp_path: Path) -> None:

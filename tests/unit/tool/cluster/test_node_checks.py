@@ -28,7 +28,7 @@ class TestGpus:
         return {**pod({GPU: str(gpus)}, nodeName=on), "status": {"phase": phase}}
 
     @pytest.mark.parametrize(
-        ("wanted", "held", "result", "found"),
+        ("wanted", "held", "result", "message"),
         [
             (4, 0, OK, "4 needed, 8 of 8 free"),
             (4, 4, OK, "4 needed, 4 of 8 free"),
@@ -36,13 +36,13 @@ class TestGpus:
             (9, 0, ERROR, "9 needed, 8 on eligible nodes"),
         ],
     )
-    def test_those_that_are_free(self, wanted: int, held: int, result: str, found: str) -> None:
+    def test_those_that_are_free(self, wanted: int, held: int, result: str, message: str) -> None:
         nodes = [node("a", 4), node("b", 4), node("c", 0)]
         (check,) = gpus.check_gpus(
             self.wanted(count=wanted), nodes, [self.running("a", held), self.running("b", 4, "Failed")]
         )
         assert (check.check, check.result) == (GPU, result)
-        assert check.message.startswith(found)
+        assert check.message.startswith(message)
 
     def test_a_job_without_gpus_has_no_such_check(self) -> None:
         assert gpus.check_gpus([(pod({"cpu": "1"}), 2)], [], []) == []

@@ -27,17 +27,17 @@ PROGRAM = {"program": {"command": ["python3", "train.py"]}}
 
 
 @pytest.mark.parametrize(
-    ("found", "result"), [("v1.35.4", OK), ("v1.28.0-gke.1", OK), ("v1.27.16", ERROR), ("v2.0.0", OK)]
+    ("version", "result"), [("v1.35.4", OK), ("v1.28.0-gke.1", OK), ("v1.27.16", ERROR), ("v2.0.0", OK)]
 )
-def test_the_clusters_version_against_the_charts(found: str, result: str) -> None:
-    assert versions.kubernetes_version(found, ">=1.28.0-0").result == result
+def test_the_clusters_version_against_the_charts(version: str, result: str) -> None:
+    assert versions.kubernetes_version(version, ">=1.28.0-0").result == result
 
 
 @pytest.mark.parametrize(
-    ("found", "result"), [("v3.22.0", OK), ("v4.3.1", OK), ("v2.17.0", ERROR), ("v5.0.0", ERROR), ("", ERROR)]
+    ("version", "result"), [("v3.22.0", OK), ("v4.3.1", OK), ("v2.17.0", ERROR), ("v5.0.0", ERROR), ("", ERROR)]
 )
-def test_helm_3_and_4_are_accepted(found: str, result: str) -> None:
-    assert versions.helm_version(found).result == result
+def test_helm_3_and_4_are_accepted(version: str, result: str) -> None:
+    assert versions.helm_version(version).result == result
 
 
 class TestPermissions:
@@ -105,24 +105,24 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("stderr", "found", "fix"), REFUSED)
-def test_a_rejection_is_in_the_clusters_words_with_what_to_do(stderr: str, found: str, fix: str) -> None:
+@pytest.mark.parametrize(("stderr", "message", "fix"), REFUSED)
+def test_a_rejection_is_in_the_clusters_words_with_what_to_do(stderr: str, message: str, fix: str) -> None:
     warning = "Warning: would violate PodSecurity\n"
     (check,) = admission.dry_run("chief", warning + stderr + "\n", "accepted", "create pods")
     assert check.result == ERROR
-    assert check.message.startswith(found)
+    assert check.message.startswith(message)
     assert fix in check.fix
 
 
 def test_what_cannot_be_tried_is_unknown() -> None:
     stderr = CREATING + 'is forbidden: User "u" cannot create resource "pods" in API group "" in the namespace "team"'
-    found = admission.dry_run("chief", stderr, "accepted", "create pods")
-    assert found == [Check("chief", UNKNOWN, "not tried: no permission to create pods")]
+    checks = admission.dry_run("chief", stderr, "accepted", "create pods")
+    assert checks == [Check("chief", UNKNOWN, "not tried: no permission to create pods")]
 
 
 def test_pods_with_the_same_result_share_a_line() -> None:
-    found = [Check(role, OK, "accepted") for role in ("chief", "worker")] + [Check("ps", ERROR, "no", "do")]
-    assert admission.merge_equal(found) == [
+    checks = [Check(role, OK, "accepted") for role in ("chief", "worker")] + [Check("ps", ERROR, "no", "do")]
+    assert admission.merge_equal(checks) == [
         Check("pods", OK, "chief, worker: accepted"),
         Check("pods", ERROR, "ps: no", "do"),
     ]
@@ -186,7 +186,7 @@ class TestStorage:
         return render(merged(PROGRAM, values), release="digits").one("PersistentVolumeClaim")
 
     @pytest.mark.parametrize(
-        ("name", "mode", "result", "found"),
+        ("name", "mode", "result", "message"),
         [
             ("", "ReadWriteMany", OK, "storage class nfs (nfs.csi.k8s.io), ReadWriteMany"),
             ("disk", "ReadWriteMany", WARNING, "volumes for one node only, not ReadWriteMany"),
@@ -195,10 +195,10 @@ class TestStorage:
             ("-", "ReadWriteMany", UNKNOWN, "no storage class"),
         ],
     )
-    def test_the_class_of_the_claim(self, name: str, mode: str, result: str, found: str) -> None:
+    def test_the_class_of_the_claim(self, name: str, mode: str, result: str, message: str) -> None:
         check = storage.check_claim(self.claim(name, mode), self.CLASSES, None)
         assert (check.result, check.check) == (result, "claim digits-checkpoints")
-        assert found in check.message
+        assert message in check.message
 
     def test_without_a_default_class_the_claim_would_wait(self) -> None:
         check = storage.check_claim(self.claim(), self.CLASSES[1:], None)
@@ -227,7 +227,7 @@ class TestReferences:
         assert self.of({}) == set()
 
     def test_everything_that_values_can_name(self) -> None:
-        found = self.of(
+        needed = self.of(
             {
                 "checkpoint": {"existingClaim": "shared"},
                 "imagePullSecrets": [{"name": "pull"}],
@@ -240,7 +240,7 @@ class TestReferences:
                 "initContainers": [{"name": "i", "image": "i:1", "envFrom": [{"configMapRef": {"name": "setup"}}]}],
             }
         )
-        assert found == {
+        assert needed == {
             ("PersistentVolumeClaim", "shared"),
             ("Secret", "pull"),
             ("ServiceAccount", "prepared"),
@@ -258,8 +258,8 @@ class TestReferences:
 
 
 def test_the_table_has_the_fix_below_the_message() -> None:
-    found = [Check("Helm", OK, "v4.3"), Check("quota", ERROR, "q: pods needed 5, used 0, limit 4", "ask for less")]
-    assert table(found, 80) == [
+    checks = [Check("Helm", OK, "v4.3"), Check("quota", ERROR, "q: pods needed 5, used 0, limit 4", "ask for less")]
+    assert table(checks, 80) == [
         "CHECK  RESULT  MESSAGE",
         "Helm   ok      v4.3",
         "quota  error   q: pods needed 5, used 0, limit 4",

@@ -131,13 +131,13 @@ def test_how_long_ago_must_be_said(helm: FakeHelm) -> None:
     assert helm.changes() == []
 
 
-@pytest.mark.parametrize(("age", "found"), [(99.0, True), (100.0, True), (101.0, False)])
+@pytest.mark.parametrize(("age", "listed"), [(99.0, True), (100.0, True), (101.0, False)])
 @pytest.mark.parametrize("phase", [SUCCEEDED, FAILED])
-def test_time_is_counted_from_the_end_of_the_last_job(kube: Kube, phase: Any, age: float, found: bool) -> None:
+def test_time_is_counted_from_the_end_of_the_last_job(kube: Kube, phase: Any, age: float, listed: bool) -> None:
     end(kube)
     (status,) = jobs.statuses(Kubectl())
     job = replace(view(JobObjects(status), 0.0), phase=phase, ended=900.0)
     earlier, other = replace(job, name="b", ended=1.0), replace(job, release="other")
-    assert bool(candidates([job, earlier], [earlier], 1000.0, age)) is found
+    assert bool(candidates([job, earlier], [earlier], 1000.0, age)) is listed
     assert candidates([job, other], [other], 1000.0, 0.0) == {(job.namespace, "other"): [other]}
     assert candidates([job, replace(earlier, phase=RUNNING)], [job], 1000.0, 0.0) == {}

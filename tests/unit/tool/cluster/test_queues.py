@@ -18,10 +18,10 @@ WAITS = State(run_id=RUN, phase=PENDING, message="in queue nosuch of Kueue", sta
 
 
 def held(task: str, gate: str = "kueue.x-k8s.io/admission") -> Object:
-    found = pod(task, state={}, phase="Pending")
-    found["spec"]["schedulingGates"] = [{"name": gate}]
-    found["metadata"]["labels"]["kueue.x-k8s.io/pod-group-name"] = "digits-0123456789"
-    return found
+    gated = pod(task, state={}, phase="Pending")
+    gated["spec"]["schedulingGates"] = [{"name": gate}]
+    gated["metadata"]["labels"]["kueue.x-k8s.io/pod-group-name"] = "digits-0123456789"
+    return gated
 
 
 def test_the_workload_of_pods_that_kueue_holds() -> None:
@@ -45,10 +45,10 @@ def test_the_condition_of_a_workload(conditions: list[dict[str, Any]], text: str
 
 
 def test_what_only_the_workload_says_is_a_line_of_the_status() -> None:
-    found = replace(documents(WAITS, [held("worker-0")]), queue_message="LocalQueue nosuch doesn't exist")
-    lines = [line.split(None, 1) for line in job_text.job(view(found, NOW), NOW, 80)]
+    objects = replace(documents(WAITS, [held("worker-0")]), queue_message="LocalQueue nosuch doesn't exist")
+    lines = [line.split(None, 1) for line in job_text.job(view(objects, NOW), NOW, 80)]
     assert ["queue", "LocalQueue nosuch doesn't exist"] in lines
-    assert view(replace(found, queue_message="queue nosuch"), NOW).queue_message == "", "the message has it already"
+    assert view(replace(objects, queue_message="queue nosuch"), NOW).queue_message == "", "the message has it already"
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_what_only_the_workload_says_is_a_line_of_the_status() -> None:
 )
 def test_a_lifecycle_job_that_is_suspended(labels: dict[str, str], by: str) -> None:
     job = {"metadata": {"name": CONTROLLER, "labels": labels}, "spec": {"suspend": True}, "status": {}}
-    told = view(documents(None, jobs=[job]), NOW).lifecycle_message
-    assert told == f"Job {CONTROLLER} is suspended {by}; see why: kubectl describe job/{CONTROLLER}"
+    message = view(documents(None, jobs=[job]), NOW).lifecycle_message
+    assert message == f"Job {CONTROLLER} is suspended {by}; see why: kubectl describe job/{CONTROLLER}"
 
 
 def test_a_task_that_does_not_run_has_no_speed_and_no_time_left() -> None:
     progress = {"step": 10, "total": 20, "loss": None, "rate": 5.0, "task": "chief-0", "time": time(NOW)}
-    found = documents(replace(WAITS, phase=RESTARTING), [held("chief-0")], {"progress": progress})
-    line = next(line for line in job_text.job(view(found, NOW), NOW, 80) if "step 10" in line)
+    objects = documents(replace(WAITS, phase=RESTARTING), [held("chief-0")], {"progress": progress})
+    line = next(line for line in job_text.job(view(objects, NOW), NOW, 80) if "step 10" in line)
     assert line.endswith("step 10 of 20 (50 %)")

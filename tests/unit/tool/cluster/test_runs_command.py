@@ -54,11 +54,11 @@ def test_the_document_is_as_its_schema_says(kube: Kube) -> None:
         document = json.loads(runs("-o", "json").stdout)
         assert [error.message for error in validator("runs").iter_errors(document)] == []
     kube.write(STATE)
-    found = json.loads(runs("-o", "json").stdout)["runs"]
-    assert [run["runId"] for run in found] == ["r0", "r1", RUNS.run_id]
-    assert found[2]["changed"]["--lr"] == {"before": "0.1", "after": "0.2"}
-    assert (found[1]["step"], found[1]["loss"], found[1]["restarts"]) == (70, 2.5, 3)
-    assert (found[1]["metrics"], found[1]["usage"]["worker-0"]["cpuSeconds"]) == ({"auc": 0.75}, 45.0)
+    shown = json.loads(runs("-o", "json").stdout)["runs"]
+    assert [run["runId"] for run in shown] == ["r0", "r1", RUNS.run_id]
+    assert shown[2]["changed"]["--lr"] == {"before": "0.1", "after": "0.2"}
+    assert (shown[1]["step"], shown[1]["loss"], shown[1]["restarts"]) == (70, 2.5, 3)
+    assert (shown[1]["metrics"], shown[1]["usage"]["worker-0"]["cpuSeconds"]) == ({"auc": 0.75}, 45.0)
 
 
 @pytest.mark.parametrize(
