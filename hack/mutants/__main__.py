@@ -66,14 +66,21 @@ PARTS: dict[str, Sequence[str]] = {
             "training",
         )
     },
-    "chart/files/lifecycle/status.py": [
-        "tests/unit/lifecycle/test_status.py",
-        "tests/unit/lifecycle/test_contracts.py",
-    ],
-    "chart/files/lifecycle/timestamps.py": ["tests/unit/lifecycle/test_status.py"],
+    **{
+        f"chart/files/lifecycle/{module}.py": [f"tests/unit/lifecycle/test_{test}.py" for test in tests]
+        for module, tests in {
+            "status": ["status", "contracts"],
+            "timestamps": ["status"],
+            "pod_status": ["pod_status"],
+            "metrics": ["metrics"],
+            "queues": ["queues", "gang", "pod_status"],
+            "gang": ["gang"],
+            "record": ["record", "decide"],
+            "run_settings": ["run_settings"],
+            "timelines": ["timelines"],
+        }.items()
+    },
     "chart/files/lifecycle/text.py": ["tests/unit/task/test_progress.py", *_STATE_MACHINE],
-    "chart/files/lifecycle/pod_status.py": ["tests/unit/lifecycle/test_pod_status.py"],
-    "chart/files/lifecycle/metrics.py": ["tests/unit/lifecycle/test_metrics.py"],
 }
 
 

@@ -103,6 +103,20 @@ def test_a_scheduler_that_starts_some_of_a_group_is_reported() -> None:
     assert warnings(story) == ["NotStartedTogether"]
 
 
+def test_a_group_of_which_no_task_runs_was_not_started_apart() -> None:
+    story = gang()
+    for task in (WORKER, OTHER):
+        story.change(task, message=NO_NODE, queued=False)
+    assert story.look(0).message == f"worker-0, worker-1, ps-0: Unschedulable: {NO_NODE}"
+
+
+def test_a_task_without_a_pod_yet_waits_for_no_node() -> None:
+    story = gang()
+    story.change(WORKER, status="Running", reason="", message="", queued=False)
+    story.pods = {task: pod for task, pod in story.pods.items() if task == WORKER}
+    assert story.look(0).message == "worker-1, ps-0: no pod yet"
+
+
 def test_pods_of_a_group_that_get_their_nodes_one_after_the_other_are_not() -> None:
     story = gang()
     story.change(WORKER, reason="", message="", queued=False)

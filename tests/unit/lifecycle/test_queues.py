@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.job_specs import a_job, changed
-from tfconfig.tensorflow_job.lifecycle.queues import WAITS_FOR_GROUP, cause, gate_text, queue_text
+from tfconfig.tensorflow_job.lifecycle.queues import WAITS_FOR_GROUP, cause, clock_start, gate_text, queue_text
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, RESTARTING, RUNNING, SUSPENDED
 from tfconfig.tensorflow_job.task.job_spec import tasks
 
@@ -95,6 +95,15 @@ def test_the_queue_after_a_preemption_does_not_count_either() -> None:
     assert story.look(1).reason == "DeadlineExceeded"
 
 
+def test_the_clock_of_deadlines_starts_after_the_time_in_the_queue() -> None:
+    story = queued(active=100)
+    assert clock_start(story.state) is None, "it stands still"
+    story.look(1000)
+    all_become(story, **RUNS)
+    story.look(0)
+    assert clock_start(story.state) == story.state.started + 1000
+
+
 def test_a_resumption_starts_the_time_anew() -> None:
     story = queued(active=100)
     story.look(1000)
@@ -160,6 +169,7 @@ WHY_PREEMPTED = "Preempted to accommodate a workload due to prioritization in th
         ([event("Pending", "something else", "Warning"), SHORT], SHORT["message"]),
         ([SHORT, event("QuotaReserved", "reserved"), event("Admitted", "admitted")], ""),
         ([SHORT, event("Admitted", "admitted"), PREEMPTED], WHY_PREEMPTED),
+        ([PREEMPTED, SHORT], f"{WHY_PREEMPTED}; {SHORT['message']}"),
         ([event("Admitted", "admitted"), PREEMPTED, SHORT], f"{WHY_PREEMPTED}; {SHORT['message']}"),
         ([PREEMPTED, event("Admitted", "admitted"), SHORT], SHORT["message"]),
         (

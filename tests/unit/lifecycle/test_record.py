@@ -71,8 +71,32 @@ def test_points_are_thinned_evenly_and_the_ends_stay() -> None:
     for step in range(1000):
         points = record.thinned((*points, Point(float(step), step, None)), 60)
     assert (len(points), points[0].step, points[-1].step) == (60, 0, 999)
+    assert [point.step for point in record.thinned([Point(float(at), at, None) for at in (0, 1, 9, 10)], 3)] == [
+        0,
+        9,
+        10,
+    ]
     gaps = [later.step - earlier.step for earlier, later in pairwise(points)]
     assert max(gaps) <= 64
+
+
+def test_of_many_moments_the_first_few_and_the_newest_stay() -> None:
+    state = State(run_id="a", started=5.0)
+    for number in range(50):
+        state = record.recorded(with_args(), state, [Event("Warning", "TaskFailed", str(number))], float(number))
+    assert state.record
+    assert state.record.started == 5.0
+    kept = [int(moment.message) for moment in state.record.moments]
+    assert kept == [0, 1, 2, 3, *range(50 - record.MAX_MOMENTS + record.FIRST_MOMENTS, 50)]
+    past = record.past_record(replace(state, first_started=1.0))
+    assert past
+    assert [int(moment.message) for moment in past.moments] == [0, 1, 2, 3, 46, 47, 48, 49]
+
+
+def test_a_run_begins_when_it_started_first() -> None:
+    state = record.recorded(with_args(), State(run_id="a", first_started=1.0, started=5.0), [], 6.0)
+    assert state.record
+    assert state.record.started == 1.0
 
 
 def test_a_few_metrics_are_kept_over_time_those_that_came_first() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.job_specs import a_job
-from tfconfig.tensorflow_job.lifecycle.run_settings import MAX_SETTINGS, settings
+from tfconfig.tensorflow_job.lifecycle.run_settings import MAX_NAME, MAX_SETTINGS, MAX_VALUE, settings
 
 SIZES = {"strategy": "Custom", "worker.replicas": "2", "worker.gpus": "1"}
 
@@ -53,13 +53,20 @@ def test_words_that_are_no_options_are_kept_where_they_name_a_script() -> None:
 
 
 def test_the_chart_says_the_images_and_marks_of_all_else() -> None:
-    marked = {"env.LR": "5a", **{f"env.V{number}": "00" for number in range(100)}, "env." + "x" * 99: "00"}
+    marked = {"env.LR": "5a", **{f"env.V{number}": "00" for number in range(100)}}
     known = {"run": 3, "images": {"worker": "a:1", "ps": "a:1"}, "marks": marked}
     values = settings(with_args(record=known), "0.1.0")
     assert {"chart": "0.1.0", "run": "3", "image": "a:1", "env.LR": "#5a"}.items() <= values.items()
     assert len(values) == MAX_SETTINGS
     values = settings(with_args(record={**known, "images": {"worker": "a:1", "ps": "a:2"}}))
     assert (values["worker.image"], values["ps.image"]) == ("a:1", "a:2")
+
+
+def test_long_names_are_left_out_and_long_values_cut() -> None:
+    known = {"run": 3, "images": {"worker": "a" * 999}, "marks": {"x" * MAX_NAME: "5a", "y" * (MAX_NAME + 1): "5a"}}
+    values = settings(with_args(record=known))
+    assert values["image"] == "a" * MAX_VALUE
+    assert [name[0] for name in values if len(name) >= MAX_NAME] == ["x"]
 
 
 def test_the_environment_is_never_recorded() -> None:
