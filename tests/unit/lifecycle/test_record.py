@@ -7,6 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from tests.unit.job_specs import a_job
 from tests.unit.lifecycle.story import NOW, OTHER, WORKER, Story
 from tfconfig.tensorflow_job.lifecycle import record, status
@@ -71,13 +73,14 @@ def test_points_are_thinned_evenly_and_the_ends_stay() -> None:
     for step in range(1000):
         points = record.thinned((*points, Point(float(step), step, None)), 60)
     assert (len(points), points[0].step, points[-1].step) == (60, 0, 999)
-    assert [point.step for point in record.thinned([Point(float(at), at, None) for at in (0, 1, 9, 10)], 3)] == [
-        0,
-        9,
-        10,
-    ]
     gaps = [later.step - earlier.step for earlier, later in pairwise(points)]
     assert max(gaps) <= 64
+
+
+@pytest.mark.parametrize("close", [1, 9])
+def test_the_point_closest_to_its_neighbours_goes_first(close: int) -> None:
+    points = [Point(float(time), time, None) for time in sorted([0, close, 5, 10])]
+    assert [point.step for point in record.thinned(points, 3)] == [0, 5, 10]
 
 
 def test_of_many_moments_the_first_few_and_the_newest_stay() -> None:
