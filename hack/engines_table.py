@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .cluster.settings import GO_MODULES, KUBERNETES, KUBERNETES_VERSIONS
+from .cluster.settings import GO_MODULES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/engines.md"
@@ -36,8 +36,7 @@ class Row:
 
 def version_of(module: str, folder: Path = GO_MODULES) -> str:
     """The version of a Go module that the kit builds, "" for one that it does not build."""
-    others = {f"kubernetes-{version}" for version in KUBERNETES_VERSIONS} - {f"kubernetes-{KUBERNETES}"}
-    for file in sorted(file for file in folder.glob("*/go.mod") if file.parent.name not in others):
+    for file in sorted(folder.glob("*/go.mod")):
         required = re.search(rf"^(?:require)?\s+{re.escape(module)} v(\S+)$", file.read_text("utf-8"), re.MULTILINE)
         if required:
             return required[1]

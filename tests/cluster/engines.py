@@ -23,7 +23,7 @@ def switched_on(cluster: Target, name: str) -> Iterator[Callable[[str], None]]:
 
 
 def keep_result(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Of a test with the marker `engines(NAME, MODULE)`, MODULE being the Go module whose version the kit builds."""
+    """Of a test with the marker `engines(NAME, MODULE)`: the Go module that the kit builds, "" for Kubernetes itself."""
     marker = item.get_closest_marker("engines")
     if marker is None or (report.when != "call" and report.passed):
         return
@@ -32,7 +32,9 @@ def keep_result(item: pytest.Item, report: pytest.TestReport) -> None:
     result: str = report.outcome
     if report.skipped:
         result = str(report.longrepr[2]).removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else "skipped"
-    row = Row(name, version_of(module), _kubernetes(cluster), scenario_of(item.name), result, round(report.duration))
+    kubernetes = _kubernetes(cluster)
+    version = version_of(module) if module else kubernetes
+    row = Row(name, version, kubernetes, scenario_of(item.name), result, round(report.duration))
     keep({item.nodeid: row})
 
 
