@@ -34,13 +34,13 @@ class Row:
     seconds: int
 
 
-def version_of(module: str, folder: Path = GO_MODULES) -> str:
-    """The version of a Go module that the kit builds, "" for one that it does not build."""
-    for file in sorted(folder.glob("*/go.mod")):
-        required = re.search(rf"^(?:require)?\s+{re.escape(module)} v(\S+)$", file.read_text("utf-8"), re.MULTILINE)
-        if required:
-            return required[1]
-    return ""
+def version_of(folder: str, module: str) -> str:
+    """The version of a Go module that the kit builds in this folder of go/. Raises ValueError where it does not."""
+    text = (GO_MODULES / folder / "go.mod").read_text("utf-8")
+    required = re.search(rf"^(?:require)?\s+{re.escape(module)} v(\S+)", text, re.MULTILINE)
+    if not required:
+        raise ValueError(f"go/{folder}/go.mod does not require {module}")
+    return required[1]
 
 
 def scenario_of(test: str) -> str:

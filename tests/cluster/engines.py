@@ -23,18 +23,22 @@ def switched_on(cluster: Target, name: str) -> Iterator[Callable[[str], None]]:
 
 
 def keep_result(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Of a test with the marker `engines(NAME, MODULE)`: the Go module that the kit builds, "" for Kubernetes itself."""
+    """Of a test with the marker `engines(NAME, MODULES, MODULE)`: the kit's folder in go/, and what it builds there.
+
+    `engines(NAME)` where the kit does not build it: Kubernetes' own, or what KUBECONFIG's cluster has.
+    """
     marker = item.get_closest_marker("engines")
     if marker is None or (report.when != "call" and report.passed):
         return
-    name, module = marker.args
+    name, *built = marker.args
     cluster: Target | None = getattr(item, "funcargs", {}).get("cluster")
     result: str = report.outcome
     if report.skipped:
         result = str(report.longrepr[2]).removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else "skipped"
     kubernetes = _kubernetes(cluster)
-    version = version_of(module) if module else kubernetes
-    row = Row(name, version, kubernetes, scenario_of(item.name), result, round(report.duration))
+    row = Row(
+        name, version_of(*built) if built else "", kubernetes, scenario_of(item.name), result, round(report.duration)
+    )
     keep({item.nodeid: row})
 
 

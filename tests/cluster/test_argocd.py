@@ -18,7 +18,7 @@ from .measure import program_end
 from .programs import Values, shell
 
 pytestmark = [
-    pytest.mark.engines("Argo CD", "github.com/argoproj/argo-cd/v3"),
+    pytest.mark.engines("Argo CD", "argocd", "github.com/argoproj/argo-cd/v3"),
     pytest.mark.usefixtures("argocd"),
 ]
 

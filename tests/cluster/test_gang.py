@@ -23,7 +23,7 @@ from .gangs import DEVICE, devices, ends, of_devices, one_of_two, started
 from .programs import ROOT, Values, digits
 from .tool import Tool
 
-pytestmark = pytest.mark.engines("gang scheduling", "")
+pytestmark = pytest.mark.engines("gang scheduling")
 
 OVERLAY = yaml.safe_load((ROOT / "values/gang.yaml").read_text())
 NO_ROOM = rf"Unschedulable: 0/\d+ nodes are available: .*\b1 Insufficient {DEVICE}"

@@ -20,7 +20,7 @@ from .gitops import Applied, changed, states
 from .jobs import Job
 from .programs import ROOT, shell
 
-pytestmark = pytest.mark.engines("health rules of Argo CD and Flux", "github.com/argoproj/gitops-engine")
+pytestmark = pytest.mark.engines("health rules of Argo CD and Flux", "argo-health", "github.com/argoproj/gitops-engine")
 
 KINDS = (
     "configmaps,services,serviceaccounts,persistentvolumeclaims,statefulsets.apps,jobs.batch,networkpolicies.networking.k8s.io,"

@@ -20,7 +20,7 @@ from .gangs import DEVICE, DEVICES, devices, ends, of_devices, one_of_two, start
 from .programs import ROOT, Values, digits
 from .tool import Tool
 
-pytestmark = pytest.mark.engines("Kueue", "sigs.k8s.io/kueue")
+pytestmark = pytest.mark.engines("Kueue", "kueue", "sigs.k8s.io/kueue")
 
 OVERLAY = yaml.safe_load((ROOT / "values/kueue.yaml").read_text())
 QUEUE = "kueue.x-k8s.io/queue-name"

@@ -19,7 +19,7 @@ from .namespaces import Namespace
 from .programs import Values, digits, shell
 from .tool import Tool
 
-pytestmark = pytest.mark.engines("kube-network-policies", "sigs.k8s.io/kube-network-policies")
+pytestmark = pytest.mark.engines("kube-network-policies", "network-policies", "sigs.k8s.io/kube-network-policies")
 
 TENSORFLOW, PROGRESS, TENSORBOARD, METRICS, WEB = 2222, 2223, 6006, 8080, 8000
 # Prints those of the addresses that it can connect to; a packet that is dropped is sent again after 1 s and 3 s.

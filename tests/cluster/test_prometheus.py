@@ -27,7 +27,7 @@ from .conftest import Jobs
 from .jobs import Job
 from .programs import Values, shell
 
-pytestmark = pytest.mark.engines("Prometheus", "github.com/prometheus/prometheus")
+pytestmark = pytest.mark.engines("Prometheus", "prometheus", "github.com/prometheus/prometheus")
 
 METRICS: Values = {"metrics": {"enabled": True}}
 HANGS = """echo '{"step": 7, "total": 100, "loss": 0.5, "auc": 0.75}' >$TASK_PROGRESS_FILE.new

@@ -21,12 +21,8 @@ COSCHEDULING = ("coscheduling.yaml", "/apis/scheduling.x-k8s.io/v1alpha1/podgrou
 
 @pytest.fixture(
     params=[
-        pytest.param(VOLCANO, id="Volcano", marks=pytest.mark.engines("Volcano", "volcano.sh/volcano")),
-        pytest.param(
-            COSCHEDULING,
-            id="coscheduling",
-            marks=pytest.mark.engines("coscheduling", "sigs.k8s.io/scheduler-plugins"),
-        ),
+        pytest.param(VOLCANO, id="Volcano", marks=pytest.mark.engines("Volcano")),
+        pytest.param(COSCHEDULING, id="coscheduling", marks=pytest.mark.engines("coscheduling")),
     ]
 )
 def overlay(cluster: Target, api: Api, request: pytest.FixtureRequest) -> Iterator[Values]:

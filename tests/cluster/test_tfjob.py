@@ -20,7 +20,7 @@ from .gate import PROGRAM, Gate
 from .programs import Values
 from .tfjobs import AGAIN, DONE, Release, Step, TFJob, manifest
 
-pytestmark = pytest.mark.engines("training operator", "github.com/kubeflow/training-operator")
+pytestmark = pytest.mark.engines("training operator", "training-operator", "github.com/kubeflow/training-operator")
 
 AT_ONCE = 5
 
