@@ -192,11 +192,10 @@ def test_doctor_finds_queues_that_can_never_take_a_job(jobs: Jobs, queues: Queue
     assert f"ClusterQueue {queues.namespace} error: {larger}" in checks(1, workers=4)
 
 
-@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("strict", [False, True], ids=["LocalQueue default", "manageJobsWithoutQueueName"])
 def test_a_job_runs_where_kueue_queues_its_lifecycle_too(
     jobs: Jobs, queues: Queues, switch: Callable[[str], None], strict: bool
 ) -> None:
-    """With a LocalQueue `default`, and with manageJobsWithoutQueueName."""
     if strict:
         switch("strict")
     else:
