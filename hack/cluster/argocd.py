@@ -13,7 +13,7 @@ from pathlib import Path
 from . import build, processes
 from .api import Api, ApiError
 from .build import build_programs, install_packages, lock
-from .manifests import Object, apply, kubectl, read
+from .manifests import Object, apply, kubectl, read, wait_for_types
 from .settings import KUBECONFIG, PROGRAMS, STATE
 
 MODULE = "argocd"
@@ -34,7 +34,7 @@ def on() -> None:
         source = build.source(MODULE, "github.com/argoproj/argo-cd/v3")
         apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
         apply(read("\n---\n".join((source / "manifests" / file).read_text() for file in _CRDS)))
-        kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in _TYPES))
+        wait_for_types(_TYPES)
         processes.wait("the API server serves its types", _is_served, ["kube-apiserver"])
         apply(_objects(source))
         _start(source)

@@ -15,7 +15,7 @@ from typing import Any
 from . import build, certificates, processes
 from .api import Api, ApiError
 from .build import build_programs, lock
-from .manifests import apply, kubectl, read
+from .manifests import apply, kubectl, read, wait_for_types
 from .settings import HOST_ADDRESS, PROGRAMS, STATE
 from .shell import run
 
@@ -56,8 +56,7 @@ def on(variant: str = "on") -> None:
             _remove_webhooks(Api())  # of one that ended by itself: they would refuse what comes now
         objects = [_object("Namespace", _NAMESPACE), *_objects(config)]
         apply([item for item in objects if item["kind"] not in _WEBHOOKS])
-        names = [f"crd/{name}" for name in _types(Api())]
-        kubectl("wait", "--for=condition=Established", "--timeout=60s", *names)
+        wait_for_types(_types(Api()))
         _start(file)
         apply([item for item in objects if item["kind"] in _WEBHOOKS])
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
+from . import processes
 from .settings import KUBECONFIG, PROGRAMS
 from .shell import KitError, run
 
@@ -27,6 +29,21 @@ def apply(objects: list[Object]) -> None:
     """Create the objects, or make them what is given."""
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=text)
+
+
+def wait_for_types(names: Iterable[str]) -> None:
+    """Wait until the API server has taken in CustomResourceDefinitions.
+
+    `kubectl wait` fails for one whose conditions are still null.
+    """
+
+    def established() -> bool:
+        found = json.loads(kubectl("get", "crd", *names, "-o", "json"))
+        statuses = [item.get("status", {}).get("conditions") or () for item in found.get("items", [found])]
+        return all(("Established", "True") in [(one["type"], one["status"]) for one in status] for status in statuses)
+
+    names = list(names)
+    processes.wait(f"the types {', '.join(names)} are established", established, ["kube-apiserver"], 60)
 
 
 def kubectl(*arguments: str, text: str | None = None) -> str:

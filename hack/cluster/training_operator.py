@@ -10,7 +10,7 @@ import shutil
 from . import build, certificates, processes
 from .api import Api, ApiError
 from .build import build_programs, lock
-from .manifests import Object, apply, kubectl, read
+from .manifests import Object, apply, kubectl, read, wait_for_types
 from .settings import BRIDGE, HOST_ADDRESS, PROGRAMS, STATE
 from .shell import run
 
@@ -35,7 +35,7 @@ def on() -> None:
             _remove_webhook()  # of one that ended by itself: it would refuse what comes now
             _CERTIFICATES.mkdir(parents=True, exist_ok=True)
             apply(_objects())
-            kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd/tfjobs.kubeflow.org")
+            wait_for_types(["tfjobs.kubeflow.org"])
             run(["ip", "address", "replace", f"{_ADDRESS}/32", "dev", BRIDGE])
             _start()
         processes.wait("it has made its certificates", _has_certificates, [MODULE])

@@ -27,7 +27,7 @@ class Application:
     def __init__(self, job: Job, folder: Path) -> None:
         self.job, self._folder, self._api = job, folder, job.namespace.api
         self.name = job.namespace.name
-        self.commits = 0
+        self.commits: list[str] = []
         shutil.copytree(CHART, folder / "chart")
         self._git("init", "--quiet", "--initial-branch=main")
         self._watch = Watch(self._api, "applications", NAMESPACE, threading.Condition())
@@ -37,8 +37,8 @@ class Application:
         (self._folder / "digits.yaml").write_text(yaml.safe_dump(self.job.complete(values)), "utf-8")
         self._git("add", "--all")
         self._git(*AUTHOR, "commit", "--quiet", "--message=Values")
-        self.commits += 1
-        return self._git("rev-parse", "HEAD")
+        self.commits.append(self._git("rev-parse", "HEAD"))
+        return self.commits[-1]
 
     def create(self, policy: Values, options: Values) -> None:
         """Hand it to Argo CD, with this `automated` policy and annotations and sync options."""
@@ -77,10 +77,11 @@ class Application:
         return [one for one in self._watch.history if one.object["metadata"]["name"] == self.name]
 
     @property
-    def operations(self) -> list[Object]:
-        """All syncs that there have been."""
+    def synced(self) -> list[str]:
+        """The revision of each sync that there has been."""
         states = [one.object.get("status", {}).get("operationState", {}) for one in self.seen]
-        return list({state["startedAt"]: state for state in states if state}.values())
+        syncs = {state["startedAt"]: state for state in states if state}
+        return [str(state.get("syncResult", {}).get("revision", "")) for state in syncs.values()]
 
     def wait_synced(self, revision: str) -> None:
         """Argo CD has deployed this revision, and finds the cluster as it says."""

@@ -75,7 +75,7 @@ def test_without_pruning_a_superseded_lifecycle_waits_and_ends_with_the_training
     assert {pod["status"]["phase"] for pod in job.lifecycle_pods} == {"Succeeded"}
     assert len(job.lifecycle_pods) == 2
     assert all(item["requiresPruning"] for item in application.out_of_sync(application.status))
-    assert len(application.operations) == application.commits
+    assert application.synced == application.commits
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
@@ -101,7 +101,7 @@ def test_a_job_is_trained_suspended_and_run_again_by_git_without_drift(
     job.wait_ended("Succeeded", disturbed=True)
     application.wait_for_health("Healthy")
     assert application.drift() == []
-    assert len(application.operations) == application.commits, "what the lifecycle changes, Argo CD leaves alone"
+    assert application.synced == application.commits, "what the lifecycle changes, Argo CD leaves alone"
 
     application.delete()
     left = [job.namespace.list(kind) for kind in ("jobs", "statefulsets", "configmaps", "services", "pods")]

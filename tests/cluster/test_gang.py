@@ -141,7 +141,7 @@ def test_a_scheduler_without_the_feature_gate_is_reported(switch: Switch, jobs: 
     switch("ignored")
     job = jobs.install(gang(workers=4))
     job.wait_for_message("some tasks run while others have no node: the scheduler does not start them together")
-    assert ("Warning", "NotStartedTogether") in [(kind, reason) for kind, reason, _ in job.events()]
+    job.wait_until("a warning", lambda: ("Warning", "NotStartedTogether") in [event[:2] for event in job.events()])
     job.uninstall()
     job.wait_until("nothing is left", lambda: not job.pods and not groups(jobs))
 

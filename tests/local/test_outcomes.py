@@ -69,6 +69,13 @@ def test_backoff_limit_2_means_three_tries(start: Start) -> None:
     assert "3 failures, restart.backoffLimit is 2" in run.output
 
 
+def test_after_the_last_failure_the_program_does_not_start_again_however_much_it_printed(start: Start) -> None:
+    script = "echo try; head -c 3000000 /dev/zero | tr '\\0' x; exit 3"
+    run = start(shell(script, restart={"policy": "OnFailure", "backoffLimit": 0}))
+    assert run.end() == 1
+    assert run.output.count("worker-0 | try") == 1
+
+
 @pytest.mark.parametrize(("code", "tries"), [(1, 1), (137, 2)])
 def test_policy_exit_code_tries_again_only_after_128_and_more(start: Start, code: int, tries: int) -> None:
     script = f"echo try; exit {code}"
@@ -173,6 +180,7 @@ def test_ctrl_c_twice_does_not_wait_for_the_grace(start: Start) -> None:
     run.wait_for(r"\| up")
     run.process.send_signal(signal.SIGINT)
     run.wait_for(r"worker-0 \| no")
+    run.wait_for("stopping worker-0: 300 s at most to save; Ctrl-C again kills them")
     run.process.send_signal(signal.SIGINT)
     assert run.end() == 130
     assert run.pids() == []

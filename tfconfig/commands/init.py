@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Write a commented values file for a job of this strategy, and a small program that runs at once.
 
-    On a terminal, what is not given is asked for. A program that exists is left as it is.
+    Without STRATEGY, it asks on a terminal. A program that exists is left as it is.
 
     STRATEGY is ParameterServer, BetweenGraph, InGraph, MultiWorkerMirrored or Custom. Which one? Two or more workers
     that mirror the variables: MultiWorkerMirrored. Parameter servers with TF2: ParameterServer. A TF1 program with

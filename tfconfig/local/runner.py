@@ -7,7 +7,6 @@ the state machine decides.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
 import time
@@ -39,6 +38,7 @@ from tfconfig.tensorflow_job.lifecycle.state import (
     Set,
     State,
 )
+from tfconfig.tensorflow_job.lifecycle.text import names
 from tfconfig.tensorflow_job.lifecycle.training import reporter
 from tfconfig.tensorflow_job.lifecycle.usage import take_in_usage
 from tfconfig.tensorflow_job.task import progress
@@ -79,6 +79,7 @@ class LocalRunner:
         self._state = State()
         self.last_output = ""  # of the process that decided, until then
         self._changed = asyncio.Event()
+        self._decided = asyncio.Event()  # by the next look; a new one for each
         self._failure: BaseException | None = None  # of one of them
         self._created = 0
         # No process may start while orphans are looked for: it would look like one.
@@ -117,18 +118,14 @@ class LocalRunner:
                         return self._state
                     self._act(action)
                 self._warn_of_exposure()
-                await self._wait(interrupted)
+                decided, self._decided = self._decided, asyncio.Event()
+                decided.set()
+                await _first_of(self._changed, interrupted, timeout=TICK_SECONDS)
                 if self._failure:
                     raise self._failure
         finally:
             await self._delete_all(interrupted)
         return self._state
-
-    async def _wait(self, interrupted: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._changed, interrupted)]
-        await asyncio.wait(waits, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
 
     def _warn_of_exposure(self) -> None:
         if self._watched and exposed(self._watched) is not False:
@@ -203,9 +200,9 @@ class LocalRunner:
                 self._state = take_in_usage(self._job, self._state, {pod.task: used}, {})
             pod.ended(code, delay)
             self._changed.set()
+            await _first_of(self._decided, pod.stop)  # the program would run once more after its last failure
             if delay:
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(pod.stop.wait(), delay)
+                await _first_of(pod.stop, timeout=delay)
             delay = min(MAX_BACKOFF_SECONDS, delay * 2 or BACKOFF_SECONDS)
         del self._pods[pod.task]
         if pod.task.index < self._desired[pod.task.role]:
@@ -243,6 +240,11 @@ class LocalRunner:
 
     async def _delete_all(self, interrupted: asyncio.Event) -> None:
         """End every process: asked first, killed after the grace; at once when interrupted a second time."""
+        if interrupted.is_set() and self._pods:
+            seconds = max(self._launches[task.role].grace for task in self._pods)
+            self._console.say(
+                f"stopping {names(sorted(self._pods))}: {seconds:g} s at most to save; Ctrl-C again kills them"
+            )
         interrupted.clear()
         self._desired = dict.fromkeys(self._desired, 0)
         for pod in self._pods.values():
@@ -256,6 +258,13 @@ class LocalRunner:
                     pod.signal(signal.SIGKILL)
             again.cancel()
         orphans.kill([])
+
+
+async def _first_of(*events: asyncio.Event, timeout: float | None = None) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
 
 
 def run_to_end(runner: LocalRunner) -> tuple[State, bool]:
