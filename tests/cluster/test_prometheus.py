@@ -200,6 +200,13 @@ CLAIMED = 'kube_job_failed{namespace="team",job_name="digits-lifecycle-0a1b2c3d"
 CASES: dict[str, tuple[dict[str, str], str, set[str]]] = {
     "a step 29 minutes ago": ({RUNNING: "1x40", LAST: "60x40"}, "30m", set()),
     "a step 31 minutes ago": ({RUNNING: "1x40", LAST: "60x40"}, "32m", {"TensorFlowJobStalled"}),
+    "resumed 28 minutes ago": ({RUNNING: "1x5 0x90 1x40", LAST: "60x140"}, "125m", set()),
+    "resumed 31 minutes ago": ({RUNNING: "1x5 0x90 1x40", LAST: "60x140"}, "128m", {"TensorFlowJobStalled"}),
+    "resumed 28 minutes ago by another lifecycle's pod": (
+        {f'{RUNNING[:-1]},pod="old"}}': "1x5 0x90", f'{RUNNING[:-1]},pod="new"}}': "_x97 1x40", LAST: "60x140"},
+        "125m",
+        set(),
+    ),
     "a task missing for 14 minutes": ({RUNNING: "1x40", TASKS: "1x40"}, "14m", set()),
     "a task missing for 16 minutes": ({RUNNING: "1x40", TASKS: "1x40"}, "16m", {"TensorFlowJobTasksMissing"}),
     "another job fails": ({OTHER: "1x40"}, "30m", set()),

@@ -30,6 +30,7 @@ Sample = tuple[dict[str, str], "float | None"]
 def render(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
     """All metrics of the job. What is not known has no sample."""
     progress = state.progress
+    trained = state.training_succeeded is not None
     started = state.all_ran - state.started if state.all_ran is not None else None
     lines: list[str] = []
 
@@ -50,11 +51,12 @@ def render(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
     add("failures_total", "counter", "Failures that restart.backoffLimit counts.", [({}, state.failures)])
     add("restarts_total", "counter", "Exits that led to a restart, counted or not.", [({}, state.restarts)])
     gauge("backoff_limit", "Failures tolerated before the job fails.", allowed_failures(job))
-    add("tasks", "gauge", "Tasks of a role by state.", _tasks(counts(job, state, pods)))
+    add("tasks", "gauge", "Tasks of a role by state.", _tasks(counts(job, state, pods), trained))
     gauge("start_timestamp_seconds", "Start of the run or of its last resumption.", state.started or None)
     gauge("start_duration_seconds", "From then until all tasks ran for the first time.", started)
     if progress is not None:
-        gauge("last_progress_timestamp_seconds", "When the program reached its step.", progress.time)
+        last = None if trained else progress.time  # no step is to come while the evaluator finishes
+        gauge("last_progress_timestamp_seconds", "When the program reached its step.", last)
         gauge("step", "The step that the program reports.", progress.step)
         gauge("planned_steps", "The number of steps that the program reports as its total.", progress.total)
         gauge("steps_per_second", "The speed of the program.", progress.rate if state.phase == RUNNING else None)
@@ -64,9 +66,10 @@ def render(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _tasks(roles: Mapping[str, StatusRole]) -> Iterable[Sample]:
+def _tasks(roles: Mapping[str, StatusRole], trained: bool) -> Iterable[Sample]:
     for role, count in roles.items():
-        waiting = max(0, count["replicas"] - count["running"] - count["succeeded"])
+        is_freed = trained and role != "evaluator"
+        waiting = 0 if is_freed else max(0, count["replicas"] - count["running"] - count["succeeded"])
         for state, number in (("running", count["running"]), ("succeeded", count["succeeded"]), ("waiting", waiting)):
             yield {"role": role, "state": state}, number
 

@@ -12,7 +12,7 @@ from sys import intern
 from typing import Any
 
 from ..task.job_spec import ROLES, Task
-from ..task.messages import WORKED
+from ..task.messages import REACHED, WORKED
 from ..task.names import CONTAINER, ROLE_LABEL, RUN_LABEL, set_name
 from .error_lines import find
 from .gang import group_name, group_text
@@ -151,12 +151,13 @@ def _exit(terminated: Mapping[str, Any] | None, now: float) -> Exit | None:
     message, used = split_message(terminated.get("message", ""))
     failed = terminated["exitCode"] and terminated.get("reason") not in START_ERRORS
     error = find(message.rstrip().split("\n")) if failed else None
+    is_report = not terminated["exitCode"] and message.startswith(REACHED)  # parsed later; the kubelet keeps 4 KiB
     if message.rstrip().endswith(WORKED):
         message = f"{WORKED}\n{message}"
     return Exit(
         terminated["exitCode"],
         intern(terminated.get("reason", "")),
-        message[:MAX_MESSAGE],
+        message if is_report else message[:MAX_MESSAGE],
         parse_time(terminated.get("finishedAt")) or now,
         max(0.0, parse_time(terminated.get("startedAt")) or 0.0),
         error.text if error and error.sure else "",

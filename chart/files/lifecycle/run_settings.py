@@ -2,7 +2,7 @@
 
 Sizes, numbers, images and the names of scripts are kept as they are. Any other text of the user may be a secret,
 whatever its name: of that a mark is kept, two digits of a hash. It shows that a text changed, and is too short to find
-it by. Of an option whose name is that of a secret even that is left out.
+it by. Of an option whose name is that of a secret even that is left out, whatever the next word looks like.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from ..task.contracts import JobSpec, Program
 MAX_SETTINGS, MAX_NAME, MAX_VALUE = 64, 60, 100
 MARK = "#"
 SET = "set"
-_OPTION = re.compile(r"--?([A-Za-z][\w.-]{0,39})(?:=(.*))?", re.DOTALL)
+_OPTION = re.compile(r"-[A-Za-z]|--[A-Za-z][\w.-]{0,39}")  # -phunter2 is -p, and what nobody may read
 _NUMBER = re.compile(r"-?([0-9]{1,12}(\.[0-9]{0,12})?|\.[0-9]{1,12})([eE][-+]?[0-9]{1,3})?")
 _SCRIPT = re.compile(r"[A-Za-z0-9_./-]{1,80}\.(py|sh)|(/[a-z0-9/]{1,40}/)?(python[0-9.]{0,5}|sh|bash)")
-_SECRET = re.compile(r"pass|pwd|pin|secret|token|key|cred|auth|salt|code|user|account|id$", re.IGNORECASE)
+_SECRET = re.compile(r"^-p$|pass|pw|otp|pin|secret|token|key|cred|auth|salt|code|user|account|id$", re.IGNORECASE)
 
 
 def settings(job: JobSpec, chart: str = "") -> dict[str, str]:
@@ -47,16 +47,23 @@ def _of_program(program: Program) -> Iterator[tuple[str, str]]:
     arguments, others = [*program["command"], *program["args"]], list[str]()
     while arguments:
         word = arguments.pop(0)
-        option = _OPTION.fullmatch(word)
-        if not option:
-            others.append(_shown(word))
-            continue
-        value = option[2]
-        if value is None and arguments and (_NUMBER.fullmatch(arguments[0]) or not arguments[0].startswith("-")):
+        name, equals, value = word.partition("=")
+        is_option, secret = _OPTION.fullmatch(name), name.startswith("-") and _SECRET.search(name)
+        takes_next = not equals and arguments and (secret or (is_option and _is_value(arguments[0])))
+        if takes_next:
             value = arguments.pop(0)
-        yield word.partition("=")[0], SET if value is None or _SECRET.search(option[1]) else _shown(value)
+        while secret and arguments and _NUMBER.fullmatch(arguments[0]):
+            del arguments[0]
+        if is_option:
+            yield name, SET if secret or not (equals or takes_next) else _shown(value)
+        else:
+            others.append(_shown(word))
     if others:
         yield "program", " ".join(others)
+
+
+def _is_value(word: str) -> bool:
+    return bool(_NUMBER.fullmatch(word)) or not word.startswith("-")
 
 
 def _shown(text: str) -> str:

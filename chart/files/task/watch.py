@@ -205,26 +205,34 @@ def _from_events(events: EventFile) -> Dict[str, Any]:
     return {"step": events.step, "loss": loss, "rate": rate, "metrics": metrics, "source": TENSORBOARD}
 
 
-def _files(folder: str, depth: int) -> Iterator[Tuple[str, Tuple[float, int]]]:
+def _files(root: str, depth: int) -> Iterator[Tuple[str, Tuple[float, int]]]:
     """Path, time and size of up to MAX_FILES files; of folders whose name is that of a checkpoint, the folder."""
-    left = [(folder, depth)]
+    left = [(root, depth)]
     count = 0
     while left and count < MAX_FILES:
         folder, depth = left.pop()
+        for entry in _entries(folder, folder == root):
+            count += 1
+            if count > MAX_FILES:
+                return
+            try:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if is_folder and depth and not _SKIPPED.search(entry.name):
+                    left.append((entry.path, depth - 1))
+                if not is_folder or saved_step(entry.name) is not None:
+                    status = entry.stat(follow_symlinks=False)
+                    yield entry.path, (status.st_mtime, 0 if is_folder else status.st_size)
+            except OSError:  # of another task that goes on
+                continue
+
+
+def _entries(folder: str, is_root: bool) -> "Iterator[os.DirEntry[str]]":
+    try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                count += 1
-                if count > MAX_FILES:
-                    return
-                try:
-                    is_folder = entry.is_dir(follow_symlinks=False)
-                    if is_folder and depth and not _SKIPPED.search(entry.name):
-                        left.append((entry.path, depth - 1))
-                    if not is_folder or saved_step(entry.name) is not None:
-                        status = entry.stat(follow_symlinks=False)
-                        yield entry.path, (status.st_mtime, 0 if is_folder else status.st_size)
-                except OSError:  # of another task that goes on
-                    continue
+            yield from entries
+    except OSError:  # another user's, or gone by now: the others tell
+        if is_root:
+            raise
 
 
 def _too_slow(*_: Any) -> None:

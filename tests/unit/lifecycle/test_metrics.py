@@ -19,6 +19,7 @@ from tfconfig.tensorflow_job.task.contracts import Phase
 from tfconfig.tensorflow_job.task.job_spec import Task, tasks
 
 JOB = a_job("Custom", chief=1, worker=3, ps=2)
+EVALUATED = a_job(chief=1, worker=2, ps=2, evaluator=1)
 STATE = State(
     run_id="a",
     phase=RUNNING,
@@ -79,6 +80,18 @@ def test_a_running_job_in_metrics() -> None:
         "tensorflow_job_steps_per_second": 250,
         "tensorflow_job_loss": 0.13,
     }
+
+
+def test_once_the_training_has_succeeded_nothing_but_the_evaluator_is_waited_for() -> None:
+    """The pods of all others are freed by then, and no step is to come."""
+    state = replace(STATE, succeeded=frozenset([Task("chief", 0)]))
+    before, after = (
+        parsed(metrics.render(EVALUATED, replace(state, training_succeeded=since), {})) for since in (None, 1100.0)
+    )
+    waiting = {role: f'tensorflow_job_tasks{{role="{role}",state="waiting"}}' for role in EVALUATED["replicas"]}
+    assert {role: before[name] for role, name in waiting.items()} == {"chief": 0, "worker": 2, "ps": 2, "evaluator": 1}
+    assert {role: after[name] for role, name in waiting.items()} == {"chief": 0, "worker": 0, "ps": 0, "evaluator": 1}
+    assert before.keys() - after.keys() == {"tensorflow_job_last_progress_timestamp_seconds"}
 
 
 def test_what_is_not_known_is_left_out() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from tfconfig.tensorflow_job.lifecycle import pod_status
 from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod, Usage
-from tfconfig.tensorflow_job.task.job_spec import Task
-from tfconfig.tensorflow_job.task.messages import WORKED
+from tfconfig.tensorflow_job.task.job_spec import Task, dumps
+from tfconfig.tensorflow_job.task.messages import REACHED, STOPPED, WORKED
+from tfconfig.tensorflow_job.task.progress import MAX_METRICS, MAX_NAME
 
 from .pod_documents import (
     ENDED,
@@ -373,3 +374,21 @@ def test_a_pod_as_the_state_machine_sees_it(case: str) -> None:
     assert values == {field.name: expected.get(field.name, getattr(plain, field.name)) for field in fields(Pod)} | {
         "status": expected.get("status", pod.status)
     }
+
+
+def test_of_a_success_all_that_it_reported_is_kept_and_of_other_messages_the_beginning() -> None:
+    """It is parsed later: a program with many metrics reports more than the text of a message is worth."""
+    metrics = {f"{number}-{'m' * (MAX_NAME - 2)}": 0.1234567890123 for number in range(MAX_METRICS)}
+    report = f"{REACHED} {dumps({'checkpointEmpty': True, 'metrics': metrics, 'step': 3})}"
+    assert len(report) > pod_status.MAX_MESSAGE
+    assert message(0, report + '\nused: {"seconds":5}') == report
+    assert message(1, report) == report[: pod_status.MAX_MESSAGE]
+    assert message(0, STOPPED + "x" * 4000) == (STOPPED + "x" * 4000)[: pod_status.MAX_MESSAGE]
+
+
+def message(code: int, text: str) -> str:
+    status = {"containerStatuses": [container({"terminated": terminated(code, message=text)})]}
+    pod = pod_status.pod("mnist", document(status), NOW)
+    assert pod
+    assert pod.current
+    return pod.current.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -29,6 +30,10 @@ def marks(values: dict[str, str]) -> dict[str, str]:
         (["-b", "64"], {"-b": "64"}),
         (["--pin", "1", "--AUTH_TOKEN=5", "--id", "7"], {"--pin": "set", "--AUTH_TOKEN": "set", "--id": "set"}),
         (["--name=ann", "--data", "s3://key:word@host/x", "--flag"], {"--name": "#", "--data": "#", "--flag": "set"}),
+        (["--password", "-hunter2", "--a-key", "--AKIA", "-x=1"], {"--password": "set", "--a-key": "set", "-x": "1"}),
+        (["--otp=4711", "--pw", "4711", "-p", "4711"], {"--otp": "set", "--pw": "set", "-p": "set"}),
+        (["--pins", "47", "11", "--token", "-", "4711"], {"--pins": "set", "--token": "set"}),
+        (["--key=47", "11", "--pin"], {"--key": "set", "--pin": "set"}),
         (["--lr=$(RATE)", "--x=١٢", "--seed"], {"--lr": "#", "--x": "#", "--seed": "set"}),
     ],
 )  # fmt: skip
@@ -50,6 +55,12 @@ def test_words_that_are_no_options_are_kept_where_they_name_a_script() -> None:
     values = settings(with_args("hunter2", program={"command": ["/usr/bin/python3", "x/fit.py"], "args": ["hunter2"]}))
     assert values["program"].startswith("/usr/bin/python3 x/fit.py #")
     assert "hunter2" not in str(values)
+
+
+def test_a_text_that_only_begins_like_an_option_is_no_name_and_numbers_after_a_secret_one_are_left_out() -> None:
+    values = settings(with_args("-phunter2", "-password", "4711", "-lr", "0.1"))
+    assert values.keys() == {*SIZES, "program"}
+    assert re.sub("#..", "#", values["program"]) == "python3 train.py # # # 0.1"
 
 
 def test_the_chart_says_the_images_and_marks_of_all_else() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -119,6 +120,61 @@ def test_a_folder_tells_of_what_is_new_in_it(tmp_path: Path) -> None:
     assert folder.documents["tensorboard"] == {
         "step": 50, "loss": 0.5, "rate": None, "metrics": {"auc": 0.75}, "source": "tensorboard",
     }  # fmt: skip
+
+
+@pytest.fixture
+def closed_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of another user, whoever runs the tests."""
+    closed, scandir = tmp_path / "lost+found", os.scandir
+    closed.mkdir()
+
+    def scan(path: str) -> Any:
+        if path == str(closed):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    return closed
+
+
+@pytest.mark.usefixtures("closed_folder")
+def test_a_folder_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path), ALL)
+    folder.look()
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/ckpt-30.index").touch()
+    (tmp_path / "events.out.tfevents.3.x").write_bytes(HEAD + simple(40, loss=0.5))
+    folder.look()
+    assert {source: document["step"] for source, document in folder.documents.items()} == {
+        "checkpoints": 30,
+        "tensorboard": 40,
+    }
+
+
+def test_where_the_folder_itself_cannot_be_read_nothing_is_known_yet(closed_folder: Path) -> None:
+    folder = Folder(str(closed_folder), ALL)
+    folder.look()
+    assert not folder.looked
+
+
+def test_a_folder_that_goes_during_the_first_look_makes_nothing_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ckpt-900.index").touch()
+    saving, scandir = tmp_path / "saving", os.scandir
+    saving.mkdir()
+
+    def scan(path: str) -> Any:
+        if path == str(saving):
+            saving.rmdir()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    folder = Folder(str(tmp_path), ALL)
+    folder.look()
+    assert not saving.exists()
+    folder.look()
+    assert folder.documents == {}
 
 
 def test_a_program_that_only_saves_is_seen_by_its_checkpoints(tmp_path: Path) -> None:
