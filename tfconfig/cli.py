@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from typing import Any
 
 import click
 
 from tfconfig import __version__
+from tfconfig.terminal import discard
 
+INTERRUPTED = 130  # not 1, which would mean that the job has failed
 EXIT_STATUS = "Exit status: 0 no errors, 1 errors found, 2 usage error."
 EXIT_STATUS_WITHOUT_VALUES = "Exit status: 0 success, 2 usage error."
 # name -> its help in the list of commands; the click command is `command` in tfconfig/commands/<name>.py
@@ -70,6 +74,18 @@ class _Lazy(click.Group):
             command.epilog = EXIT_STATUS if reads_values else EXIT_STATUS_WITHOUT_VALUES
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.Abort, KeyboardInterrupt):
+            sys.exit(INTERRUPTED)
+        except OSError as error:
+            if error.filename or isinstance(error, BrokenPipeError):
+                raise
+            discard(sys.stdout)
+            why = error.strerror or error
+            raise click.UsageError(f"standard output: {why}; what is written is incomplete") from error
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -78,10 +94,15 @@ class _Lazy(click.Group):
         except click.UsageError:
             import difflib  # here, because it takes time to load
 
-            similar = difflib.get_close_matches(args[0], SYNONYMS.keys() | COMMANDS.keys(), 1)
-            if args[0].startswith("-") or not similar:
+            names = [SYNONYMS.get(args[0])]
+            names += [
+                *difflib.get_close_matches(args[0], COMMANDS, 1),
+                *difflib.get_close_matches(args[0], SYNONYMS, 1),
+            ]
+            name = next(filter(None, names), None)
+            if args[0].startswith("-") or name is None:
                 raise
-            name = SYNONYMS.get(similar[0], similar[0])
+            name = SYNONYMS.get(name, name)
             raise click.UsageError(f"no command {args[0]}; did you mean {name}?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

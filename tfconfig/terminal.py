@@ -81,6 +81,11 @@ def labelled(pairs: Sequence[tuple[str, str]], columns: int) -> list[str]:
     return lines
 
 
+def discard(stream: TextIO) -> None:
+    """After an error: what is left to be written goes nowhere, so that Python's exit does not fail as well."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def visible(text: str) -> str:
     """The text on one line, with control characters escaped."""
     return escaped(" ".join(text.split()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
@@ -87,7 +86,7 @@ def command(
     else:
         click.echo(f"no pod of {job} yet: {shown.message}; --follow waits for them", err=True)
     if printer.broken:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its exit
+        terminal.discard(sys.stdout)
 
 
 def _report_end(ended: JobView) -> None:

@@ -5,7 +5,6 @@ On a terminal the last line is a progress bar; elsewhere progress is a line now 
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -116,7 +115,7 @@ class Console:
         except OSError as error:
             self.broken = True
             self.error = "" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # for what Python writes at its exit
+            terminal.discard(self._stream)
 
 
 def bar(progress: Progress, width: int) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.unit.tool.commands.test_commands import BAD, GOOD, run
 from tfconfig.cli import COMMANDS, EXIT_STATUS, EXIT_STATUS_WITHOUT_VALUES
+from tfconfig.commands import init
 
 WARNING = GOOD + "evaluator: {env: {A: b}}"
 NEED_VALID_VALUES = ["plan", "generate", "run", "doctor"]
@@ -68,3 +71,25 @@ def test_every_command_has_one_short_help() -> None:
     shown = " ".join(run("--help").stdout.split())
     for name, text in COMMANDS.items():
         assert f"{name} {text}" in shown
+
+
+@pytest.mark.parametrize("arguments", [("schema",), ("validate", "-f", "bad.yaml"), ("init", "Custom", "-f", "-")])
+def test_a_full_disk_below_standard_output_is_one_message_and_2(arguments: tuple[str, ...]) -> None:
+    words = [sys.executable, "-m", "tfconfig", *arguments]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    message = "Error: standard output: No space left on device; what is written is incomplete\n"
+    assert (done.returncode, done.stderr) == (2, message)
+
+
+def test_an_interrupted_question_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(init, "is_terminal", lambda: True)
+    assert run("init").exit_code == 130  # there is nothing more to read, as after Ctrl-C
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("inti", "init"), ("lnit", "init"), ("list", "status"), ("lits", "status"), ("lint", "validate")],
+)
+def test_a_command_that_does_not_exist_leads_to_the_one_that_was_meant(typed: str, meant: str) -> None:
+    assert f"no command {typed}; did you mean {meant}?" in run(typed).stderr
