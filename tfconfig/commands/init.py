@@ -8,15 +8,25 @@ from pathlib import Path
 
 import click
 
-from tfconfig.values.starter import KERAS_STRATEGIES, PLACEHOLDER, STRATEGIES, Choices, program, starter
+from tfconfig.values.starter import (
+    KERAS_STRATEGIES,
+    PLACEHOLDER,
+    STRATEGIES,
+    Choices,
+    as_argument,
+    program,
+    starter,
+)
 
 _SCRIPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.py")
 
 
 def _strategy(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    """As the values spell it, however it is typed."""
-    if text is None:
-        return None
+    return None if text is None else _spelt(text)
+
+
+def _spelt(text: str) -> str:
+    """A strategy as the values spell it, however it is typed."""
     for name in STRATEGIES:
         if name.lower() == text.lower():
             return name
@@ -60,17 +70,18 @@ def command(
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(starter(choices, path.name))
-        written = [output]
         beside = path.parent / choices.script
-        if not beside.exists():
+        kept = beside.exists()
+        if not kept:
             beside.write_text(program(choices), "utf-8")
-            written.append(str(beside))
     except FileExistsError:
         raise click.UsageError(f"{output} exists; name another file with --file, or remove it") from None
     except OSError as e:
         raise click.UsageError(f"{output}: {e.strerror or e}; name a file that can be written") from None
-    replace = "" if choices.image else f", then replace the image in {output}, and run tfconfig validate {output}"
-    click.echo(f"{' and '.join(written)} written; next: tfconfig run {output}{replace}", err=True)
+    program_file = f"; {beside} is kept as it is" if kept else f", and the program {beside}"
+    word = as_argument(output)
+    replace = "" if choices.image else f", then replace the image in {output}, and run tfconfig validate {word}"
+    click.echo(f"{output} written{program_file}; next: tfconfig run {word}{replace}", err=True)
 
 
 def is_terminal() -> bool:
@@ -83,8 +94,7 @@ def _ask(
 ) -> tuple[str, bool | None, int, str, str]:
     for name, (about, _) in STRATEGIES.items():
         click.echo(f"{name:<20} {about}", err=True)
-    names = click.Choice(list(STRATEGIES), case_sensitive=False)
-    strategy: str = click.prompt("Strategy", type=names, default="ParameterServer", err=True)
+    strategy: str = click.prompt("Strategy", value_proc=_spelt, default="ParameterServer", err=True)
     if keras is None and strategy in KERAS_STRATEGIES:
         keras = click.confirm("Does the program call Keras' fit?", default=False, err=True)
     if gpus is None:

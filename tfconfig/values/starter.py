@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +103,11 @@ class Choices:
     script: str = "train.py"
 
 
+def as_argument(file: str) -> str:
+    """The file's name as a word for a shell, which no program takes for an option."""
+    return shlex.quote(f"./{file}" if file.startswith("-") else file)
+
+
 def starter(choices: Choices, file: str = "values.yaml") -> str:
     """The text of a first values file. `file`: its name, for the commands in its comments."""
     about, roles = STRATEGIES[choices.strategy]
@@ -113,7 +119,7 @@ def starter(choices: Choices, file: str = "values.yaml") -> str:
         strategy=choices.strategy,
         about=about,
         roles=roles.format(gpus=f"gpus: {choices.gpus}" if choices.gpus else "# gpus: 1"),
-        file=file,
+        file=as_argument(file),
         env=env,
         repository=repository,
         replace="  # replace this" if not choices.image else "",

@@ -18,7 +18,7 @@ from tfconfig.checking.rules import RULES
 from tfconfig.cli import main
 from tfconfig.commands import init
 from tfconfig.values.chart import bundled
-from tfconfig.values.starter import KERAS_STRATEGIES, Choices, program, starter
+from tfconfig.values.starter import KERAS_STRATEGIES, Choices, as_argument, program, starter
 
 STRATEGIES = list(bundled().strategies)
 
@@ -65,11 +65,19 @@ class TestInitWrites:
     def test_another_file_or_standard_output(self) -> None:
         assert run("init", "Custom", "-f", "job.yaml").exit_code == 0
         assert "tfconfig validate job.yaml" in Path("job.yaml").read_text("utf-8")
+        assert "next: tfconfig run 'my job.yaml'" in run("init", "Custom", "-f", "my job.yaml").stderr
+        assert "tfconfig validate 'my job.yaml' " in Path("my job.yaml").read_text("utf-8")
+        assert as_argument("-x.yaml") == "./-x.yaml"
         assert run("init", "Custom", "-f", "-").stdout == starter(Choices("Custom"))
         assert run("init", "Custom", "-f", "no/such/folder.yaml").exit_code == 2
 
     def test_strategy_that_is_none_is_a_usage_error(self) -> None:
-        for words in (["Horovod"], [], ["Custom", "--keras"], ["Custom", "--script", "a/b.py"]):
+        for words in (
+            ["Horovod"],
+            [],
+            ["Custom", "--keras"],
+            ["Custom", "--script", "a/b.py"],
+        ):
             assert run("init", *words).exit_code == 2
         assert "ParameterServer, BetweenGraph" in run("init", "--help").stdout
 
@@ -84,15 +92,18 @@ class TestInitWrites:
 
     def test_a_program_that_exists_is_left_as_it_is(self) -> None:
         Path("train.py").write_text("mine", "utf-8")
-        assert run("init", "Custom").exit_code == 0
+        result = run("init", "Custom")
+        assert result.exit_code == 0
+        assert "train.py is kept as it is" in result.stderr
         assert Path("train.py").read_text("utf-8") == "mine"
 
     def test_on_a_terminal_what_is_missing_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(init, "is_terminal", lambda: True)
-        result = run("init", "--gpus", "1", stdin="multiworkermirrored\ny\n\n\n")
+        result = run("init", "--gpus", "1", stdin="foo\nmultiworkermirrored\ny\n\n\n")
         assert result.exit_code == 0, result.output
         values = yaml.safe_load(Path("values.yaml").read_text("utf-8"))
         assert (values["strategy"], values["worker"]["gpus"]) == ("MultiWorkerMirrored", 1)
+        assert "'foo' is not one of ParameterServer, BetweenGraph" in result.stderr
         assert "GPUs" not in result.stderr.split("Image")[0].split("Keras")[1]
 
     @pytest.mark.parametrize("strategy", STRATEGIES)
