@@ -90,10 +90,10 @@ def command(
         try:
             start = program_folder(values, Path(folder))
             check_program(job, launches, start)
+            check_servers(job, launches)
             if dry_run:
                 click.echo("\n".join(planned(job, launches)))
                 return
-            check_servers(job, launches)
             if isolate:
                 isolation.isolate()
         except CannotRunError as error:

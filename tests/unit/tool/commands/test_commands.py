@@ -285,7 +285,7 @@ class TestStart:
 def test_a_dry_run_prints_what_would_start_and_leaves_nothing_behind(folder: Path) -> None:
     (folder / "job.yaml").write_text("program: {command: [sh, -c, 'exit 3']}\n", "utf-8")
     before = set(folder.rglob("*"))
-    result = run("run", "job.yaml", "--dry-run")
+    result = run("run", "job.yaml", "--dry-run", "--python", sys.executable)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert [line.split(" ")[0] for line in lines] == ["chief-0", "worker-0", "worker-1", "ps-0", "checkpoints:"]
@@ -294,3 +294,14 @@ def test_a_dry_run_prints_what_would_start_and_leaves_nothing_behind(folder: Pat
     assert set(folder.rglob("*")) == before
     (folder / "job.yaml").write_text("program: {command: [python3, none.py]}\n", "utf-8")
     assert run("run", "job.yaml", "--dry-run").exit_code == 2
+
+
+def test_a_dry_run_needs_tensorflow_where_a_run_does(folder: Path) -> None:
+    (folder / "job.yaml").write_text("program: {command: ['true']}\n", "utf-8")
+    without = folder / "python3"
+    without.write_text("#!/bin/sh\nexit 1\n", "utf-8")
+    without.chmod(0o755)
+    for more in ([], ["--dry-run"]):
+        result = run("run", "job.yaml", "--python", str(without), *more)
+        assert result.exit_code == 2
+        assert f"{without} has no TensorFlow, which a server needs" in result.stderr
