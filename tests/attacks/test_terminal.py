@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.unit.tool.cluster.documents import NOW, documents, exited, pod
 from tests.unit.tool.cluster.kube import LOST
-from tfconfig.cluster import job_text
+from tfconfig.cluster import helm, job_text
 from tfconfig.cluster.errors import from_stderr
 from tfconfig.cluster.job_view import view
 from tfconfig.cluster.preflight.check import Check, table
@@ -46,6 +48,19 @@ def test_status_wait_and_their_lines() -> None:
 def test_doctor_and_errors_of_kubectl() -> None:
     assert all(map(harmless, table([Check(HOSTILE, "error", HOSTILE, HOSTILE)], 80)))
     assert harmless(from_stderr(f"Error from server: {HOSTILE}").message)
+
+
+@pytest.mark.parametrize("hostile", [HOSTILE.encode(), b"\t::error::x", b"\xff\n \x9b2J"], ids=["text", "tab", "bytes"])
+def test_errors_of_helm(hostile: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template decides what `fail` prints."""
+    (tmp_path / "said").write_bytes(b"Error: \n" + hostile)
+    (tmp_path / "helm").write_text(f'#!/bin/sh\ncat "{tmp_path / "said"}" >&2\nexit 1\n', "utf-8")
+    (tmp_path / "helm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(helm.HelmError) as raised:
+        helm.call(["template"])
+    assert harmless(raised.value.message.replace("\t", ""))
+    assert raised.value.message.startswith("helm template failed: Error: ")
 
 
 @pytest.mark.parametrize("text", ["worker-0 exited 1: \nlast lines of worker-9:", f"{TITLE}{LINK}"])
