@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from tfconfig.cluster import helm, job_text
 from tfconfig.cluster.errors import from_stderr
 from tfconfig.cluster.job_view import view
 from tfconfig.cluster.preflight.check import Check, table
+from tfconfig.cluster.rendered import rendered_objects
 from tfconfig.tensorflow_job.lifecycle.log import Log
 
 TITLE, LINK, COMMAND, LINE = (
@@ -54,13 +56,27 @@ def test_doctor_and_errors_of_kubectl() -> None:
 def test_errors_of_helm(hostile: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A template decides what `fail` prints."""
     (tmp_path / "said").write_bytes(b"Error: \n" + hostile)
-    (tmp_path / "helm").write_text(f'#!/bin/sh\ncat "{tmp_path / "said"}" >&2\nexit 1\n', "utf-8")
-    (tmp_path / "helm").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    helm_does(f'cat "{tmp_path / "said"}" >&2; exit 1', tmp_path, monkeypatch)
     with pytest.raises(helm.HelmError) as raised:
         helm.call(["template"])
     assert harmless(raised.value.message.replace("\t", ""))
     assert raised.value.message.startswith("helm template failed: Error: ")
+
+
+def test_errors_in_what_helm_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = json.dumps(HOSTILE)
+    (tmp_path / "said").write_text(f"{key}: 1\n{key}: 2\n", "utf-8")
+    helm_does(f'cat "{tmp_path / "said"}"', tmp_path, monkeypatch)
+    with pytest.raises(helm.HelmError, match="duplicate key") as raised:
+        rendered_objects("digits", tmp_path, [])
+    assert harmless(raised.value.message)
+
+
+def helm_does(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helm on PATH is this command of a shell."""
+    (folder / "helm").write_text(f"#!/bin/sh\n{command}\n", "utf-8")
+    (folder / "helm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.mark.parametrize("text", ["worker-0 exited 1: \nlast lines of worker-9:", f"{TITLE}{LINK}"])

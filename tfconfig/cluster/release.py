@@ -17,6 +17,7 @@ from tfconfig.cluster.job_objects import RELEASE_LABEL
 from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.diagnostics import Origin
 from tfconfig.tensorflow_job.task.names import status_name
+from tfconfig.terminal import escaped_line
 from tfconfig.values.chart import NAME, bundled
 from tfconfig.values.helm_yaml import plain
 from tfconfig.values.set_flags import SetError, SetFlags, wrap
@@ -173,4 +174,4 @@ def uninstall(kubectl: Kubectl, context: str | None, name: str, report: Callable
         )
     arguments = ["uninstall", release, *options]
     report(f"helm {' '.join(arguments)}")
-    return helm.call(arguments).strip()
+    return "\n".join(map(escaped_line, helm.call(arguments).strip().splitlines()))  # outputs of hooks may be in it

@@ -207,6 +207,12 @@ def test_cancel_uninstalls_the_release_and_nothing_larger(kube: Kube, helm: Fake
     ]
 
 
+@pytest.mark.usefixtures("kube")
+def test_what_helm_prints_at_an_uninstall_does_not_control_the_terminal(helm: FakeHelm) -> None:
+    helm.answer("uninstall", "::error::x\n\x1b]0;x\x07\n")
+    assert run("cancel", "digits").stdout == "\\x3a:error::x\n\\x1b]0;x\\x07\n"
+
+
 @pytest.mark.parametrize("command", ["suspend", "resume", "rerun", "cancel", "tensorboard"])
 @pytest.mark.usefixtures("helm")
 def test_a_job_that_is_not_there(command: str) -> None:
