@@ -10,6 +10,7 @@ import yaml
 
 from tests.attacks.test_terminal import HOSTILE, harmless
 from tests.unit.tool.convert.cases import call
+from tfconfig.checking.ignores import is_ignore
 from tfconfig.values.chart import bundled
 from tfconfig.values.helm_yaml import plain, read
 
@@ -32,6 +33,39 @@ def test_no_text_of_a_manifest_becomes_a_value_of_its_own() -> None:
         values = plain(read(result.stdout.encode(), "values.yaml").root)
         assert values["strategy"] == "Custom"
         assert values.keys() <= bundled().defaults.value.keys()
+
+
+IGNORES = """\
+# tfconfig: ignore[TFC307]
+apiVersion: kubeflow.org/v1
+kind: TFJob
+metadata: {name: mnist}  # tfconfig: ignore
+spec:
+  tfReplicaSpecs:
+    Worker:
+      replicas: 2 # two are enough
+      # hello #tfconfig:ignore[TFC308]
+      template:
+        spec:
+          containers:
+          - name: tensorflow
+            image: x/y:1 # foo # tfconfig: ignore[TFC110]
+            unknown: 3 # tfconfig: ignore[TFC308]
+            env:
+            - {name: API_TOKEN, value: hunter2} # tfconfig: ignore[TFC307] ours
+"""
+
+
+def test_no_comment_of_a_manifest_ignores_a_diagnostic_of_the_values() -> None:
+    lines = call(IGNORES).stdout.splitlines()
+    assert [line for line in lines if is_ignore(line)] == []
+    assert "  replicas: 2  # two are enough" in lines
+
+
+@pytest.mark.parametrize("text", ["# tfconfig: ignore[TFC307]", "x # tfconfig: ignore[TFC307]"])
+def test_no_text_of_a_manifest_ignores_a_diagnostic_of_the_values(text: str) -> None:
+    comments = [line for line in call(manifest(text)).stdout.splitlines() if line.lstrip().startswith("#")]
+    assert [line for line in comments if is_ignore(line)] == []
 
 
 def test_the_report_drives_neither_terminal_nor_ci() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.unit.tool.cluster.documents import NOW, documents, exited, pod
 from tests.unit.tool.cluster.kube import LOST
-from tfconfig.cluster import job_text
+from tfconfig.cluster import helm, job_text
 from tfconfig.cluster.errors import from_stderr
 from tfconfig.cluster.job_view import view
 from tfconfig.cluster.preflight.check import Check, table
+from tfconfig.cluster.rendered import rendered_objects
 from tfconfig.tensorflow_job.lifecycle.log import Log
 
 TITLE, LINK, COMMAND, LINE = (
@@ -46,6 +50,33 @@ def test_status_wait_and_their_lines() -> None:
 def test_doctor_and_errors_of_kubectl() -> None:
     assert all(map(harmless, table([Check(HOSTILE, "error", HOSTILE, HOSTILE)], 80)))
     assert harmless(from_stderr(f"Error from server: {HOSTILE}").message)
+
+
+@pytest.mark.parametrize("hostile", [HOSTILE.encode(), b"\t::error::x", b"\xff\n \x9b2J"], ids=["text", "tab", "bytes"])
+def test_errors_of_helm(hostile: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template decides what `fail` prints."""
+    (tmp_path / "said").write_bytes(b"Error: \n" + hostile)
+    helm_does(f'cat "{tmp_path / "said"}" >&2; exit 1', tmp_path, monkeypatch)
+    with pytest.raises(helm.HelmError) as raised:
+        helm.call(["template"])
+    assert harmless(raised.value.message.replace("\t", ""))
+    assert raised.value.message.startswith("helm template failed: Error: ")
+
+
+def test_errors_in_what_helm_renders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = json.dumps(HOSTILE)
+    (tmp_path / "said").write_text(f"{key}: 1\n{key}: 2\n", "utf-8")
+    helm_does(f'cat "{tmp_path / "said"}"', tmp_path, monkeypatch)
+    with pytest.raises(helm.HelmError, match="duplicate key") as raised:
+        rendered_objects("digits", tmp_path, [])
+    assert harmless(raised.value.message)
+
+
+def helm_does(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The helm on PATH is this command of a shell."""
+    (folder / "helm").write_text(f"#!/bin/sh\n{command}\n", "utf-8")
+    (folder / "helm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.mark.parametrize("text", ["worker-0 exited 1: \nlast lines of worker-9:", f"{TITLE}{LINK}"])

@@ -22,6 +22,11 @@ BLIND = frozenset((UNREADABLE, "TFC002", "TFC003", "TFC005", "TFC006", "TFC401",
 _COMMENT = re.compile(r"(?<!\S)#\s*tfconfig:\s*ignore\b(?:\[(?P<ids>[^\]\[#]*)\])?")
 
 
+def is_ignore(comment: str) -> bool:
+    """Whether a comment, with its #, or another one inside it, ignores diagnostics."""
+    return bool(_COMMENT.search(comment))
+
+
 @dataclass(frozen=True)
 class _Ignore:
     """One id of a comment, and the line that it is about."""

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import yaml
 
+from tfconfig.terminal import escaped_line
 from tfconfig.values.libyaml import loader
 
 MISSING = "helm is not on PATH; install it: https://helm.sh/docs/intro/install/"
@@ -56,7 +57,9 @@ def call(arguments: Sequence[str]) -> str:
 
 
 def _run(arguments: list[str]) -> str:
-    result = subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
+    # What a template prints with `fail` may be anything, and no UTF-8.
+    result = subprocess.run(["helm", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False)
     if result.returncode != 0:
-        raise HelmError(f"helm {arguments[0]} failed: {result.stderr.strip()}")
+        text = "\n".join(map(escaped_line, result.stderr.strip().splitlines()))
+        raise HelmError(f"helm {arguments[0]} failed: {text}")
     return result.stdout

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections import deque
 from collections.abc import Callable
 
 from tfconfig.cluster.errors import from_stderr
 from tfconfig.cluster.kubectl import Kubectl
+
+_LAST_LINES = 20  # of stderr, where kubectl writes a line or more for each connection that fails
 
 
 def forward(kubectl: Kubectl, target: str, port: int, connected: Callable[[int], None]) -> int:
@@ -18,15 +22,20 @@ def forward(kubectl: Kubectl, target: str, port: int, connected: Callable[[int],
     with kubectl.start(["port-forward", target, f"{port or ''}:80"]) as process:
         assert process.stdout
         assert process.stderr
+        last = deque[bytes](maxlen=_LAST_LINES)
+        # Beside stdout: kubectl stops when a pipe is full that nobody reads.
+        reader = threading.Thread(target=last.extend, args=[process.stderr])
+        reader.start()
         try:
             for line in process.stdout:
                 match = re.match(r"Forwarding from 127\.0\.0\.1:(\d+)", line.decode("utf-8", "replace"))
                 if match and not reported:
                     reported = True
                     connected(int(match[1]))
-            stderr = process.stderr.read().decode("utf-8", "replace")
+            reader.join()  # before a kubectl that is about to fail is terminated
         finally:
             process.terminate()
+            reader.join()
     if process.returncode > 0:
-        raise from_stderr(stderr, kubectl.namespace)
+        raise from_stderr(b"".join(last).decode("utf-8", "replace"), kubectl.namespace)
     return 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from tfconfig.cluster import helm, jobs
+from tfconfig.cluster.errors import ClusterError
 from tfconfig.cluster.job_objects import JobObjects
 from tfconfig.cluster.job_view import JobView, view
 from tfconfig.cluster.kubectl import Kubectl
@@ -62,15 +63,22 @@ def prune(
     dry_run: bool,
     report: Callable[[str], None],
 ) -> list[Pruned]:
-    """Uninstall every release whose jobs ended that many seconds ago. `report` gets each call of helm."""
+    """Uninstall every release whose jobs ended that many seconds ago. `report` gets each call of helm.
+
+    What fails for one release is recorded, and the next ones are uninstalled all the same.
+    """
     now = time.time()
     every = _views(kubectl, now, all_namespaces)
     chosen = _views(kubectl, now, all_namespaces, labels) if labels else every
     releases, charts, done = candidates(every, chosen, now, older_than), dict[str, Mapping[str, str]](), list[Pruned]()
     for (namespace, release), ended in releases.items():
-        if namespace not in charts:
-            charts[namespace] = _charts(_Scope(namespace, context))
-        result, message = _remove(release, ended, charts[namespace], _Scope(namespace, context), dry_run, report)
+        result: Result = "Failed"
+        try:
+            if namespace not in charts:
+                charts[namespace] = _charts(_Scope(namespace, context))
+            result, message = _remove(release, ended, charts[namespace], _Scope(namespace, context), dry_run, report)
+        except (helm.HelmError, ClusterError) as error:
+            message = error.message
         done.append(Pruned(release, namespace, ended, result, message))
     return done
 
@@ -115,10 +123,7 @@ def _remove(
         return "Skipped", "it has changed meanwhile"
     arguments = ["uninstall", release, *scope.options]
     report(f"helm {' '.join(arguments)}")
-    try:
-        helm.call(arguments)
-    except helm.HelmError as error:
-        return "Failed", error.message
+    helm.call(arguments)
     return "Removed", ""
 
 

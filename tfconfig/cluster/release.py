@@ -15,10 +15,16 @@ from tfconfig.cluster import helm, jobs
 from tfconfig.cluster.errors import ClusterError
 from tfconfig.cluster.job_objects import RELEASE_LABEL
 from tfconfig.cluster.kubectl import Kubectl
+from tfconfig.diagnostics import Origin
 from tfconfig.tensorflow_job.task.names import status_name
+from tfconfig.terminal import escaped_line
 from tfconfig.values.chart import NAME, bundled
+from tfconfig.values.helm_yaml import plain
+from tfconfig.values.set_flags import SetError, SetFlags, wrap
 
 MIN_HELM = (3, 14)  # has --reset-then-reuse-values: the values that were set, over the defaults of the chart
+_SET = re.compile(r"(--set(?:-string|-json|-literal)?=)([^=\[{]*).*", re.DOTALL)
+_RUN = re.compile(r"[0-9]{1,9}")  # as the record of a run has it
 
 
 @dataclass(frozen=True)
@@ -43,18 +49,25 @@ class Release:
             values = values.get(key) or {}
         return values
 
-    def upgrade(self, arguments: Sequence[str], report: Callable[[str], None]) -> None:
-        """`helm upgrade` with the values that were set before and these. Raises HelmError."""
-        command = self._upgrade(arguments)
-        report(f"helm {' '.join(command)}")
-        helm.call(command)
+    def upgrade(self, setting: str, value: str, report: Callable[[str], None], given: Sequence[str] = ()) -> None:
+        """`helm upgrade` with the values that were set before, the user's arguments and this one. Raises HelmError.
 
-    def line(self, arguments: Sequence[str]) -> str:
+        `report` gets the command, without the values that the user gives: they may be secrets.
+        """
+        own = f"--set={self.path(setting)}={value}"
+        report(f"helm {' '.join(self._upgrade([*map(_without_value, given), own]))}")
+        helm.call(self._upgrade([*given, own]))
+
+    def line(self, setting: str, value: str) -> str:
         """The line for a shell that does the same."""
-        return f"helm {shlex.join(self._upgrade(arguments))}"
+        return f"helm {shlex.join(self._upgrade([f'--set={self.path(setting)}={value}']))}"
 
     def _upgrade(self, arguments: Sequence[str]) -> list[str]:
         return ["upgrade", self.name, self.chart, *self.options, "--reset-then-reuse-values", *arguments]
+
+
+def _without_value(argument: str) -> str:
+    return _SET.sub(lambda match: f"{match[1]}{match[2]}{'=' if match[2] else ''}…", argument)
 
 
 def _release_of(kubectl: Kubectl, job: str) -> str:
@@ -116,9 +129,38 @@ def program_files(release: Release, folder: Path) -> list[str]:
     return arguments
 
 
-def next_run(release: Release) -> int:
-    """The number after that of the release's run."""
-    return int(release.values.get("run", 1)) + 1
+def next_run(kubectl: Kubectl, release: Release) -> int:
+    """The number after that of the release's run, and after those of the runs that its status knows.
+
+    After a rollback the values name an earlier run, and a run with the settings of one that ended does not start.
+    """
+    status = jobs.read_status(kubectl, release.job)
+    records = [item.get("record") for item in (status, *status.get("history", ()))] if status else []
+    numbers = [record["settings"].get("run", "") for record in records if record]
+    return max(int(release.values.get("run", 1)), *(int(text) for text in numbers if _RUN.fullmatch(text)), 0) + 1
+
+
+def require_resumed(release: Release, sets: SetFlags, resume: str) -> None:
+    """Raises ClusterError where the job is suspended, and these arguments do not resume it; `resume`: what does."""
+    if not release.values.get("suspend"):
+        return
+    parts = release.path("suspend").split(".")
+    value: Any = True
+    for part in reversed(parts):
+        value = {part: value}
+    root = wrap(value, Origin("the release"))
+    try:
+        sets.apply(root)
+    except SetError as error:
+        raise ClusterError(str(error)) from None
+    value = plain(root)
+    for part in parts:
+        value = value.get(part) if isinstance(value, dict) else None
+    if value:
+        raise ClusterError(
+            f"job {release.job} is suspended, and a new run of it would not start; resume it first ({resume}), or add "
+            f"--set {release.path('suspend')}=false"
+        )
 
 
 def uninstall(kubectl: Kubectl, context: str | None, name: str, report: Callable[[str], None]) -> str:
@@ -132,4 +174,4 @@ def uninstall(kubectl: Kubectl, context: str | None, name: str, report: Callable
         )
     arguments = ["uninstall", release, *options]
     report(f"helm {' '.join(arguments)}")
-    return helm.call(arguments).strip()
+    return "\n".join(map(escaped_line, helm.call(arguments).strip().splitlines()))  # outputs of hooks may be in it

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tfconfig.cluster.helm import HelmError, manifest
+from tfconfig.terminal import visible
 from tfconfig.values.helm_yaml import plain, read
 
 _KUBERNETES = "1.34.0"  # without a cluster, a Helm built from source assumes one that the chart does not support
@@ -33,7 +34,7 @@ def _objects(text: str) -> Iterator[Mapping[str, Any]]:
     for part in _SEPARATOR.split(text):
         document = read(part.encode(), "the output of helm template")
         for diagnostic in document.diagnostics:
-            raise HelmError(f"helm template printed what is no Kubernetes object: {diagnostic.message}")
+            raise HelmError(f"helm template printed what is no Kubernetes object: {visible(diagnostic.message)}")
         item = plain(document.root)
         if isinstance(item.get("items"), list) and str(item.get("kind")).endswith("List"):
             yield from (entry for entry in item["items"] if isinstance(entry, Mapping))

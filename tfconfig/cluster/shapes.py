@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
 from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError, conforming, parse_json
+from tfconfig.tensorflow_job.lifecycle.usage import is_plausible
 from tfconfig.tensorflow_job.task import contracts
 from tfconfig.tensorflow_job.task.job_spec import parse_name
 from tfconfig.tensorflow_job.task.ranges import parse_ranges
@@ -351,6 +352,9 @@ def status(text: str) -> contracts.StatusDocument:
         _parsed(parse_name, document["progress"]["task"], "progress.task")
     for task in [*document.get("usage", {}), *document.get("slow", [])]:
         _parsed(parse_name, task, "usage")
+    for task, used in document.get("usage", {}).items():
+        if not is_plausible(used):
+            raise ShapeError(f"usage.{task}: an amount that no container uses")
     return document
 
 

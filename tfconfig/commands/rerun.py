@@ -36,20 +36,18 @@ def command(
     Runs helm upgrade --reset-then-reuse-values (Helm 3.14 or newer) with your helm. The values are those of the
     release, with what -f and --set change. Program files that came with --set-file are those of the install, unless
     --files takes edited ones. To train from scratch, set checkpoint.directory to another folder.
+    A suspended job must be resumed first, or with --set suspend=false.
 
     Exit status: 0 done, 2 usage error, no such job, or helm or the cluster refuses.
     """
     if "-" in files:
         raise click.UsageError("helm reads the values, so standard input cannot be used; write them to a file")
-    target = releases.upgradable(Kubectl(namespace, context), context, release, chart, alias)
-    run = releases.next_run(target)
-    edited = releases.program_files(target, folder) if folder else []
-    arguments = [
-        *(f"--values={file}" for file in files),
-        *sets.arguments(),
-        *edited,
-        f"--set={target.path('run')}={run}",
-    ]
-    target.upgrade(arguments, cluster_options.report)
+    kubectl = Kubectl(namespace, context)
+    target = releases.upgradable(kubectl, context, release, chart, alias)
     again = cluster_options.same(target.job, namespace, context)
+    releases.require_resumed(target, sets, f"tfconfig resume {again}")
+    run = releases.next_run(kubectl, target)
+    edited = releases.program_files(target, folder) if folder else []
+    given = [*(f"--values={file}" for file in files), *sets.arguments(), *edited]
+    target.upgrade("run", str(run), cluster_options.report, given)
     click.echo(f"{target.job}: run {run} begins. To wait for its end: tfconfig wait {again}")

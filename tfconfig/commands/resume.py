@@ -21,6 +21,6 @@ def command(release: str, namespace: str | None, context: str | None, chart: str
     Exit status: 0 done, 2 usage error, no such job, or helm or the cluster refuses.
     """
     target = releases.upgradable(Kubectl(namespace, context), context, release, chart, alias)
-    target.upgrade([f"--set={target.path('suspend')}=false"], cluster_options.report)
+    target.upgrade("suspend", "false", cluster_options.report)
     again = cluster_options.same(target.job, namespace, context)
     click.echo(f"{target.job}: resumed. To watch it: tfconfig status {again} --watch")

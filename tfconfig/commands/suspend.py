@@ -22,6 +22,6 @@ def command(release: str, namespace: str | None, context: str | None, chart: str
     Exit status: 0 done, 2 usage error, no such job, or helm or the cluster refuses.
     """
     target = releases.upgradable(Kubectl(namespace, context), context, release, chart, alias)
-    target.upgrade([f"--set={target.path('suspend')}=true"], cluster_options.report)
+    target.upgrade("suspend", "true", cluster_options.report)
     again = cluster_options.same(target.job, namespace, context)
     click.echo(f"{target.job}: suspended; its pods are deleted. To go on: tfconfig resume {again}")

@@ -51,5 +51,4 @@ def _advice(kubectl: Kubectl, context: str | None, job: str) -> str:
         target = releases.upgradable(kubectl, context, job, None, "")
     except (HelmError, ClusterError) as error:
         return f"set tensorboard.enabled=true in an upgrade of its release ({error.message})"
-    setting = f"--set={target.path('tensorboard.enabled')}=true"
-    return f"to switch it on: {target.line([setting])}"
+    return f"to switch it on: {target.line('tensorboard.enabled', 'true')}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from tfconfig.checking.ignores import is_ignore
 from tfconfig.convert.fields import Field, Path
 from tfconfig.convert.forms import Form
 from tfconfig.convert.report import LOST
@@ -33,7 +34,10 @@ class Moved:
 
 
 def find(text: str) -> Comments:
-    """Find the comments of a file: what stands between two tokens of YAML and starts with #."""
+    """Find the comments of a file: what stands between two tokens of YAML and starts with #.
+
+    Not those that ignore diagnostics: they are about the manifest, and who wrote it may not decide about the values.
+    """
     result, end, waiting = Comments(), 0, list[str]()
     try:
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
@@ -41,13 +45,13 @@ def find(text: str) -> Comments:
                 line = text.count("\n", 0, end) + 1
                 for i, part in enumerate(text[end : token.start_mark.index].split("\n")):
                     mark = part.find("#")
-                    if mark < 0:
+                    if mark < 0 or is_ignore(part[mark:]):
                         continue
                     comment = part[mark + 1 :].strip()
                     before = text[text.rfind("\n", 0, end) + 1 : end] if i == 0 else ""
                     if before.strip():
                         result.beside[line + i] = comment
-                    elif not comment.startswith("tfconfig:"):
+                    else:
                         waiting.append(comment)
             if waiting and token.start_mark.index < token.end_mark.index:
                 result.above[token.start_mark.line + 1] = waiting

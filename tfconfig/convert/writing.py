@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from tfconfig.checking.ignores import is_ignore
 from tfconfig.convert.comments import Moved
 from tfconfig.convert.convert import Conversion
 from tfconfig.convert.fields import Path
@@ -53,8 +54,9 @@ def write(conversion: Conversion, moved: Moved) -> str:
 
 
 def _line(text: str) -> str:
-    """A text for a comment: what a manifest has in it must not end the comment."""
-    return escaped_line(" ".join(text.splitlines()))
+    """A text for a comment: what a manifest has in it must neither end the comment nor ignore diagnostics."""
+    line = escaped_line(" ".join(text.splitlines()))
+    return line.replace("tfconfig:", "tfconfig :") if is_ignore(f"# {line}") else line
 
 
 def _comment(texts: list[str], indent: str) -> str:

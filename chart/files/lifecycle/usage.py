@@ -40,9 +40,13 @@ def parse(document: Any) -> Usage | None:
         known: UsageDocument = conforming(document, UsageDocument)
     except ShapeError:
         return None
-    right = all(0 <= value < _MAX for key, value in known.items() if key in _FIGURES.values())  # type: ignore[operator]
-    right = right and bool(_VERSION.fullmatch(known.get("tensorflow", "0")))
-    return load(known) if right and known.get("seconds") else None
+    return load(known) if is_plausible(known) and known.get("seconds") else None
+
+
+def is_plausible(document: UsageDocument) -> bool:
+    """Whether every amount is one that a container can use."""
+    right = all(0 <= value < _MAX for key, value in document.items() if key in _FIGURES.values())  # type: ignore[operator]
+    return right and bool(_VERSION.fullmatch(document.get("tensorflow", "0")))
 
 
 def load(document: UsageDocument) -> Usage:

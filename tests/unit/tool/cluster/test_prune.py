@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,6 +122,27 @@ def test_what_helm_refuses_is_reported_and_exits_2(helm: FakeHelm) -> None:
     assert "team-a/digits failed" in result.stdout
     assert "forbidden" in result.stdout
     assert results("--older-than", "0") == [("digits", "Failed")]
+
+
+@pytest.mark.parametrize("program", ["helm", "kubectl"])
+def test_what_was_uninstalled_is_listed_where_other_namespaces_fail(
+    ended: Kube, helm: FakeHelm, tmp_path: Path, program: str
+) -> None:
+    data = ended.get("configmaps", f"{JOB}-status")["data"]
+    for name, namespace in (("first", "a-refused"), ("last", "z-refused")):
+        ended.install(name)
+        ended.change("configmaps", f"{name}-status", {"metadata": {"namespace": namespace}, "data": data})
+    releases(helm, digits="tensorflow-job-0.1.0", first="tensorflow-job-0.1.0", last="tensorflow-job-0.1.0")
+    file = {"helm": helm.folder / "helm", "kubectl": tmp_path / "bin" / "kubectl"}[program]
+    real = file.rename(file.parent / "real")
+    refuse = f'case "$*" in *-refused*) echo refused by {program} >&2; exit 1;; esac'
+    file.write_text(f'#!/bin/sh\n{refuse}\nexec {real} "$@"\n', "utf-8")
+    file.chmod(0o755)
+    result = run("prune", "-A", "--older-than", "1h", "-o", "json")
+    assert result.exit_code == 2
+    pruned = [(item["release"], item["result"]) for item in json.loads(result.stdout)["releases"]]
+    assert pruned == [("first", "Failed"), ("digits", "Removed"), ("last", "Failed")]
+    assert result.stdout.count(f"refused by {program}") == 2
 
 
 def test_how_long_ago_must_be_said(helm: FakeHelm) -> None:

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from tests.unit.tool.cluster.kube import Kube
+from tests.unit.tool.cluster import documents
+from tests.unit.tool.cluster.kube import RUNS, Kube
 from tfconfig.cli import COMMANDS, SYNONYMS, main
 from tfconfig.values.chart import bundled
 
@@ -94,6 +95,57 @@ def test_what_a_verb_says_to_do_next_is_for_the_same_cluster_and_namespace(
     assert helm.changes()
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("--set=env.API_TOKEN=hunter2", "--set=env.API_TOKEN=…"),
+        ("--set=worker.replicas=2,env.API_TOKEN=hunter2\nhunter2", "--set=worker.replicas=…"),
+        ("--set-string=env.API_TOKEN=hunter2", "--set-string=env.API_TOKEN=…"),
+        ("--set-literal=program.args[0]=hunter2", "--set-literal=program.args=…"),
+        ('--set-json={"env": {"API_TOKEN": "hunter2"}}', "--set-json=…"),
+    ],
+)
+def test_values_that_are_given_are_not_printed(helm: FakeHelm, given: str, shown: str) -> None:
+    result = run("rerun", "digits", given)
+    assert helm.changes() == [[*UPGRADE, given, "--set=run=4"]]
+    assert result.stderr == f"helm {' '.join([*UPGRADE, shown, '--set=run=4'])}\n"
+
+
+@pytest.mark.parametrize(("key", "path"), [("", "suspend"), ("a.b", "a.b.suspend")])
+def test_a_suspended_job_is_not_run_again_before_it_is_resumed(helm: FakeHelm, key: str, path: str) -> None:
+    values = {"run": 3, "suspend": True}
+    helm.answer("get-values", {"a": {"b": values}} if key else values)
+    words = ["rerun", "digits", *(["--alias", key] if key else [])]
+    result = run(*words, "--set", f"{path}=true,x=1", "-n", "team-a")
+    assert (result.exit_code, result.stdout, helm.changes()) == (2, "", [])
+    assert f"resume it first (tfconfig resume digits -n team-a), or add --set {path}=false" in result.stderr
+    assert run(*words, "--set", f"x=1,{path}=false").exit_code == 0
+    assert len(helm.changes()) == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "earlier", "number"),
+    [("1", ["2", "1"], 3), ("5", ["2"], 6), ("2", ["9"], 10), ("x" * 9, ["9" * 5000, "\u0663"], 2), (None, [], 2)],
+)
+def test_a_run_gets_a_number_that_no_run_before_it_had(
+    kube: Kube, helm: FakeHelm, now: str | None, earlier: list[str], number: int
+) -> None:
+    """After a rollback the values have an earlier one."""
+    helm.answer("get-values", {"run": 1})
+    then = documents.time(documents.NOW)
+    ended = {"runId": "a", "phase": "Failed", "reason": "TaskFailed", "message": "", "completionTime": then}
+    history = [{**ended, "record": record(run)} for run in earlier]
+    kube.write(RUNS, history=[ended, *history], **({"record": record(now)} if now else {}))
+    assert run("rerun", "digits").exit_code == 0
+    assert helm.changes() == [[*UPGRADE, f"--set=run={number}"]]
+
+
+def record(run: str) -> dict[str, Any]:
+    """Of a run with this number, in status.json."""
+    start = documents.time(documents.NOW)
+    return {"startTime": start, "settings": {"run": run}, "events": [], "steps": [], "restarts": 0, "lastLine": ""}
+
+
 def test_rerun_takes_edited_program_files_and_values(helm: FakeHelm, tmp_path: Path) -> None:
     (tmp_path / "a,b").mkdir()
     result = run("rerun", "digits", "--files", "a,b")
@@ -155,6 +207,12 @@ def test_cancel_uninstalls_the_release_and_nothing_larger(kube: Kube, helm: Fake
     ]
 
 
+@pytest.mark.usefixtures("kube")
+def test_what_helm_prints_at_an_uninstall_does_not_control_the_terminal(helm: FakeHelm) -> None:
+    helm.answer("uninstall", "::error::x\n\x1b]0;x\x07\n")
+    assert run("cancel", "digits").stdout == "\\x3a:error::x\n\\x1b]0;x\\x07\n"
+
+
 @pytest.mark.parametrize("command", ["suspend", "resume", "rerun", "cancel", "tensorboard"])
 @pytest.mark.usefixtures("helm")
 def test_a_job_that_is_not_there(command: str) -> None:
@@ -177,17 +235,29 @@ def test_where_there_is_no_tensorboard_the_line_that_switches_it_on_is_shown(hel
     assert "set tensorboard.enabled=true in an upgrade of its release (release digits was installed from" in text
 
 
+def forwarding(tmp_path: Path, then: str) -> None:
+    """The kubectl on PATH forwards a port; `then`: what its shell does next."""
+    kubectl = tmp_path / "bin" / "kubectl"
+    forward = f'case "$*" in *port-forward*) echo "Forwarding from 127.0.0.1:7777 -> 6006"; {then};; esac'
+    kubectl.write_text(kubectl.read_text("utf-8").replace("\n", f"\n{forward}\n", 1), "utf-8")
+
+
 def test_tensorboard_forwards_a_port_and_prints_the_address(
     kube: Kube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kube.create("services", "digits-tensorboard", {})
-    kubectl = tmp_path / "bin" / "kubectl"
-    forward = (
-        'case "$*" in *port-forward*) echo "Forwarding from 127.0.0.1:7777 -> 6006"; echo "$@" > words; exit 0;; esac'
-    )
-    kubectl.write_text(kubectl.read_text("utf-8").replace("\n", f"\n{forward}\n", 1), "utf-8")
+    forwarding(tmp_path, 'echo "$@" > words; exit 0')
     monkeypatch.chdir(tmp_path)
     result = run("tensorboard", "digits", "--port", "0")
     assert (result.exit_code, result.stdout) == (0, "TensorBoard of digits: http://localhost:7777 (Ctrl-C to end)\n")
     words = (tmp_path / "words").read_text("utf-8").split()
     assert words == ["port-forward", "service/digits-tensorboard", ":80", "--namespace=team-a"]
+
+
+def test_tensorboard_goes_on_after_any_number_of_failed_connections(kube: Kube, tmp_path: Path) -> None:
+    """Of which kubectl writes a line each; one that nobody reads it is ended by `timeout`, with another status."""
+    kube.create("services", "digits-tensorboard", {})
+    errors = "yes 'E1129 an error occurred forwarding' | timeout 30 head -n 9000 >&2 || exit 0"
+    forwarding(tmp_path, f"{errors}; echo 'error: lost connection to pod' >&2; exit 1")
+    result = run("tensorboard", "digits")
+    assert (result.exit_code, result.stderr) == (2, "Error: error: lost connection to pod\n")
