@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -36,7 +37,7 @@ class TestInit:
         result = run("validate", "values.yaml", "--strict", "-o", "json")
         assert [item["rule"] for item in json.loads(result.stdout)["diagnostics"]] == ["TFC339"]
         assert run("validate", "values.yaml", "--strict", "--set", "image.repository=r.example/t").exit_code == 0
-        assert run("run", "values.yaml", "--dry-run").exit_code == 0
+        assert run("run", "values.yaml", "--dry-run", "--python", sys.executable).exit_code == 0
         assert run("doctor", "values.yaml").exit_code == 1
         rendered = helm.render(yaml.safe_load(Path("values.yaml").read_text("utf-8")))
         assert rendered.job_spec()["strategy"] == strategy
