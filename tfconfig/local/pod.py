@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import time
 from dataclasses import dataclass, field
@@ -12,10 +11,11 @@ from pathlib import Path
 
 from tfconfig.local.launch import Launch
 from tfconfig.tensorflow_job.lifecycle import usage
+from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError, parse_json
 from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod, Usage
-from tfconfig.tensorflow_job.task import progress
+from tfconfig.tensorflow_job.task import files, progress
 from tfconfig.tensorflow_job.task.job_spec import Task
-from tfconfig.tensorflow_job.task.usage import PROCESSES_FILE
+from tfconfig.tensorflow_job.task.usage import MAX_ANSWER_BYTES, PROCESSES_FILE
 
 PROGRAM = Path(progress.__file__).parent
 
@@ -77,8 +77,8 @@ class LocalPod:
     def usage(self) -> Usage | None:
         """What its process used that has ended; None where it did not come to say so."""
         try:
-            return usage.parse(json.loads((self.folder / PROCESSES_FILE).read_text()))
-        except (OSError, ValueError):
+            return usage.parse(parse_json(files.read(str(self.folder / PROCESSES_FILE), MAX_ANSWER_BYTES)[0]))
+        except (OSError, ShapeError):
             return None
 
     def signal(self, number: int) -> None:

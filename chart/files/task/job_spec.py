@@ -90,8 +90,8 @@ def tf_config(job: "JobSpec", task: Task) -> Dict[str, Any]:
 
 
 def dumps(config: Mapping[str, Any]) -> str:
-    """JSON without blanks: TF_CONFIG has a size limit (MAX_TF_CONFIG_BYTES)."""
-    return json.dumps(config, separators=(",", ":"), sort_keys=True)
+    """JSON in few bytes: TF_CONFIG has a size limit (MAX_TF_CONFIG_BYTES), and so have answers and messages."""
+    return json.dumps(config, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
 def environment(job: "JobSpec", task: Task) -> Dict[str, str]:

@@ -21,16 +21,18 @@ RETRY_SECONDS = 10.0  # between tries at a volume that refused
 class File:
     """A log file that is written by a thread, in parts of `max_bytes` of which the last `files` are kept.
 
-    Its path is below the root, where programs may have left links: none is followed.
+    Its path is below the root, where programs may have left links: none is followed. `reports`: whether a gap is
+    reported in the output, too.
     """
 
-    def __init__(self, root: str, path: str, max_bytes: int, files: int) -> None:
+    def __init__(self, root: str, path: str, max_bytes: int, files: int, reports: bool = True) -> None:
         self._root, (self._parent, self._name) = root, os.path.split(path)
         self._max_bytes, self._files = max_bytes, files
         self._waiting: Deque[bytes] = deque()
         self._lock = threading.Condition()
         self._held = self._lost = self._size = 0
-        self._closing = self._gap_reported = self._in_line = False
+        self._closing = self._in_line = False
+        self._gap_reported = not reports
         self._retry_at = 0.0
         self._descriptor = self._folder = -1
         self._thread = threading.Thread(target=self._work, daemon=True)

@@ -7,6 +7,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from . import files
 from .output import write, write_line
 
 if TYPE_CHECKING:
@@ -29,15 +30,15 @@ def sink(state: str) -> "File":
     """Keeps the end of what the program prints in the pod's own folder."""
     from .kept_log import File
 
-    return File(state, os.path.join(FOLDER, FILE), PART_BYTES, PARTS)
+    return File(state, os.path.join(FOLDER, FILE), PART_BYTES, PARTS, reports=False)
 
 
 def show(state: str) -> None:
     """Print it once more, to one stream, which keeps the order; nothing where there is nothing."""
     data = b""
     for part in (FILE + ".1", FILE):
-        with contextlib.suppress(OSError), open(os.path.join(state, FOLDER, part), "rb") as file:
-            data += file.read(2 * PART_BYTES)
+        with contextlib.suppress(OSError):
+            data += files.read(os.path.join(state, FOLDER, part), 2 * PART_BYTES)[0]
     lines = data.splitlines(True)[-LINES:]
     if not lines:
         return

@@ -2,6 +2,7 @@
 
 Which Python the program runs with, and what that one finds, only the program knows. What is mapped is what it runs; the
 version is in the name of the folder that pip left beside it. So nothing is imported, and no other Python started.
+PID 1 itself reads the kernel's tables alone: that folder may be on a volume that hangs, so another process looks there.
 """
 
 import contextlib
@@ -9,9 +10,11 @@ import os
 import re
 from typing import Iterator, List, Optional
 
+from . import files
 from .pipelines import own_session
 
-LIBRARY = re.compile(rb" (/.+)/tensorflow(?:_core)?/(?:python/_pywrap_tensorflow_internal|libtensorflow_framework)\.so")
+MAX_BYTES = 4096  # of top_level.txt
+LIBRARY = re.compile(rb"(/.+)/tensorflow(?:_core)?/(?:python/_pywrap_tensorflow_internal|libtensorflow_framework)\.so")
 VERSION = r"[0-9][0-9A-Za-z._+!]{0,39}"
 # Also that of tensorflow_text, which is told apart by the packages that it brings.
 DISTRIBUTION = re.compile(
@@ -22,8 +25,13 @@ DISTRIBUTION = re.compile(
 def tensorflow() -> Optional[str]:
     """Its version; empty where the files do not tell it, None while no process has loaded any."""
     folders = set(_folders())
-    versions = {version for folder in folders for version in _versions(folder)}
-    return versions.pop() if len(versions) == 1 else "" if folders else None
+    if not folders:
+        return None
+    from . import checkpoints  # once, as it then is not looked for again
+
+    answer = checkpoints.ask(lambda: {"versions": sorted({version for at in folders for version in _versions(at)})[:2]})
+    versions = answer.get("versions", [])
+    return str(versions[0]) if len(versions) == 1 else ""
 
 
 def _folders() -> Iterator[str]:
@@ -31,9 +39,15 @@ def _folders() -> Iterator[str]:
     for pid, _ in own_session():
         with contextlib.suppress(OSError):  # gone meanwhile, or of another user
             with open("/proc/%d/maps" % pid, "rb") as file:
-                found = next(filter(None, map(LIBRARY.search, file)), None)
+                found = next(filter(None, map(_library, file)), None)
             if found:
-                yield os.fsdecode(found.group(1))
+                yield os.fsdecode(found)
+
+
+def _library(line: bytes) -> bytes:
+    """The folder of a mapping's library. Linear in the line's length, whatever the program calls its files."""
+    found = LIBRARY.match(line.split(None, 5)[-1]) if b"tensorflow" in line else None
+    return found.group(1) if found else b""
 
 
 def _versions(folder: str) -> Iterator[str]:
@@ -46,6 +60,6 @@ def _versions(folder: str) -> Iterator[str]:
 
 
 def _packages(metadata: str) -> List[str]:
-    with contextlib.suppress(OSError, ValueError), open(os.path.join(metadata, "top_level.txt")) as file:
-        return file.read().split()
+    with contextlib.suppress(OSError, ValueError):
+        return files.read(os.path.join(metadata, "top_level.txt"), MAX_BYTES)[0].decode().split()
     return []

@@ -27,7 +27,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
-from . import silent
+from . import files, silent
+from .job_spec import dumps
 from .listener import listen
 from .names import PORT
 
@@ -53,7 +54,7 @@ _NO_METRICS = ("step", "total", "loss", "rate", "age", "metrics")
 MAX_BYTES = 4096  # of a file or an answer
 MAX_STEP = 2**63
 SILENT_SECONDS = 20.0  # longer than TCP tries to send something (job_spec.GRPC_OPTIONS) ...
-MAX_SILENT_BYTES = 2048  # ... and so much of an answer is about such peers, those that are silent longest
+MAX_SILENT_BYTES = 1536  # ... and so much of an answer is about such peers, those that are silent longest
 
 
 def latest(folder: str) -> "Optional[ProgressDocument]":
@@ -75,13 +76,10 @@ def read(path: str) -> "Optional[ProgressDocument]":
     `age` is in seconds since it was written: clocks of two nodes may differ, ages do not.
     """
     try:
-        # A named pipe would wait for a writer, and PID 1 with it.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            text = file.read(MAX_BYTES + 1) or b""
-            age = time.time() - os.fstat(file.fileno()).st_mtime
+        text, written = files.read(path, MAX_BYTES + 1)
     except OSError:
         return None
-    return parse(text, max(0.0, age))
+    return parse(text, max(0.0, time.time() - written))
 
 
 def parse(text: bytes, age: Optional[float] = None) -> "Optional[ProgressDocument]":
@@ -172,7 +170,7 @@ class ProgressServer:
         connection = _socket.socket(fileno=descriptor)
         connection.setblocking(False)
         with contextlib.suppress(OSError):
-            connection.send(json.dumps(self._document()).encode() + b"\n")
+            connection.send(dumps(self._document()).encode() + b"\n")
         connection.close()
         self._asked()
 

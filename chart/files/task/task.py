@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional
 
-from . import messages, process, progress, usage
+from . import files, messages, process, progress, usage
 from .connections import Connections
 from .job_spec import Task, command_line, dumps, may_keep, may_report, may_restart, name, program, runs_server
 from .log import log
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .output import Output
 
 TERMINATION_LOG = "/dev/termination-log"
+DONE = "done.json"  # in the folder of the pod: that the task is done
 TERMINATED = 143  # the exit status of what SIGTERM ended
 
 KILL_MARGIN_SECONDS = 2.0  # between our SIGKILL and the kubelet's, for the termination message
@@ -373,15 +374,14 @@ def _is_unknown(pod: Pod) -> bool:
 
 
 def _write_marker(pod: Pod, done: "DoneMarker") -> None:
-    with open(os.path.join(pod.state, "done.json"), "w") as marker:
-        json.dump(done, marker)
+    files.write(os.path.join(pod.state, DONE), json.dumps(done))
 
 
 def _marker(pod: Pod) -> "Optional[DoneMarker]":
     try:
-        with open(os.path.join(pod.state, "done.json")) as file:
-            return json.load(file)  # type: ignore[no-any-return]
-    except FileNotFoundError:
+        done = json.loads(files.read(os.path.join(pod.state, DONE), 4096)[0].decode())
+        return {"code": int(done["code"]), "why": str(done["why"])}
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):  # the program may write there, too
         return None
 
 
@@ -394,7 +394,7 @@ def _clear_claims(pod: Pod) -> None:
 
 def _write_message(pod: Pod, text: str) -> None:
     try:
-        with open(pod.message, "w") as file:
+        with open(pod.message, "w", encoding="utf-8") as file:
             file.write(text.lstrip() + "\n")
     except OSError as error:  # the exit status still says the essential
         log("cannot write %s: %s" % (pod.message, error.strerror))

@@ -7,11 +7,12 @@ or whose files cannot be read, there is less to tell, or nothing.
 
 import contextlib
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from . import messages
+from . import files, messages
 from .job_spec import dumps
 from .threads import CGROUPS, OWN, cpu_limit, group_folders, read_file
 
@@ -26,6 +27,8 @@ NO_LIMIT = 1 << 60  # version 1 writes a number that no machine has
 GPU_FILE = "gpus"
 PROCESSES_FILE = "usage.json"
 GPU_QUERY = ["nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits"]
+MAX_ANSWER_BYTES = 4096
+NUMBER = re.compile(r"\s*[0-9]{1,20}\s*$")
 _MIB = 1 << 20
 
 
@@ -140,8 +143,8 @@ class Processes(Usage):
 
     def line(self) -> str:
         """Nothing: a file tells it of every end, and of a program that wrote a message of its own."""
-        with contextlib.suppress(OSError), open(self._path, "w") as file:
-            file.write(dumps(self.document()))
+        with contextlib.suppress(OSError):
+            files.write(self._path, dumps(self.document()))
         return ""
 
 
@@ -159,7 +162,8 @@ class Gpus:
             return
         self._next = time.monotonic() + GPU_SECONDS
         if self._pid:
-            self._take(read_file(self._path))
+            with contextlib.suppress(OSError):
+                self._take(files.read(self._path, MAX_ANSWER_BYTES)[0].decode("latin-1"))
         self._pid = os.fork()
         if self._pid == 0:
             try:
@@ -181,7 +185,7 @@ class Gpus:
 
     def _take(self, text: str) -> None:
         rows = [line.split(",") for line in text.splitlines()]
-        shares = [int(row[0]) for row in rows if row[0].strip().isdigit()]  # a part of a GPU (MIG) has [N/A]
+        shares = [int(row[0]) for row in rows if NUMBER.match(row[0])]  # a part of a GPU (MIG) has [N/A]
         if shares:
             self._looks += 1
             self._share += min(1.0, sum(shares) / len(shares) / 100)
@@ -221,7 +225,7 @@ def _table(text: str) -> Dict[str, int]:
 
 def _number(text: str) -> int:
     """The number, 0 for `max` and anything else."""
-    return int(text) if text.strip().isdigit() else 0
+    return int(text) if NUMBER.match(text) else 0
 
 
 def _is_there(pid: int) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shell, wait_until
 from tfconfig.tensorflow_job.lifecycle import progress_client
-from tfconfig.tensorflow_job.task import loaded, usage
+from tfconfig.tensorflow_job.task import checkpoints, loaded, usage
 from tfconfig.tensorflow_job.task.job_spec import Task
 from tfconfig.tensorflow_job.task.usage import Usage
 
@@ -78,7 +79,48 @@ def test_the_version_is_that_of_the_installation_beside_the_library_that_is_load
     assert loaded.tensorflow() == version
 
 
-def test_what_is_installed_and_not_loaded_is_not_told(tmp_path: Path) -> None:
+@pytest.mark.timeout(PATIENCE_SECONDS)
+@pytest.mark.parametrize(
+    ("left", "version"),
+    [
+        (os.mkfifo, ""),
+        (lambda path: path.symlink_to("/dev/zero"), ""),
+        (Path.mkdir, ""),
+        (lambda path: path.write_bytes(b"\xff"), ""),
+        (lambda path: path.write_text("tensorflow\n" + 10_000_000 * "x\n"), "2.21.0"),  # of which a part is read
+    ],
+)
+@pytest.mark.parametrize("mapped", [(LIBRARY, ONE)], indirect=True)
+@pytest.mark.usefixtures("mapped")
+def test_what_a_program_leaves_in_place_of_the_metadata_holds_up_nothing(
+    tmp_path: Path, left: Callable[[Path], object], version: str
+) -> None:
+    (packages,) = tmp_path.glob("*/*/top_level.txt")
+    packages.unlink()
+    left(packages)
+    assert loaded.tensorflow() == version
+
+
+@pytest.mark.timeout(PATIENCE_SECONDS)
+@pytest.mark.parametrize("mapped", [(LIBRARY, ONE)], indirect=True)
+@pytest.mark.usefixtures("mapped")
+def test_a_volume_that_hangs_is_waited_for_once_and_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs = threading.Event()
+    monkeypatch.setattr(loaded, "_versions", lambda _: hangs.wait())
+    monkeypatch.setattr(checkpoints, "LIMIT_SECONDS", 0.1)
+    assert loaded.tensorflow() == "", "which is not looked for again"
+
+
+@pytest.mark.timeout(PATIENCE_SECONDS)
+@pytest.mark.parametrize("part", [b"/ ", b" /tensorflow", b"/tensorflow_core/python"])
+def test_no_name_of_a_file_takes_long(part: bytes) -> None:
+    assert loaded._library(b"7f00-7f01 r--p 00000000 08:01 1234   /" + 1_000_000 * part + b"/tensorflow\n") == b""
+
+
+def test_what_is_installed_and_not_loaded_is_not_told_and_no_process_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "ask", lambda _: pytest.fail("there is nothing to ask for"))
     assert installed(tmp_path / "site-packages")
     assert loaded.tensorflow() is None
 

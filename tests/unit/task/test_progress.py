@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import socket
 import struct
 import threading
 import time
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.task.conftest import RUN, Container, job, shell
+from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shell
 from tfconfig.tensorflow_job.lifecycle import progress_client
 from tfconfig.tensorflow_job.lifecycle.state import Progress
 from tfconfig.tensorflow_job.lifecycle.text import progress_text
-from tfconfig.tensorflow_job.task import progress
-from tfconfig.tensorflow_job.task.contracts import ProgressDocument
+from tfconfig.tensorflow_job.task import progress, silent
+from tfconfig.tensorflow_job.task.contracts import ProgressDocument, UsageDocument
 from tfconfig.tensorflow_job.task.job_spec import Task
 from tfconfig.tensorflow_job.task.messages import REACHED
 
@@ -159,6 +161,35 @@ def test_another_task_or_run_at_the_address_is_not_believed(asked: Container, po
         progress_client.ask("127.0.0.1", "worker-0", "r2", port)
 
 
+def test_the_longest_answer_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must be: names in the scripts that take most bytes, silent peers, and all that can be known of the usage."""
+    number = -2.2250738585072014e-308
+    names = [chr(0x1F600 + at) * progress.MAX_NAME for at in range(progress.MAX_METRICS)]
+    said = {"step": 1 << 62, "total": 1 << 62, "loss": number, "rate": number, **dict.fromkeys(names, number)}
+    (tmp_path / progress.FILE).write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+    peer = "2001:0db8:ffff:ffff:ffff:ffff:ffff:fff%d"
+    monkeypatch.setattr(silent, "addresses", lambda *_: [peer % (at % 10) for at in range(1000)])
+    figures = typing.get_type_hints(UsageDocument)
+    used = dict.fromkeys(figures, 1234567890123456789) | {"tensorflow": "9" * 40}
+    server = progress.ProgressServer(str(tmp_path), "evaluator-1000", "r" * 20, 0, usage=lambda: used)
+    port = server._listener.getsockname()[1]
+
+    def serve() -> None:
+        select.select([server], [], [])
+        server.answer()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    text, answer = progress_client.read_answer("127.0.0.1", "evaluator-1000", "r" * 20, port)
+    thread.join()
+    server.close()
+    document = progress.parse(text)
+    assert document, len(text)
+    assert list(document["metrics"]) == names
+    assert len(answer["silent"]) > 30
+    assert answer["usage"] == used
+
+
 def test_who_connects_and_breaks_off_does_not_disturb_the_program(asked: Container, port: int) -> None:
     """Writing to a connection that the peer closed and then reset brings SIGPIPE, which is not the program's."""
     asked.write(job(program=shell("echo '{\"step\": 5}' >$TASK_PROGRESS_FILE; echo ready; exec sleep 60")))
@@ -190,6 +221,17 @@ def test_a_program_that_succeeds_leaves_word_how_far_it_came(container: Containe
     said = progress.parse(container.message[len(REACHED) :].encode())
     assert said
     assert (said["step"], said["total"]) == (9, 9)
+
+
+def test_the_word_of_a_program_that_succeeds_is_no_longer_than_kubernetes_keeps(container: Container) -> None:
+    names = [chr(0x1F600 + at) * progress.MAX_NAME for at in range(progress.MAX_METRICS)]
+    said = json.dumps({"step": 9, **dict.fromkeys(names, -2.2250738585072014e-308)}, ensure_ascii=False)
+    container.write(job(program=shell('echo "$SAID" >$TASK_PROGRESS_FILE')))
+    assert container.start(SAID=said).wait(PATIENCE_SECONDS) == 0
+    assert len(container.message_file.read_bytes()) <= 4096, "of a longer one Kubernetes drops the beginning"
+    kept = progress.parse(container.message[len(REACHED) :].encode())
+    assert kept
+    assert list(kept["metrics"]) == names
 
 
 @pytest.mark.parametrize("code", [1, 137])

@@ -147,6 +147,10 @@ def test_a_program_that_succeeds_leaves_word_of_what_was_used(container: Contain
         (["[N/A], 1024"], {"gpuMemoryPeakBytes": GIB}),  # a part of a GPU
         (["[N/A], [Insufficient Permissions]"], {}),
         (["No devices were found"], {}),
+        (["\u00b2, 5"], {"gpuMemoryPeakBytes": 5 << 20}),  # a digit, and no number
+        (["\u0663, \u0663"], {}),
+        (["9" * 4500 + ", 1"], {}),  # more digits than int() takes
+        (["9" * 30 + ", " + "9" * 30], {}),
         ([""], {}),
     ],
 )
