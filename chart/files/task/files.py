@@ -23,5 +23,7 @@ def write(path: str, text: str) -> None:
     """A new file in place of whatever is there. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
         os.remove(path)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "w") as file:
+    with os.fdopen(
+        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644), "w", encoding="utf-8"
+    ) as file:
         file.write(text)
