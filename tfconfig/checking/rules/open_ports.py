@@ -21,7 +21,7 @@ def _open_servers(job: JobValues) -> Iterator[Diagnostic]:
         fix = "set it to true, and allow other clients with networkPolicy.extraPeers"
         yield job.diagnostic("TFC309", ("networkPolicy", "enabled"), message, fix)
         return
-    for place, who, fix in _everybody(policy["extraPeers"]):
+    for place, who, fix in _everybody(policy.get("extraPeers") or ()):
         message = f"{who}, all of which can then run code on the job's TensorFlow servers"
         yield job.diagnostic("TFC309", ("networkPolicy", "extraPeers", *place), message, fix, key=not place)
 
@@ -29,8 +29,9 @@ def _open_servers(job: JobValues) -> Iterator[Diagnostic]:
 @rule("TFC343")
 def _open_readers(job: JobValues) -> Iterator[Diagnostic]:
     for section, what in (("tensorboard", "TensorBoard"), ("metrics", "the metrics")):
-        if job.data[section]["enabled"] and job.data["networkPolicy"]["enabled"]:
-            for place, who, fix in _everybody(job.data[section]["from"]):
+        settings = job.data[section]
+        if settings.get("enabled") and job.data["networkPolicy"]["enabled"]:
+            for place, who, fix in _everybody(settings.get("from") or ()):
                 message = f"{who}, all of which can then read {what} without a login"
                 yield job.diagnostic("TFC343", (section, "from", *place), message, fix, key=not place)
 

@@ -8,10 +8,12 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -78,6 +80,26 @@ def test_anything_under_the_charts_keys(values: dict[str, Any]) -> None:
 @given(generated.spoiled_parts(), KEYS, JSON)
 def test_anything_deep_inside(values: dict[str, Any], key: str, value: Any) -> None:
     found_in(json.dumps({**values, key: value}).encode())
+
+
+@pytest.mark.parametrize("name", ["everything", "observed"])
+def test_null_for_any_key_is_read_or_refused(name: str) -> None:
+    """It takes the default away, as in Helm: rules meet each key missing."""
+    defaults, values = (
+        yaml.safe_load((helm.CHART / file).read_text("utf-8")) for file in ("values.yaml", f"ci/{name}-values.yaml")
+    )
+    for path in _paths(helm.merged(defaults, values)):
+        null: Any = None
+        for key in reversed(path):
+            null = {key: null}
+        found_in(json.dumps(helm.merged(values, null)).encode())
+
+
+def _paths(values: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    for key, value in values.items():
+        yield (key,)
+        if isinstance(value, dict):
+            yield from ((key, *path) for path in _paths(value))
 
 
 def bomb(levels: int) -> bytes:
