@@ -98,6 +98,8 @@ def command(
             has = terminal.visible(", ".join(names)) or "none"
             raise click.UsageError(f"{file} has no job {terminal.visible(job)}; it has {has}")
         read.jobs = [item for item in read.jobs if item.name == job]
+    if form == "text" and not check:
+        _refuse_alike(read)
     if len(read.jobs) > 1 and form == "text" and not check and directory is None:
         names = [terminal.visible(item.name) for item in read.jobs]
         raise click.UsageError(
@@ -129,6 +131,17 @@ def _read(file: str) -> Manifest:
     except (OSError, ValueError) as e:
         raise click.UsageError(f"{file}: {getattr(e, 'strerror', None) or e}; give the path of a manifest") from None
     return manifest(data, file)
+
+
+def _refuse_alike(read: Manifest) -> None:
+    """No option could tell jobs of one name apart, nor could files that are called as they are."""
+    of_name: dict[str, list[str]] = {}
+    for item in read.jobs:
+        of_name.setdefault(item.name, []).append(str(item.root.line))
+    for name, lines in of_name.items():
+        if len(lines) > 1:
+            each = f"{terminal.visible(name) or 'no name'} (lines {' and '.join(lines)})"
+            raise click.UsageError(f"{read.file} has {len(lines)} jobs called {each}; put each into a file of its own")
 
 
 def _convert(read: Manifest, form: Form, programs: Programs, operator_labels: bool) -> Conversion | None:

@@ -28,7 +28,9 @@ def environment(form: Form, role: Role, made: Settings, variables: Field) -> Non
     for i, entry in enumerate(entries):
         name = text_at(entry, "name")
         source = entry.child("valueFrom")
-        if i != last[name]:
+        if not name:
+            report.missing(entry, (role.name, "env"), "the variable has no name", "give it one, or remove it")
+        elif i != last[name]:
             report.ignored(entry, f"a later entry of the list sets {name} again")
         elif name in MADE_VARIABLES:
             _made(form, role, entry, name)

@@ -85,6 +85,22 @@ class TestFiles:
         assert again.exit_code == 2
         assert "exists; name another directory" in again.stderr
 
+    @pytest.mark.parametrize("arguments", ["", "--job mnist", "--directory new"])
+    def test_jobs_of_one_name_are_refused_before_anything_is_written(self, arguments: str) -> None:
+        one = cases.read("smallest").manifest
+        result = cases.call(f"{one}\n---\n{one}", arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert re.search(r"has 2 jobs called mnist \(lines 1 and \d+\); put each into a file of its own", result.stderr)
+        assert not (cases.FOLDER / "new").exists()
+
+    def test_a_variable_without_a_name_has_to_be_filled_in(self) -> None:
+        manifest = cases.read("smallest").manifest.replace("command:", "env: [{value: z}]\n              command:")
+        assert "[{value: z}]" in manifest
+        result = cases.call(manifest)
+        assert result.exit_code == 1
+        assert "the variable has no name; give it one, or remove it" in " ".join(result.stderr.split())
+        assert "''" not in result.stdout
+
     def test_check_prints_the_report_alone(self) -> None:
         case = cases.read("check")
         assert case.values.startswith("TFJob mnist")
