@@ -59,7 +59,8 @@ def _texts(job: JobValues) -> Iterator[tuple[str, Path, str]]:
 
 def _written(job: JobValues, place: Path, name: str) -> Path:
     """Where a reference in a text of env is written: a role's own text may have put in the one at the top."""
-    if place[1] == "env" and name not in names(str(job.values.data[str(place[0])]["env"][place[2]])):
+    role, key = str(place[0]), place[1]  # a variable of all roles may itself be called `env`
+    if role in job.roles and key == "env" and name not in names(str(job.values.data[role]["env"][place[2]])):
         return place[1:]
     return place
 
