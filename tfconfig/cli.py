@@ -94,13 +94,9 @@ class _Lazy(click.Group):
         except click.UsageError:
             import difflib  # here, because it takes time to load
 
-            names = [SYNONYMS.get(args[0])]
-            names += [
-                *difflib.get_close_matches(args[0], COMMANDS, 1),
-                *difflib.get_close_matches(args[0], SYNONYMS, 1),
-            ]
-            name = next(filter(None, names), None)
-            if args[0].startswith("-") or name is None:
+            near = (name for known in (COMMANDS, SYNONYMS) for name in difflib.get_close_matches(args[0], known, 1))
+            name = SYNONYMS.get(args[0]) or next(near, "")
+            if args[0].startswith("-") or not name:
                 raise
             name = SYNONYMS.get(name, name)
             raise click.UsageError(f"no command {args[0]}; did you mean {name}?", ctx) from None
