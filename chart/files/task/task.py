@@ -13,15 +13,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, NoReturn, Optional
 
-from . import files, messages, process, progress, usage
+from . import checkpoints, files, last_output, messages, process, progress, usage
 from .connections import Connections
 from .job_spec import Task, command_line, dumps, may_keep, may_report, may_restart, name, program, runs_server
 from .log import log
+from .output import Output, output
+from .ranges import parse_ranges
 
-# The others are imported where they are used: this process stays small while the program runs.
+# What only the process needs that becomes the program is imported there: this one stays small.
 if TYPE_CHECKING:
     from .contracts import DoneMarker, JobSpec, StatusDocument
-    from .output import Output
 
 TERMINATION_LOG = "/dev/termination-log"
 DONE = "done.json"  # in the folder of the pod: that the task is done
@@ -114,8 +115,6 @@ def _train(job: "JobSpec", pod: Pod) -> int:
         importable.add(environ, pod.state)
         written = command_line(job, pod.task.role)
         if job["checkpointDir"]:
-            from . import checkpoints
-
             _make_checkpoint_folder(job["checkpointDir"])
             with contextlib.suppress(OSError):
                 checkpoints.note(job, pod.state)
@@ -160,8 +159,6 @@ def _finish(job: "JobSpec", pod: Pod) -> Dict[str, Any]:
     """Keep on the checkpoint volume that this task is done, unless that takes too long; and whether it is empty."""
     if not job["checkpointDir"]:
         return {}
-    from . import checkpoints
-
     incarnation = _incarnation(job, pod)
     if incarnation:
         checkpoints.ask(lambda: checkpoints.mark(job, incarnation, pod.task))
@@ -173,8 +170,6 @@ def _is_marked(job: "JobSpec", pod: Pod) -> bool:
     incarnation = _incarnation(job, pod)
     if not incarnation:
         return False
-    from . import checkpoints
-
     return bool(checkpoints.ask(lambda: {"done": checkpoints.is_marked(job, incarnation, pod.task)}).get("done"))
 
 
@@ -194,8 +189,6 @@ def _has_worked(job: "JobSpec", pod: Pod, progress_file: str) -> bool:
         return True
     if not job["checkpointDir"]:
         return False
-    from . import checkpoints
-
     if not os.path.exists(os.path.join(pod.state, checkpoints.BEFORE)):
         return False
     return bool(checkpoints.ask(lambda: {"changed": checkpoints.is_changed(job, pod.state)}).get("changed", True))
@@ -230,8 +223,6 @@ def _serve(job: "JobSpec", pod: Pod) -> int:
 
 def _park(pod: Pod, done: "DoneMarker") -> int:
     """Hold the pod without running anything, and exit with the status and message of the task's own end."""
-    from . import last_output
-
     log("%s is done: %s. Nothing runs here; waiting to be freed" % (name(pod.task), done["why"]))
     last_output.show(pod.state)
     while not process.pause(END_AGAIN_SECONDS, pod.parent):
@@ -273,14 +264,11 @@ def _environment(job: "JobSpec", pod: Pod, own: Dict[str, str]) -> Dict[str, str
     return variables
 
 
-def _output(job: "JobSpec", pod: Pod, reports: bool) -> "Optional[Output]":
+def _output(job: "JobSpec", pod: Pod, reports: bool) -> Optional[Output]:
     sources = job.get("progress", {}).get("sources") if reports else None
     keeps = may_keep(job) and pod.parent is None  # a local job prints to the user's terminal
     if not sources and not keeps and not (job["logs"] and job["checkpointDir"]):
         return None
-    from . import last_output
-    from .output import output
-
     last_output.forget(pod.state)
     return output(job, pod.task, pod.state, sources or [], keeps)
 
@@ -356,8 +344,6 @@ def _outcome(status: "Optional[StatusDocument]", pod: Pod) -> "Optional[DoneMark
     """
     if not status or status["runId"] != pod.run_id:
         return None
-    from .ranges import parse_ranges
-
     if pod.task.index in parse_ranges(status.get("succeeded", {}).get(pod.task.role, "")):
         return {"code": 0, "why": "its program exited 0 in an earlier pod"}
     if status["phase"] in ("Succeeded", "Failed"):
