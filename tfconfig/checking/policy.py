@@ -12,8 +12,9 @@ it, these are all warnings. Nobody ignores what the policy itself refuses.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -30,6 +31,8 @@ from tfconfig.values.load import Values
 
 RULE, BLIND = "TFC400", "TFC401"
 _DIALECT = re.compile(r"https?://json-schema\.org/draft-07/schema#?")
+# All that may stand beside $ref: draft-07 does not read what checks anything there.
+_BESIDE_REF = {"$ref", "$schema", "$comment", "title", "description", "definitions", "errorMessage", "mayIgnore"}
 _RULES = dict.fromkeys((UNKNOWN, TYPE, VALUE, MISSING, EXACTLY_ONE), RULE)
 
 
@@ -208,7 +211,13 @@ def _check(root: Node, file: str) -> None:
         refuse(list(e.absolute_path), f"not a JSON Schema of draft-07: {e.message}")
     except (ValueError, OverflowError, RecursionError) as e:  # from inside `re`, or nested a thousand deep
         refuse((), f"not a JSON Schema of draft-07: {e}")
+    keywords = {*Draft7Validator.META_SCHEMA["properties"], "errorMessage", "mayIgnore"}
     for path, part in _schemas(schema, ()):
+        for keyword in [keyword for keyword in part if not keyword.startswith("x-")]:
+            if keyword not in keywords:
+                refuse([*path, keyword], _why_no_keyword(keyword, keywords))
+            if "$ref" in part and keyword not in _BESIDE_REF:
+                refuse([*path, keyword], f"{keyword} beside $ref is not read in draft-07; put both into allOf")
         if "$ref" in part and _target(schema, part["$ref"]) is None:
             refuse([*path, "$ref"], f"{part['$ref']} is not in this file; other files are not read")
         places = [([*path, "pattern"], part["pattern"])] if "pattern" in part else []
@@ -219,6 +228,12 @@ def _check(root: Node, file: str) -> None:
                 re.compile(pattern)  # as jsonschema itself reads patternProperties
             except (ValueError, OverflowError, RecursionError, re.error) as e:
                 refuse(place, f"{e}; correct it")
+
+
+def _why_no_keyword(keyword: str, keywords: Collection[str]) -> str:
+    near = difflib.get_close_matches(keyword, keywords, 1)
+    fix = f"did you mean {near[0]}?" if near else "keys of the values stand below properties, notes of your own in x-…"
+    return f"{keyword} is no keyword of draft-07 and would not be read; {fix}"
 
 
 def _schemas(part: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import click
 
+from tfconfig.checking.schema import errors
+from tfconfig.values import image_reference
+from tfconfig.values.chart import bundled
 from tfconfig.values.starter import (
     KERAS_STRATEGIES,
     PLACEHOLDER,
@@ -33,11 +36,32 @@ def _spelt(text: str) -> str:
     raise click.BadParameter(f"{text!r} is not one of {', '.join(STRATEGIES)}")
 
 
+def _image(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    return None if text is None else _valid(text)
+
+
+def _valid(image: str) -> str:
+    """An image as it is typed, if `validate` takes it too."""
+    parts = image_reference.parse(image)
+    given = {key: part for key, part in parts._asdict().items() if part} if parts else {}
+    wrong = any("image" in error.absolute_path for error in errors(bundled().schema, {"worker": {"image": given}}))
+    if wrong or not given:
+        raise click.BadParameter(
+            f"{image!r} is no image; write REPOSITORY:TAG, such as registry.example.com/team/mnist:1.0"
+        )
+    return image
+
+
 @click.command("init")
 @click.argument("strategy", required=False, metavar="[STRATEGY]", callback=_strategy)
 @click.option("--keras/--loop", default=None, help="A program with Keras' fit, or with a loop of its own (default).")
 @click.option("--gpus", type=click.IntRange(0), metavar="N", help="GPUs of each worker; default: none.")
-@click.option("--image", metavar="IMAGE", help="Image with TensorFlow, as REPOSITORY:TAG; default: a placeholder.")
+@click.option(
+    "--image",
+    metavar="IMAGE",
+    callback=_image,
+    help="Image with TensorFlow, as REPOSITORY:TAG; default: a placeholder.",
+)
 @click.option("--script", metavar="FILE", help="The program, a Python file beside the values; default: train.py.")
 @click.option(
     "-f", "--file", "output", default="values.yaml", show_default=True, metavar="FILE", help="`-`: standard output."
@@ -100,7 +124,7 @@ def _ask(
     if gpus is None:
         gpus = click.prompt("GPUs of each worker", type=click.IntRange(0), default=0, err=True)
     if image is None:
-        given: str = click.prompt("Image with TensorFlow", default=f"{PLACEHOLDER}:1.0", err=True)
+        given: str = click.prompt("Image with TensorFlow", value_proc=_valid, default=f"{PLACEHOLDER}:1.0", err=True)
         image = "" if given.startswith(PLACEHOLDER) else given
     if script is None:
         script = click.prompt("The program", default="train.py", err=True)

@@ -121,7 +121,7 @@ def starter(choices: Choices, file: str = "values.yaml") -> str:
         roles=roles.format(gpus=f"gpus: {choices.gpus}" if choices.gpus else "# gpus: 1"),
         file=as_argument(file),
         env=env,
-        repository=repository,
+        repository=json.dumps(repository),  # 123 is one, too
         replace="  # replace this" if not choices.image else "",
         version=f"digest: {digest}" if digest else f"tag: {json.dumps(tag or 'latest')}{_NEW_TAG}",
         script=choices.script,

@@ -151,6 +151,19 @@ def test_policy_may_be_json(check: Check) -> None:
         ("items: [{}]\nadditionalItems:\n  $ref: //example.com", "1.yaml:3:3: //example.com is not in this file"),
         ("properties:\n  a: {pattern: '['}", "1.yaml:2:7: not a JSON Schema of draft-07: '[' is not a 'regex'"),
         ("a: 1\n---\nb: 2", "1.yaml:2:1: a second document"),
+        (
+            "properties:\n  worker:\n    maxium: 4",
+            "1.yaml:3:5: maxium is no keyword of draft-07 and would not be read; did you mean maximum?",
+        ),
+        (
+            "worker: {maximum: 4}",
+            "1.yaml:1:1: worker is no keyword of draft-07 and would not be read; keys of the values stand",
+        ),
+        ("allOf:\n  - unevaluatedProperties: false", "1.yaml:2:5: unevaluatedProperties is no keyword"),
+        (
+            "definitions: {few: {maximum: 4}}\nallOf:\n  - {$ref: '#/definitions/few', minimum: 1}",
+            "1.yaml:3:33: minimum beside $ref is not read",
+        ),
     ],
 )
 def test_broken_policy_is_a_usage_error_and_names_its_place(tmp_path: Path, text: str, says: str) -> None:

@@ -82,6 +82,20 @@ class TestInitWrites:
             assert run("init", *words).exit_code == 2
         assert "ParameterServer, BetweenGraph" in run("init", "--help").stdout
 
+    @pytest.mark.parametrize(
+        "image", ["a b", "x:", "x:1:2", ":1", "x@sha256:0", "http://x/y:1", "", "X", 'a"b', "x\ny"]
+    )
+    def test_image_that_is_none_is_a_usage_error(self, image: str) -> None:
+        result = run("init", "Custom", "--image", image)
+        assert result.exit_code == 2
+        assert f"{image!r} is no image" in result.stderr
+        assert not Path("values.yaml").exists()
+
+    @pytest.mark.parametrize("image", ["1", "null:2", "1.5@sha256:" + 64 * "0", "X/y:1", "localhost:5000/y"])
+    def test_image_that_is_taken_is_valid(self, image: str) -> None:
+        assert run("init", "Custom", "--image", image).exit_code == 0
+        assert run("validate", "values.yaml").exit_code == 0
+
     def test_flags_are_in_the_values(self) -> None:
         run("init", "ParameterServer", "--keras", "--gpus", "2", "--image", "r.example:5000/t", "--script", "fit.py")
         values = yaml.safe_load(Path("values.yaml").read_text("utf-8"))
