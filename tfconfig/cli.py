@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from tfconfig import __version__
-from tfconfig.terminal import discard
+from tfconfig.terminal import INTERRUPTED, discard
 
-INTERRUPTED = 130  # not 1, which would mean that the job has failed
 EXIT_STATUS = "Exit status: 0 no errors, 1 errors found, 2 usage error."
 EXIT_STATUS_WITHOUT_VALUES = "Exit status: 0 success, 2 usage error."
 # name -> its help in the list of commands; the click command is `command` in tfconfig/commands/<name>.py

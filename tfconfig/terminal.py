@@ -13,6 +13,7 @@ COLUMN_GAP = 2
 MIN_LAST_COLUMN = 28  # characters; the last column of a table has the longest text
 MIN_COLUMN = 8
 MAX_WIDTH = 160
+INTERRUPTED = 130  # the exit status after Ctrl-C, as of a shell: not 1, which would mean that the job has failed
 UNLIMITED = 1_000_000
 _CI_COMMAND = re.compile(r"^(\s*):(?=:[A-Za-z])|#(?=#\[)")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -32,6 +33,11 @@ def width() -> int:
 def list_width(stream: TextIO) -> int:
     """The number of columns for a list of a line each: unlimited where no terminal shows it, as for grep."""
     return width() if stream.isatty() else UNLIMITED
+
+
+def redraws(stream: TextIO) -> bool:
+    """Whether what was printed can be printed over."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def colour_wanted(is_terminal: bool) -> bool:

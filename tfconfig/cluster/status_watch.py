@@ -18,7 +18,7 @@ def follow(job: JobWatch, stream: TextIO) -> None:
     last = ""
     while True:
         view = job.view()
-        if stream.isatty():
+        if terminal.redraws(stream):
             columns, rows = terminal.size()
             lines = job_text.job(view, time.time(), columns)
             stream.write(_screen([*([f"out of date: {job.error}"] if job.error else []), *lines], rows))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from tfconfig.checking.schema import errors
 from tfconfig.values import image_reference
 from tfconfig.values.chart import bundled
 from tfconfig.values.starter import (
@@ -42,6 +41,8 @@ def _image(_: click.Context, __: click.Parameter, text: str | None) -> str | Non
 
 def _valid(image: str) -> str:
     """An image as it is typed, if `validate` takes it too."""
+    from tfconfig.checking.schema import errors  # here, because it takes time to load
+
     parts = image_reference.parse(image)
     given = {key: part for key, part in parts._asdict().items() if part} if parts else {}
     wrong = any("image" in error.absolute_path for error in errors(bundled().schema, {"worker": {"image": given}}))

@@ -25,12 +25,13 @@ from tfconfig.local.summary import print_summary
 from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED
 from tfconfig.tensorflow_job.task import job_spec
 from tfconfig.tensorflow_job.task.names import STATUS_KEY
+from tfconfig.terminal import INTERRUPTED
 from tfconfig.values.set_flags import SetFlags
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 MAX_NAME = 40
 _Folder = click.Path(file_okay=False, path_type=Path)
 

@@ -36,8 +36,8 @@ class Console:
         self._stream = stream or sys.stdout
         self.broken = False  # the reader has closed the pipe, as `| head` does; or nothing more can be written
         self.error = ""  # why, in the second case
-        self._on_terminal = self._stream.isatty()
-        self._colour = terminal.colour_wanted(self._on_terminal)
+        self._redraws = terminal.redraws(self._stream)
+        self._colour = terminal.colour_wanted(self._stream.isatty())
         self._width = max([len(SELF), *(len(name(task)) for task in tasks)])
         self._tails: dict[Task, deque[str]] = {task: deque(maxlen=READ_LINES) for task in tasks}
         self._ended: dict[Task, deque[str]] = {}  # of the process before
@@ -55,7 +55,7 @@ class Console:
         """The progress of the program; None: unknown."""
         if progress is None or progress == self._shown:
             return
-        if self._on_terminal:
+        if self._redraws:
             self._shown = progress
             self._draw(bar(progress, shutil.get_terminal_size().columns - 1))
         elif time.monotonic() >= self._next_line:

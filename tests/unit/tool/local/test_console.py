@@ -18,6 +18,11 @@ CHIEF = Task("chief", 0)
 TOLD = Progress(CHIEF, 1200, 2000, 0.5, 100.0, 1.0)
 
 
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
@@ -63,7 +68,7 @@ def test_names_are_coloured_on_a_terminal_unless_the_environment_says_otherwise(
 ) -> None:
     for variable in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(variable, raising=False)
-    for variable, value in {"TERM": "xterm", **environment}.items():
+    for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     stream = kind()
     Console([CHIEF], None, stream).feed(CHIEF, b"a line\n")
@@ -75,6 +80,16 @@ def test_without_colours_a_terminal_still_has_the_bar(monkeypatch: pytest.Monkey
     stream = Terminal()
     Console([CHIEF], None, stream).progress(TOLD)
     assert stream.getvalue().startswith(f"{ERASE}█")
+
+
+def test_a_terminal_that_cannot_draw_over_a_line_gets_lines_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    console = Console([CHIEF], None, stream)
+    console.progress(TOLD)
+    console.end()
+    assert stream.getvalue().startswith("tfconfig | step 1200 of 2000 (60 %)")
+    assert "\033" not in stream.getvalue()
 
 
 def test_a_line_that_is_drawn_over_is_its_last_state_after_the_tasks_name() -> None:
