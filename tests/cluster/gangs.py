@@ -10,7 +10,7 @@ from hack.cluster.proxy import Api
 
 from .conftest import Jobs
 from .jobs import Job
-from .programs import Values, shell
+from .programs import Values, digits, shell
 
 DEVICE, DEVICES = "engines.test/gpu", 4
 # Only the first worker ends by itself.
@@ -44,6 +44,16 @@ def one_of_two(jobs: Jobs, values: Values) -> tuple[Job, Job]:
         "one of them runs", lambda: next((job for job in both if job.phase == "Running"), None)
     )
     return first, next(job for job in both if job is not first)
+
+
+def train_in_turn(jobs: Jobs, overlay: Values) -> None:
+    """The digits example twice, with TensorFlow's own servers; there are devices for one of them."""
+    values = digits(40, **overlay, gpuResource=DEVICE, worker={"replicas": 2, "gpus": 1}, ps={"replicas": 1, "gpus": 1})
+    both = [jobs.install(values, name) for name in ("one", "two")]
+    ended = [job.wait_ended("Succeeded", 240, disturbed=True) for job in both]
+    first, second = sorted(ended, key=lambda status: status.get("queuedSeconds", 0))
+    assert second["queuedSeconds"] > first.get("queuedSeconds", 0) + 5, "as long as the other trained"
+    assert all("done: step 40" in job.tail() for job in both)
 
 
 def started(job: Job) -> list[str]:

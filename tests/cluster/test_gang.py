@@ -19,8 +19,8 @@ from hack.cluster.settings import KUBERNETES
 from hack.cluster.target import Target
 
 from .conftest import Jobs
-from .gangs import DEVICE, devices, ends, of_devices, one_of_two, started
-from .programs import ROOT, Values, digits
+from .gangs import DEVICE, devices, ends, of_devices, one_of_two, started, train_in_turn
+from .programs import ROOT, Values
 from .tool import Tool
 
 pytestmark = pytest.mark.engines("gang scheduling")
@@ -99,13 +99,7 @@ def test_two_jobs_that_would_hold_half_of_the_devices_each_run_in_turn(gangs: Jo
 
 
 def test_two_trainings_run_in_turn_to_their_last_steps(gangs: Jobs) -> None:
-    """The digits example with TensorFlow's own servers."""
-    grouped = {**OVERLAY, "gpuResource": DEVICE, "worker": {"replicas": 2, "gpus": 1}, "ps": {"replicas": 1, "gpus": 1}}
-    both = [gangs.install(digits(40, **grouped), name) for name in ("one", "two")]
-    ended = [job.wait_ended("Succeeded", disturbed=True) for job in both]
-    first, second = sorted(ended, key=lambda status: status.get("queuedSeconds", 0))
-    assert second["queuedSeconds"] > first.get("queuedSeconds", 0) + 5, "as long as the other trained"
-    assert all("done: step 40" in job.tail() for job in both)
+    train_in_turn(gangs, OVERLAY)
 
 
 def test_a_job_is_preempted_as_one_and_resumes_without_a_counted_failure(gangs: Jobs) -> None:

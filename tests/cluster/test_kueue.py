@@ -16,8 +16,8 @@ from hack.cluster.target import Target
 
 from .conftest import Jobs
 from .engines import switched_on
-from .gangs import DEVICE, DEVICES, devices, ends, of_devices, one_of_two, started
-from .programs import ROOT, Values, digits
+from .gangs import DEVICE, DEVICES, devices, ends, of_devices, one_of_two, started, train_in_turn
+from .programs import ROOT, Values
 from .tool import Tool
 
 pytestmark = pytest.mark.engines("Kueue", "kueue", "sigs.k8s.io/kueue")
@@ -266,11 +266,5 @@ def test_a_job_in_a_topology_starts_on_one_node_and_its_restarted_task_returns_t
 
 
 def test_two_trainings_in_one_queue_run_in_turn_to_their_last_steps(jobs: Jobs, queues: Queues) -> None:
-    """The digits example with TensorFlow's own servers; the quota is enough for one of them."""
-    queued = {**OVERLAY, "gpuResource": DEVICE, "worker": {"replicas": 2, "gpus": 1}, "ps": {"replicas": 1, "gpus": 1}}
-    both = [jobs.install(digits(40, **queued), name) for name in ("one", "two")]
-    ended = [job.wait_ended("Succeeded", 240, disturbed=True) for job in both]
-    first, second = sorted(ended, key=lambda status: status.get("queuedSeconds", 0))
-    assert second["queuedSeconds"] > first.get("queuedSeconds", 0) + 5, "as long as the other trained"
-    assert all("done: step 40" in job.tail() for job in both)
+    train_in_turn(jobs, OVERLAY)
     assert queues.used() == 0
