@@ -43,7 +43,7 @@ def command(
     Exit status: 0 written, 2 usage error, no such job, or the cluster does not answer, 130 interrupted.
     """
     if (release is None) == (local is None):
-        raise click.UsageError("name a job, or a folder of tfconfig run --logs with --local")
+        raise click.UsageError("name a job, or with --local a folder of tfconfig run --logs; one of them")
     status: StatusDocument | None
     if local:
         job, status = local.resolve().name or "job", _local_status(local)
