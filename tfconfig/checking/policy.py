@@ -8,32 +8,33 @@ Beside the keys of the values it sees `roles`, `images` and `totals` (values/eff
 
 `mayIgnore` at its top lists the rules, or the beginnings of their ids, that comments in the values may ignore; without
 it, these are all warnings. Nobody ignores what the policy itself refuses.
+
+What would check nothing is refused (policy_keywords.py): whoever wrote it believes that it does.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path as File
 from typing import Any
+from urllib.parse import unquote
 
-from tfconfig.checking import limits
+from tfconfig.checking import limits, policy_keywords
 from tfconfig.checking.patterns import as_go
-from tfconfig.checking.schema import EXACTLY_ONE, MISSING, TYPE, UNKNOWN, VALUE, errors, explain
+from tfconfig.checking.schema import MISSING, TYPE, UNKNOWN, VALUE, errors, explain
 from tfconfig.diagnostics import WARNING, Diagnostic
+from tfconfig.terminal import visible
 from tfconfig.values.effective import KEYS, effective
 from tfconfig.values.helm_yaml import Node, plain, read
 from tfconfig.values.load import Values
 
 RULE, BLIND = "TFC400", "TFC401"
 _DIALECT = re.compile(r"https?://json-schema\.org/draft-07/schema#?")
-# All that may stand beside $ref: draft-07 does not read what checks anything there.
-_BESIDE_REF = {"$ref", "$schema", "$comment", "title", "description", "definitions", "errorMessage", "mayIgnore"}
-_RULES = dict.fromkeys((UNKNOWN, TYPE, VALUE, MISSING, EXACTLY_ONE), RULE)
+_RULES = dict.fromkeys((UNKNOWN, TYPE, VALUE, MISSING), RULE)
 
 
 class PolicyError(Exception):
@@ -176,10 +177,17 @@ def _target(schema: Any, reference: str) -> Any:
     """The target of a $ref within the document; None where there is nothing."""
     if reference != "#" and not reference.startswith("#/"):
         return None
-    for part in reference.removeprefix("#").split("/")[1:]:
-        part = part.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901
-        schema = schema.get(part) if isinstance(schema, dict) else None
+    for part in _pointer(reference):
+        if isinstance(schema, list) and part.isdecimal() and int(part) < len(schema):
+            schema = schema[int(part)]
+        else:
+            schema = schema.get(part) if isinstance(schema, dict) else None
     return schema
+
+
+def _pointer(reference: str) -> list[str]:
+    """The steps of a `#/…` (RFC 6901, section 6)."""
+    return [unquote(part).replace("~1", "/").replace("~0", "~") for part in reference.removeprefix("#").split("/")[1:]]
 
 
 def _check(root: Node, file: str) -> None:
@@ -211,15 +219,16 @@ def _check(root: Node, file: str) -> None:
         refuse(list(e.absolute_path), f"not a JSON Schema of draft-07: {e.message}")
     except (ValueError, OverflowError, RecursionError) as e:  # from inside `re`, or nested a thousand deep
         refuse((), f"not a JSON Schema of draft-07: {e}")
-    keywords = {*Draft7Validator.META_SCHEMA["properties"], "errorMessage", "mayIgnore"}
+    schemas = {id(part) for _, part in _schemas(schema, ())}
     for path, part in _schemas(schema, ()):
-        for keyword in [keyword for keyword in part if not keyword.startswith("x-")]:
-            if keyword not in keywords:
-                refuse([*path, keyword], _why_no_keyword(keyword, keywords))
-            if "$ref" in part and keyword not in _BESIDE_REF:
-                refuse([*path, keyword], f"{keyword} beside $ref is not read in draft-07; put both into allOf")
-        if "$ref" in part and _target(schema, part["$ref"]) is None:
-            refuse([*path, "$ref"], f"{part['$ref']} is not in this file; other files are not read")
+        for keyword, why in policy_keywords.unread(part, not path):
+            refuse([*path, keyword], why)
+        if "$ref" in part:
+            target = _target(schema, part["$ref"])
+            if target is None:
+                refuse([*path, "$ref"], f"{visible(part['$ref'])} is not in this file; other files are not read")
+            if not isinstance(target, bool) and id(target) not in schemas:
+                refuse([*path, "$ref"], f"{visible(part['$ref'])} is not a schema; write one below definitions")
         places = [([*path, "pattern"], part["pattern"])] if "pattern" in part else []
         places += [([*path, "patternProperties", key], key) for key in part.get("patternProperties", {})]
         for place, pattern in places:
@@ -230,19 +239,15 @@ def _check(root: Node, file: str) -> None:
                 refuse(place, f"{e}; correct it")
 
 
-def _why_no_keyword(keyword: str, keywords: Collection[str]) -> str:
-    near = difflib.get_close_matches(keyword, keywords, 1)
-    fix = f"did you mean {near[0]}?" if near else "keys of the values stand below properties, notes of your own in x-…"
-    return f"{keyword} is no keyword of draft-07 and would not be read; {fix}"
-
-
 def _schemas(part: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Every schema within a schema, with its path. (What `enum` and `const` contain is data.)"""
     if not isinstance(part, dict):
         return
     yield path, part
     for key, value in part.items():
-        if key in ("properties", "patternProperties", "definitions", "dependencies") and isinstance(value, dict):
+        if key in ("properties", "patternProperties", "definitions", "$defs", "dependencies") and isinstance(
+            value, dict
+        ):
             for name, child in value.items():
                 yield from _schemas(child, (*path, key, name))
         elif key in ("allOf", "anyOf", "oneOf", "items") and isinstance(value, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -151,19 +152,6 @@ def test_policy_may_be_json(check: Check) -> None:
         ("items: [{}]\nadditionalItems:\n  $ref: //example.com", "1.yaml:3:3: //example.com is not in this file"),
         ("properties:\n  a: {pattern: '['}", "1.yaml:2:7: not a JSON Schema of draft-07: '[' is not a 'regex'"),
         ("a: 1\n---\nb: 2", "1.yaml:2:1: a second document"),
-        (
-            "properties:\n  worker:\n    maxium: 4",
-            "1.yaml:3:5: maxium is no keyword of draft-07 and would not be read; did you mean maximum?",
-        ),
-        (
-            "worker: {maximum: 4}",
-            "1.yaml:1:1: worker is no keyword of draft-07 and would not be read; keys of the values stand",
-        ),
-        ("allOf:\n  - unevaluatedProperties: false", "1.yaml:2:5: unevaluatedProperties is no keyword"),
-        (
-            "definitions: {few: {maximum: 4}}\nallOf:\n  - {$ref: '#/definitions/few', minimum: 1}",
-            "1.yaml:3:33: minimum beside $ref is not read",
-        ),
     ],
 )
 def test_broken_policy_is_a_usage_error_and_names_its_place(tmp_path: Path, text: str, says: str) -> None:
@@ -172,6 +160,67 @@ def test_broken_policy_is_a_usage_error_and_names_its_place(tmp_path: Path, text
     with pytest.raises(policy.PolicyError) as refused:
         policy.load(str(file))
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ("{worker: {maxium: 4}}", "maxium is no keyword of draft-07 and would not be read; did you mean maximum?"),
+        ("{worker: {replicas: {maximum: 4}}}", "replicas is no keyword of draft-07 and would not be read; keys of the"),
+        ("{worker: {'': 1}}", "'' is no keyword"),
+        ('{worker: {"a\\nb\\e[31m": 1}}', r"a b\x1b[31m is no keyword"),
+        (
+            "{worker: {unevaluatedProperties: false}}",
+            "is of a newer draft than 07 and would not be read",
+        ),
+        ("{worker: {dependentRequired: {}}}", "is of a newer draft than 07 and would not be read; use dependencies"),
+        ("{worker: {format: ipv4}}", "format is not checked; use pattern"),
+        ("{worker: {$ref: '#/definitions/few', minimum: 1}}", "minimum beside $ref is not read in draft-07"),
+        ("{worker: {then: {required: [a]}}}", "then is not read without if"),
+        ("{worker: {if: {required: [a]}}}", "if checks nothing without then or else"),
+        ("{worker: {additionalItems: false}}", "additionalItems is read only beside a list of items"),
+        ("{worker: {mayIgnore: [TFC305]}}", "mayIgnore is read only at the top"),
+        ("{worker: {$schema: 'http://json-schema.org/draft-04/schema#'}}", "$schema is read only at the top"),
+        ("{worker: {errorMessage: [no]}}", "errorMessage: expected a string, or a map"),
+        ("{worker: {errorMessage: {maxPropertys: no}}}", "errorMessage: maxPropertys is no keyword that checks"),
+        ("{worker: {$ref: '#/definitions'}}", "#/definitions is not a schema; write one below definitions"),
+        ("{worker: {$ref: '#/title'}}", "#/title is not a schema"),
+        ("{worker: {$ref: '#/x-parts/few'}}", "#/x-parts/few is not a schema"),
+        ("{worker: {$ref: '#/allOf'}}", "#/allOf is not a schema"),
+        ("{worker: {$ref: '#/allOf/2'}}", "#/allOf/2 is not in this file"),
+        ("{worker: {$ref: '#/allOf/0/default'}}", "#/allOf/0/default is not a schema"),
+    ],
+)
+def test_what_would_check_nothing_is_refused(tmp_path: Path, schema: str, says: str) -> None:
+    around = "{title: t, definitions: {few: {}}, x-parts: {few: {}}, allOf: [{default: {maxium: 0}}], properties: %s}"
+    file = tmp_path / "1.yaml"
+    file.write_text(around % schema, "utf-8")
+    with pytest.raises(policy.PolicyError) as refused:
+        policy.load(str(file))
+    assert says in str(refused.value)
+
+
+# Those of the specification, sections 6 to 10, but for format, and two more.
+KEYWORDS = """type: object, enum: [1], const: 1, multipleOf: 1, maximum: 1, exclusiveMaximum: 1, minimum: 1
+exclusiveMinimum: 1, maxLength: 1, minLength: 1, pattern: a, items: {}, maxItems: 1, minItems: 1, uniqueItems: true
+contains: {}, maxProperties: 1, minProperties: 1, required: [a], properties: {}, patternProperties: {}
+additionalProperties: {}, dependencies: {a: [b]}, propertyNames: {}, allOf: [{}], anyOf: [{}], oneOf: [{}], not: {}
+contentMediaType: a, contentEncoding: a, definitions: {}, title: a, description: a, default: {maxium: 1}, readOnly: true
+writeOnly: true, examples: [{maxium: 1}], $comment: a, $defs: {}, x-note: {maxium: 1}"""
+
+
+@pytest.mark.parametrize("keyword", re.split(", (?=\\S+:)|\n", KEYWORDS))
+def test_every_other_keyword_of_draft_07_is_taken(check: Check, keyword: str) -> None:
+    check(f"properties: {{{keyword.split(':', maxsplit=1)[0]}: {{{keyword}}}}}")
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/few", "#/definitions/a%20few", "#/allOf/0", "#/definitions/a few"])
+def test_a_reference_leads_to_any_schema_of_the_file(check: Check, reference: str) -> None:
+    few = "{properties: {replicas: {maximum: 4}}}"
+    beside = "title: t, description: d, default: 1, examples: [], readOnly: true"
+    text = f"$defs: {{few: {few}}}\ndefinitions: {{a few: {few}}}\nallOf: [{few}]\n"
+    (diagnostic,) = check(f"{text}properties: {{worker: {{$ref: '{reference}', {beside}}}}}")
+    assert diagnostic.path == "worker.replicas"
 
 
 @pytest.mark.parametrize(("file", "says"), [("none.yaml", "No such file"), ("a\0b", "null byte")])
