@@ -1,13 +1,15 @@
 """`python3 <this folder> run | serve | folder | interpreter`: a task, its server, what init containers do. Python 3.6.
 
-The code is mounted without bytecode, and the memory that compiling takes stays with the process that does it: for a
-task, which stays beside the program, another process compiles.
+In a pod the code is mounted without bytecode, and the memory that compiling takes stays with the process that does it:
+for a task, which stays beside the program, another process compiles.
 """
 
 import importlib
 import marshal
 import os
+import signal
 import sys
+import warnings
 from importlib.machinery import ModuleSpec
 
 TYPE_CHECKING = False  # of typing, which takes long to import
@@ -53,7 +55,7 @@ class Importer:
         package, _, name = fullname.rpartition(".")
         if fullname == PACKAGE:
             return ModuleSpec(fullname, self, is_package=True)  # type: ignore[arg-type]
-        if package != PACKAGE or not (name in self.codes or os.path.exists(_file(name))):
+        if package != PACKAGE or not os.path.exists(_file(name)):
             return None
         spec = ModuleSpec(fullname, self, origin=_file(name))  # type: ignore[arg-type]
         spec.has_location = True
@@ -81,8 +83,13 @@ def compiled(name: str) -> "CodeType":
 
 def compiled_apart(names: "Sequence[str]") -> "Dict[str, CodeType]":
     """That of several, by another process; nothing if it fails. Meanwhile this one imports what they need of Python."""
+    warnings.simplefilter("ignore", DeprecationWarning)  # of fork, where a library that is preloaded has made a thread
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who started this process may ignore it; then none is waited for
     reading, writing = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:
+        return {}
     if child == 0:
         try:
             with open(writing, "wb") as pipe:
@@ -107,6 +114,9 @@ def main() -> int:
     if mode is None:
         print("usage: python3 %s run|serve|folder|interpreter OPTIONS" % sys.argv[0], file=sys.stderr)
         return 2
+    if mode == "task":  # PID 1 loses signals before it handles them, unless they are blocked: process.catch_signals
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    # Its modules are not the program's log, files, names, …
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != HERE]
     sys.meta_path.insert(0, Importer(compiled_apart(COMPILED) if mode == "task" else {}))
     return int(importlib.import_module("%s.%s" % (PACKAGE, mode)).main(sys.argv[2:]))

@@ -75,6 +75,7 @@ def catch_signals() -> None:
     signal.set_wakeup_fd(_pipe[1])
     for number in _CAUGHT:
         signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINATING)  # since __main__
 
 
 def pause(seconds: Optional[float] = None, parent: Optional[int] = None) -> bool:
