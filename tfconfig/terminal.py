@@ -129,9 +129,12 @@ def _shortened(text: str, size: int) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `90`, `90s`, `10m`, `1h30m`, `2d`; raises ValueError for anything else."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
+    """Seconds of `0`, `90s`, `10m`, `1h30m`, `2d`; raises ValueError for anything else.
+
+    A number alone may have been meant as hours, and kubectl refuses it too (Go's time.ParseDuration).
+    """
+    if text == "0":
+        return 0.0
     parts = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration; write 90s, 10m or 1h30m")

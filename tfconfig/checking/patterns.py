@@ -43,7 +43,7 @@ CIDR = (
 
 # Parts of those in the chart's values.schema.json.
 _QUANTITY = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
-_IMAGE_NAME = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+_IMAGE_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"  # distribution/reference, path-component
 _REGISTRY = r"[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?(:[0-9]+)?"
 
 DESCRIPTIONS = {
@@ -63,6 +63,9 @@ DESCRIPTIONS = {
     r"^([-._a-zA-Z][-._a-zA-Z0-9]*)?$": "a name of letters, digits and _ - . that does not start with a digit",
     r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$": "the name of a Python module, such as package.module",
     KEY: "a Kubernetes name such as app or example.com/app: letters, digits and - _ . inside",
+    r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$": (
+        "a resource with its domain, such as nvidia.com/gpu"
+    ),
     LABEL_VALUE: "a label value: letters, digits and - _ . inside",
     r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?|\$\(JOB\)|\$\(RUN_ID\)|\$\(JOB\)-\$\(RUN_ID\)|\$\(TASKS\))?$": (
         "a label value (letters, digits and - _ . inside), $(JOB), $(RUN_ID), $(JOB)-$(RUN_ID) or $(TASKS)"

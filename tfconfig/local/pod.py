@@ -85,7 +85,7 @@ class LocalPod:
         """Signal its process, if it runs."""
         if self.process and self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(number)
+                os.kill(self.process.pid, number)  # send_signal would reap it, and asyncio lose its exit status
 
     def ended(self, code: int, backoff: float) -> None:
         """Its process has exited, and is started again after `backoff` seconds."""

@@ -82,13 +82,13 @@ def test_durations_have_two_units(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("2d", 172800), ("1.5h", 5400)]
+    ("text", "seconds"), [("0", 0), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("2d", 172800), ("1.5h", 5400)]
 )
 def test_durations_are_read(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "m", "10 m", "-5s", "5x", "s5", "1e3"])
+@pytest.mark.parametrize("text", ["", "m", "90", "1.5", "10 m", "-5s", "5x", "s5", "1e3"])
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write 90s, 10m or 1h30m"):
         parse_duration(text)

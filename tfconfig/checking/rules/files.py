@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from tfconfig.checking.rules.registry import SHELL, JobValues, Path, rule
 from tfconfig.diagnostics import Diagnostic, Origin
@@ -35,6 +36,17 @@ def _entries(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
     elif isinstance(node.value, list):
         for i, child in enumerate(node.value):
             yield from _entries(child, (*path, i))
+
+
+@rule("TFC344")
+def _path_for_text(job: JobValues) -> Iterator[Diagnostic]:
+    for name, text in job.files.items():
+        suffix = PurePath(name).suffix
+        if suffix and re.fullmatch(r"[\w./~-]+", text.strip()) and PurePath(text.strip()).suffix == suffix:
+            message = f"its text is {text.strip()}, which looks like the path of a file"
+            key = name.replace(".", "\\.")
+            fix = f"write its text, or give the file to Helm and tfconfig: --set-file 'program.files.{key}=…'"
+            yield job.diagnostic("TFC344", ("program", "files", name), message, fix)
 
 
 @rule("TFC183")

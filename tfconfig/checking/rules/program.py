@@ -55,4 +55,6 @@ def _placeholder(job: JobValues) -> Iterator[Diagnostic]:
     for path in dict.fromkeys(paths):
         message = "this is the placeholder of tfconfig init, no image"
         fix = "name an image that has TensorFlow and what the program imports; tensorflow/tensorflow may do"
+        if "TF_USE_LEGACY_KERAS" in (job.data.get("env") or {}):
+            fix = "name an image that has TensorFlow, tf-keras and what the program imports: docs/keras.md"
         yield job.diagnostic(PLACEHOLDER_IMAGE, path, message, fix)

@@ -37,9 +37,10 @@ def _command(job: JobValues, line: CommandLine) -> Iterator[Diagnostic]:
     command, parts = [word for _, word in line.command], line.parts
     shell = bool(SHELL.search(command[0]))
     first = command[0].split()
-    if len(first) > 1 and not command[0].startswith("/"):
+    if first != [command[0]] and not command[0].startswith("/"):
         message = f'"{command[0]}" is used as the name of a single program'
-        yield job.diagnostic("TFC301", parts[0][0], message, f"split it into words: [{', '.join(first)}]")
+        fix = f"split it into words: [{', '.join(first)}]" if first else "write the name of a program"
+        yield job.diagnostic("TFC301", parts[0][0], message, fix)
     elif not shell:
         for before, (path, word) in zip(["", *(word for _, word in parts)], parts, strict=False):
             if before != "-c" and _SHELL_SYNTAX.search(word):  # not the code of python -c

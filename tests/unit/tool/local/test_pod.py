@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +15,23 @@ from tfconfig.local.pod import LocalPod
 from tfconfig.tensorflow_job.lifecycle.state import Usage
 from tfconfig.tensorflow_job.task.job_spec import Task
 from tfconfig.tensorflow_job.task.usage import PROCESSES_FILE
+
+
+def test_a_signal_leaves_the_exit_status_to_asyncio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks first whether a process has ended takes its status; asyncio then says 255."""
+
+    def asked(_: object) -> None:
+        raise AssertionError("its status was taken")
+
+    async def status() -> int:
+        pod = LocalPod(Task("worker", 0), "uid", tmp_path)
+        pod.process = await asyncio.create_subprocess_exec("sleep", "60")
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess.Popen, "poll", asked)
+            pod.signal(signal.SIGTERM)
+        return await pod.process.wait()
+
+    assert asyncio.run(status()) == -signal.SIGTERM
 
 
 def used(folder: Path) -> Usage | None:
