@@ -28,7 +28,7 @@ from tfconfig.checking.patterns import as_go
 from tfconfig.checking.schema import MISSING, TYPE, UNKNOWN, VALUE, errors, explain
 from tfconfig.diagnostics import WARNING, Diagnostic
 from tfconfig.terminal import visible
-from tfconfig.values.effective import KEYS, effective
+from tfconfig.values.effective import KEYS, NAMES, effective
 from tfconfig.values.helm_yaml import Node, plain, read
 from tfconfig.values.load import Values
 
@@ -223,6 +223,11 @@ def _check(root: Node, file: str) -> None:
     for path, part in _schemas(schema, ()):
         for keyword, why in policy_keywords.unread(part, not path):
             refuse([*path, keyword], why)
+        if path[-2:-1] == ("properties",) and path.count("properties") == 1 and "definitions" not in path:
+            known = NAMES.get(path[-1], part.get("properties", ()))
+            for name in part.get("properties", {}).keys() - set(known):
+                message = f"{path[-1]} has no {visible(name)}, only {', '.join(known)}; nothing would be checked"
+                refuse([*path, "properties", name], message)
         if "$ref" in part:
             target = _target(schema, part["$ref"])
             if target is None:

@@ -17,6 +17,8 @@ from tfconfig.values.pod_amounts import Amounts, pod_amounts, summed, times
 from tfconfig.values.role_settings import MERGED, NO_DEVICE, OVERLAID, data_volumes, own_program, program, setting
 
 KEYS = frozenset(("roles", "totals", "images", "objects"))  # beside the keys of the values
+# All keys that these have.
+NAMES = {"roles": job_spec.ROLES, "totals": ("tasks", "pods", "gpus", "unknownClaims", "requests", "limits")}
 _Path = tuple[str | int, ...]
 
 # Settings of training pods, and the field of a pod that each becomes.

@@ -11,6 +11,7 @@ import pytest
 
 from tfconfig.checking import policy
 from tfconfig.diagnostics import Diagnostic
+from tfconfig.values.effective import NAMES, effective
 from tfconfig.values.load import load
 
 JOB = """
@@ -183,6 +184,8 @@ def test_broken_policy_is_a_usage_error_and_names_its_place(tmp_path: Path, text
         ("{worker: {$schema: 'http://json-schema.org/draft-04/schema#'}}", "$schema is read only at the top"),
         ("{worker: {errorMessage: [no]}}", "errorMessage: expected a string, or a map"),
         ("{worker: {errorMessage: {maxPropertys: no}}}", "errorMessage: maxPropertys is no keyword that checks"),
+        ("{totals: {properties: {gpu: {maximum: 4}}}}", "totals has no gpu, only tasks, pods, gpus, "),
+        ("{roles: {properties: {workers: {}}}}", "roles has no workers, only chief, worker, ps, evaluator"),
         ("{worker: {$ref: '#/definitions'}}", "#/definitions is not a schema; write one below definitions"),
         ("{worker: {$ref: '#/title'}}", "#/title is not a schema"),
         ("{worker: {$ref: '#/x-parts/few'}}", "#/x-parts/few is not a schema"),
@@ -238,3 +241,10 @@ def test_reference_below_an_id_of_its_own_is_a_usage_error(check: Check) -> None
 def test_reference_to_itself_is_a_usage_error(check: Check) -> None:
     with pytest.raises(policy.PolicyError, match="leads to itself"):
         check("definitions: {a: {$ref: '#/definitions/a'}}\nallOf: [{$ref: '#/definitions/a'}]")
+
+
+def test_the_names_beside_the_values_are_those_that_there_are(tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text("program: {command: [a]}\nevaluator: {replicas: 1}\n", "utf-8")
+    view = effective(load([str(file)])).data
+    assert {key: tuple(view[key]) for key in NAMES} == {key: tuple(names) for key, names in NAMES.items()}
