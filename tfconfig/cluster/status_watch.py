@@ -22,7 +22,7 @@ def follow(job: JobWatch, stream: TextIO) -> None:
             columns, rows = terminal.size()
             lines = job_text.job(view, time.time(), columns)
             stream.write(_screen([*([f"out of date: {job.error}"] if job.error else []), *lines], rows))
-        elif (line := job_text.line(view)) != last:
+        elif (line := f"out of date: {job.error}" if job.error else job_text.line(view)) != last:
             last = line
             stream.write(f"{line}\n")
         stream.flush()

@@ -35,7 +35,8 @@ with tf.train.MonitoredTrainingSession(
     reported = 0
     while not session.should_stop():
         _, value, now = session.run([train, loss, step])
-        if now >= reported + 50:  # the step counts those of all workers
+        if STEPS > now >= reported + 50:  # the step counts those of all workers
             reported = now
             print(f"step {now} of {STEPS}: loss {value:.4f}", flush=True)
+print(f"step {STEPS} of {STEPS}: loss {value:.4f}", flush=True)
 print("done: trained", flush=True)
