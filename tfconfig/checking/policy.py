@@ -23,7 +23,7 @@ from typing import Any
 
 from tfconfig.checking import limits
 from tfconfig.checking.patterns import as_go
-from tfconfig.checking.schema import EXACTLY_ONE, MISSING, TYPE, UNKNOWN, VALUE, errors, explain
+from tfconfig.checking.schema import EXACTLY_ONE, MISSING, TYPE, UNKNOWN, VALUE, errors, explain, why_no_schema
 from tfconfig.diagnostics import WARNING, Diagnostic
 from tfconfig.values.effective import KEYS, effective
 from tfconfig.values.helm_yaml import Node, plain, read
@@ -208,7 +208,7 @@ def _check(root: Node, file: str) -> None:
     try:
         Draft7Validator.check_schema(schema)
     except SchemaError as e:
-        refuse(list(e.absolute_path), f"not a JSON Schema of draft-07: {e.message}")
+        refuse(list(e.absolute_path), f"not a JSON Schema of draft-07: {why_no_schema(e)}")
     except (ValueError, OverflowError, RecursionError) as e:  # from inside `re`, or nested a thousand deep
         refuse((), f"not a JSON Schema of draft-07: {e}")
     keywords = {*Draft7Validator.META_SCHEMA["properties"], "errorMessage", "mayIgnore"}
