@@ -28,7 +28,8 @@ def findings(
     outer = schema.check(values.umbrella) if values.umbrella and values.umbrella.chart.schema else []
     refused = [*outer, *schema.check(values)]
     across = rules.check(values, release, refused)
-    beside = umbrella.check(values)
+    paths = {diagnostic.path for diagnostic in refused}
+    beside = [diagnostic for diagnostic in umbrella.check(values) if diagnostic.path not in paths]
     violations = policy.check(values, policies, objects)
     twice = umbrella.covered_by_policies(outer, violations)
     refused = [diagnostic for diagnostic in refused if diagnostic not in twice]
