@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
+from typing import Any
 
 ERROR = "error"
 WARNING = "warning"
 
 # What libyaml counts as the end of a line, so that our line numbers are its line numbers.
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+_EXACT = 10**16  # from here on Python writes floats with an exponent
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,15 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 def lines(source: str) -> list[str]:
     """The lines of a file's text."""
     return _LINE_BREAK.split(source)
+
+
+def spelt(value: Any) -> str:
+    """A value as people write it in YAML: true, "", 1e+20; of a string with characters those alone."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, int) and abs(value) >= _EXACT:
+        value = float(value)  # its last digits are those of a float, and not of the file
+    return json.dumps(value, ensure_ascii=False)
 
 
 def dotted(path: Sequence[str | int]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfconfig.checking import ignores, kubernetes_object, limits, policy, rules, schema, umbrella
 from tfconfig.diagnostics import ERROR, Diagnostic, ordered
-from tfconfig.values.load import Values
+from tfconfig.values.load import NO_MAP, Values
 
 
 def findings(
@@ -21,14 +21,15 @@ def findings(
     `objects`: the rendered ones, for policies; None: not rendered.
     Comments that ignore a rule are not applied. Raises PolicyError and UnreadableError.
     """
-    if any(diagnostic.rule == ignores.UNREADABLE for diagnostic in values.diagnostics):
+    if any(diagnostic.rule in (ignores.UNREADABLE, NO_MAP) for diagnostic in values.diagnostics):
         return ordered(values.diagnostics)  # what an unreadable file lacks is no error of its own
     if diagnostics := kubernetes_object.check(values):
         return diagnostics  # no key of it is a value
     outer = schema.check(values.umbrella) if values.umbrella and values.umbrella.chart.schema else []
     refused = [*outer, *schema.check(values)]
     across = rules.check(values, release, refused)
-    beside = umbrella.check(values)
+    paths = {diagnostic.path for diagnostic in refused}
+    beside = [diagnostic for diagnostic in umbrella.check(values) if diagnostic.path not in paths]
     violations = policy.check(values, policies, objects)
     twice = umbrella.covered_by_policies(outer, violations)
     refused = [diagnostic for diagnostic in refused if diagnostic not in twice]

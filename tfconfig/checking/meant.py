@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tfconfig.diagnostics import spelt
 from tfconfig.values import image_reference
 from tfconfig.values.job_spec import ROLES
 
@@ -20,8 +21,12 @@ def a_map(value: Any, schema: Mapping[str, Any], path: tuple[str | int, ...]) ->
     if key in ROLES and isinstance(value, int) and not isinstance(value, bool):
         return f"{{replicas: {value}}}"
     if key == "program" and isinstance(value, (str, list)):
-        command = value.split() if isinstance(value, str) else [str(word) for word in value]
+        command = value.split() if isinstance(value, str) else [spelt(word) for word in value]
         return f"{{command: [{', '.join(command)}]}}"
+    if len(path) == 2 and path[0] == "data":
+        given = value if isinstance(value, str) and value else ""
+        mount, claim = (given, "") if given.startswith("/") else ("", given)
+        return f"{{mountPath: {mount or '…'}, existingClaim: {claim or '…'}}}"
     if isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
         shown = ", ".join(f"{item['name']}: …" for item in value[:3])
         return f"{{{shown}}}"

@@ -45,6 +45,8 @@ CIDR = (
 _QUANTITY = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?"
 _IMAGE_NAME = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"  # distribution/reference, path-component
 _REGISTRY = r"[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?(:[0-9]+)?"
+REPOSITORY = f"^({_REGISTRY}/)?{_IMAGE_NAME}(/{_IMAGE_NAME})*$"
+QUANTITIES = (f"^({_QUANTITY})?$", f"^{_QUANTITY}$")
 
 DESCRIPTIONS = {
     r"^(/[^\x00-\x1f\x7f-\x9f]*)?$": "an absolute path without control characters, such as /app",
@@ -76,14 +78,13 @@ DESCRIPTIONS = {
     r"^(-|[a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$": "the name of a storage class, or - for none",
     PORT_NAME: "a port name of at most 15 lowercase letters, digits and -",
     QUANTITY: "a Kubernetes quantity, such as 8Gi or 500m",
-    f"^({_QUANTITY})?$": "a Kubernetes quantity, such as 8Gi or 500m",
-    f"^{_QUANTITY}$": "a Kubernetes quantity, such as 8Gi or 500m",
+    **dict.fromkeys(QUANTITIES, "a Kubernetes quantity, such as 8Gi or 500m"),
     FIELD: "a field such as metadata.name, metadata.labels['key'], spec.nodeName or status.podIP",
     RESOURCE: "a resource such as limits.cpu or requests.memory",
     CIDR: "a network such as 10.0.0.0/8",
     IMAGE: "an image such as registry.example.com/team/image:1.0",
     f"^({_REGISTRY})?$": "the host of a registry, such as registry.example.com:5000",
-    f"^({_REGISTRY}/)?{_IMAGE_NAME}(/{_IMAGE_NAME})*$": "an image without its tag, such as tensorflow/tensorflow",
+    REPOSITORY: "an image without its tag, such as tensorflow/tensorflow",
     r"^([A-Za-z0-9_][-.A-Za-z0-9_]{0,127})?$": "an image tag, such as 2.21.0",
     r"^(sha256:[a-f0-9]{64})?$": "sha256: and 64 lowercase hexadecimal digits",
     r"^([0-9]+(ms|s|m|h))?$": "a duration with its unit, such as 30s or 1m",

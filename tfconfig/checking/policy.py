@@ -25,7 +25,7 @@ from urllib.parse import unquote
 
 from tfconfig.checking import limits, policy_keywords
 from tfconfig.checking.patterns import as_go
-from tfconfig.checking.schema import MISSING, TYPE, UNKNOWN, VALUE, errors, explain
+from tfconfig.checking.schema import MISSING, TYPE, UNKNOWN, VALUE, errors, explain, why_no_schema
 from tfconfig.diagnostics import WARNING, Diagnostic
 from tfconfig.terminal import visible
 from tfconfig.values.effective import KEYS, NAMES, effective
@@ -216,7 +216,7 @@ def _check(root: Node, file: str) -> None:
     try:
         Draft7Validator.check_schema(schema)
     except SchemaError as e:
-        refuse(list(e.absolute_path), f"not a JSON Schema of draft-07: {e.message}")
+        refuse(list(e.absolute_path), f"not a JSON Schema of draft-07: {why_no_schema(e)}")
     except (ValueError, OverflowError, RecursionError) as e:  # from inside `re`, or nested a thousand deep
         refuse((), f"not a JSON Schema of draft-07: {e}")
     schemas = {id(part) for _, part in _schemas(schema, ())}

@@ -8,25 +8,33 @@ from collections.abc import Iterable, Iterator
 
 from tfconfig.checking.schema import MISSING, RULES, VALUE
 from tfconfig.diagnostics import Diagnostic, dotted
-from tfconfig.values.chart import Chart
-from tfconfig.values.helm_yaml import read
+from tfconfig.values.chart import NAME, Chart
+from tfconfig.values.helm_yaml import Node, read
 from tfconfig.values.load import Values
 
 RULE = "TFC014"
 _OF_A_TEAM = {RULES[VALUE], RULES[MISSING]}  # what a schema says that knows what a value is
+_VERSION = re.compile(r"-[0-9][^/]*\.tgz$")  # in the name of a chart's archive
 _OF_A_ROLE = re.compile(r"(.*?)\broles\.(chief|worker|ps|evaluator)\.(.*)", re.DOTALL)
 
 
 def check(values: Values) -> Iterator[Diagnostic]:
-    """Keys beside that of the job which only the job knows, or which are its name misspelt: Helm ignores them."""
+    """Keys beside that of the job which only the job knows, or which are its name misspelt: Helm ignores them.
+
+    So it does with the values of a job below another key, such as the name of the chart where that has an alias.
+    """
     outer = values.umbrella
     if not outer:
         return
     known = _known(outer.chart)
     of_a_job = set(values.chart.schema.get("properties", {})) | set(values.chart.defaults.value)
-    for key in outer.root.value:
-        meant = difflib.get_close_matches(key, known - {key}, 1, 0.8)
-        if key in known or not (key in of_a_job or meant):
+    for key, node in outer.root.value.items():
+        if key in known:
+            continue
+        meant = difflib.get_close_matches(key, known, 1, 0.8)
+        if not meant and _is_a_job(key, node, of_a_job) and _unread(outer.chart, key):
+            meant = [dotted([values.alias])]
+        if not (key in of_a_job or meant):
             continue
         fix = f"did you mean {dotted([values.alias, key])}?" if key in of_a_job else f"did you mean {meant[0]}?"
         message = f"{dotted([key])}: no chart reads this key, so it has no effect"
@@ -45,14 +53,30 @@ def _settings(path: str) -> set[str]:
     return {path, *((f"{match[1]}{match[3]}", f"{match[1]}{match[2]}.{match[3]}") if match else ())}
 
 
+def _is_a_job(key: str, node: Node, of_a_job: set[str]) -> bool:
+    return isinstance(node.value, dict) and (key == NAME or (bool(node.value) and node.value.keys() <= of_a_job))
+
+
+def _unread(chart: Chart, key: str) -> bool:
+    """Whether no template of a chart can have this key in mind. Those of an archive are not looked at."""
+    files = [path for path in (chart.root / "templates").rglob("*") if path.is_file()]
+    try:
+        return chart.root.is_dir() and not any(key in path.read_text("utf-8", "replace") for path in files)
+    except OSError:
+        return False
+
+
 def _known(chart: Chart) -> set[str]:
     """The keys that an umbrella chart, its dependencies or Helm read."""
-    dependencies = [entry for entry in chart.metadata.get("dependencies") or [] if isinstance(entry, dict)]
+    conditions = [path for entry in chart.dependencies for path in (entry.get("condition") or "").split(",")]
+    declared = {entry.get("name") for entry in chart.dependencies}
+    vendored = {_VERSION.sub("", path.name) for path in (chart.root / "charts").glob("*")} - declared
     own = read(chart.file("values.yaml") or b"", "values.yaml").root.value
     return {
         *("global", "tags"),
         *own,
         *chart.schema.get("properties", {}),
-        *(str(entry.get("alias") or entry.get("name")) for entry in dependencies),
-        *(str(path).partition(".")[0] for entry in dependencies for path in [entry.get("condition") or ""] if path),
+        *(entry.get("alias") or entry.get("name") or "" for entry in chart.dependencies),
+        *(path.strip().partition(".")[0] for path in conditions),
+        *vendored,  # Helm reads these without a dependency too
     }

@@ -22,6 +22,8 @@ ADVICE = {
     "tfReplicaSpecs": "write the roles at the top: chief, worker, ps, evaluator; tfconfig convert does it for a TFJob",
     "ttlSecondsAfterFinished": "remove it: a release cannot remove itself; docs/from-tfjob.md has how to clean up",
 }
+# Value -> what to use instead of it.
+VALUES = {"Always": "use OnFailure; restart.alwaysRoles has the roles that start again after exit status 0 too"}
 # Fields of pods and of the training container that have no value of their own.
 IN_POD_SPEC = frozenset((
     "dnsConfig", "dnsPolicy", "hostAliases", "hostUsers", "nodeName", "os", "overhead", "preemptionPolicy",

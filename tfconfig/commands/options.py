@@ -74,7 +74,7 @@ def values(command: _Command) -> _Command:
         try:
             return command(sets=sets, **parameters)
         except (SetError, UnreadableError) as e:
-            raise click.UsageError(str(e)) from None
+            raise click.UsageError(visible(str(e))) from None
 
     decorated: Any = wrapper
     for kind, (metavar, text) in reversed(_SET_HELP.items()):

@@ -11,7 +11,7 @@ from typing import Any
 
 from tfconfig.local.errors import CannotRunError
 from tfconfig.tensorflow_job.task import threads
-from tfconfig.values import role_settings
+from tfconfig.values import job_spec, role_settings
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def launch(data: Mapping[str, Any], role: str, python: str | None, folders: Mapp
         )
     # What the caller's own shell has under the names made for each task is about something else.
     environ = {key: value for key, value in os.environ.items() if key not in role_settings.MADE_VARIABLES}
-    if not (data[role].get("gpus") or role_settings.asks_for_devices(data, role)):
+    if not (job_spec.gpus(data, role) or role_settings.asks_for_devices(data, role)):
         environ.pop("CUDA_VISIBLE_DEVICES", None)
     command = [python] if python else list(role_settings.setting(data, role, "python"))
     path = shutil.which(command[0])

@@ -19,9 +19,10 @@ from typing import Any
 
 import yaml
 
-from tfconfig.diagnostics import Diagnostic, Origin, dotted
+from tfconfig.diagnostics import Diagnostic, Origin, dotted, spelt
 from tfconfig.values.libyaml import loader
 
+NOT_YAML = "TFC001"
 MAX_DEPTH = 100  # levels of nesting; a values file has about ten
 MAX_BYTES = 2 << 20  # Kubernetes accepts no release of more than 1 MiB
 
@@ -103,7 +104,7 @@ def read(data: bytes, file: str) -> Document:
             message = f"expected keys and values, found {kind(root.value)}"
             raise _InvalidDocumentError(message, "write `key: value` lines at the top of the file", root.origin)
     except _InvalidDocumentError as e:
-        document.diagnostics.append(Diagnostic.at(e.origin, "TFC001", e.message, e.fix))
+        document.diagnostics.append(Diagnostic.at(e.origin, NOT_YAML, e.message, e.fix))
     except yaml.YAMLError as e:
         document.diagnostics.append(_yaml_error(e, file, text))
     return document
@@ -116,7 +117,7 @@ def kind(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return f"the number {value}"
+        return f"the number {spelt(value)}"
     if isinstance(value, str):
         return f'the string "{value if len(value) <= 60 else value[:57] + "..."}"'
     if isinstance(value, list):
@@ -144,8 +145,8 @@ def _yaml_error(error: yaml.YAMLError, file: str, text: str) -> Diagnostic:
     elif isinstance(error, yaml.reader.ReaderError):
         fix = "save the file as UTF-8 text"
     elif "mapping values are not allowed" in problem:
-        fix = "check the indentation; quote a string that contains `: `"
-    return Diagnostic.at(Origin(file, line, column, line, column + 1), "TFC001", message, fix)
+        fix = "check the indentation, and that a blank follows each colon; quote a string that contains `: `"
+    return Diagnostic.at(Origin(file, line, column, line, column + 1), NOT_YAML, message, fix)
 
 
 class _Raw:
@@ -299,7 +300,7 @@ class _Reader:
         if isinstance(value, str):
             return value
         self._report(
-            "TFC001", origin, f"a key cannot be {kind(value)}", "write the key as a string, quoted if necessary"
+            NOT_YAML, origin, f"a key cannot be {kind(value)}", "write the key as a string, quoted if necessary"
         )
         return ""
 
@@ -311,7 +312,7 @@ class _Reader:
         """JSON, which Helm turns values into, has neither infinity nor NaN, and only 64-bit floats."""
         if isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
             if not math.isfinite(node.value):
-                self._report("TFC001", node.origin, "not a finite number", "use a finite number, or quote the string")
+                self._report(NOT_YAML, node.origin, "not a finite number", "use a finite number, or quote the string")
                 node.value = None
             else:
                 node.value = number(node.value)

@@ -12,9 +12,11 @@ from typing import Any
 from tfconfig.diagnostics import Diagnostic, Origin, dotted
 from tfconfig.values.both_helms import read
 from tfconfig.values.chart import Chart, UnreadableError, bundled
-from tfconfig.values.helm_yaml import Node, plain
+from tfconfig.values.helm_yaml import Node, kind, plain
 from tfconfig.values.merge import merge_maps, over_defaults, over_umbrella
 from tfconfig.values.set_flags import SetFlags
+
+NO_MAP = "TFC011"
 
 
 @dataclass
@@ -123,7 +125,8 @@ def load(
         values.umbrella_file = str(outer.root / "values.yaml")
         over_umbrella(root, _add(values, values.umbrella_file, outer.file("values.yaml") or b""))
         values.umbrella = Values(root, values.files, outer)
-        values.root = _subtree(root, alias)
+        values.root, refused = _subtree(root, alias)
+        values.diagnostics += refused
     over_defaults(values.root, inner.defaults)
     return values
 
@@ -135,14 +138,21 @@ def _add(values: Values, file: str, content: bytes) -> Node:
     return document.root
 
 
-def _subtree(root: Node, alias: str) -> Node:
-    """The values that Helm hands to a subchart: those under its key, and `global`."""
+def _subtree(root: Node, alias: str) -> tuple[Node, list[Diagnostic]]:
+    """The values that Helm hands to a subchart: those under its key, and `global`. It refuses what is no map."""
+    refused: list[Diagnostic] = []
     node: Node | None = root.value.get(alias)
+    if node and node.value is not None and not isinstance(node.value, dict):
+        shown = dotted([alias])
+        message = f"{shown}: expected a map, found {kind(node.value)}"
+        fix = f"write the values of the job below {shown}, or remove the key"
+        refused.append(Diagnostic.at(node.origin, NO_MAP, message, fix, shown))
+        node = None
     if node is None or node.value is None:
         node = root.value[alias] = Node({}, root.origin)
-    if "global" in root.value and isinstance(node.value, dict):
+    if "global" in root.value:
         node.value.setdefault("global", root.value["global"])
-    return node
+    return node, refused
 
 
 def _bytes(file: str) -> bytes:

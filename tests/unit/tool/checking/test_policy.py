@@ -65,6 +65,50 @@ def test_without_a_message_the_schema_speaks(check: Check) -> None:
     assert (diagnostic.message, diagnostic.fix) == ("worker.replicas: 40 is more than 16", "use 16 or less (0.yaml)")
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "says"),
+    [
+        (
+            "worker: {properties: {replicas: {multipleOf: 3}}}",
+            "worker.replicas",
+            "40 is not a multiple of 3; use a mul",
+        ),
+        (
+            "worker: {properties: {replicas: {exclusiveMaximum: 40}}}",
+            "worker.replicas",
+            "40 is not less than 40; use l",
+        ),
+        ("suspend: {const: true}", "suspend", "false is not true; use true"),
+        ("suspend: {enum: [true, 'on']}", "suspend", "false is not one of true, on; use one of true, on"),
+        ("suspend: {not: {const: false}}", "suspend", 'false is what the schema excludes: {"const": false}; use so'),
+        ("suspend: false", "suspend", "false, but nothing is allowed here; remove it"),
+        (
+            "imagePullSecrets: {contains: {}}",
+            "imagePullSecrets",
+            "an empty list without an entry that fits {}; add one",
+        ),
+        (
+            "podLabels: {dependencies: {owner: [a]}}",
+            "podLabels",
+            'a map is not allowed by dependencies: {"owner": ["a"',
+        ),
+    ],
+)
+def test_every_keyword_says_what_it_asks_for(check: Check, text: str, path: str, says: str) -> None:
+    (diagnostic,) = check(f"properties:\n  {text}")
+    assert f"{diagnostic.message}; {diagnostic.fix}".startswith(f"{path}: {says}")
+
+
+def test_keys_that_only_the_chart_has_are_one_error(check: Check) -> None:
+    (diagnostic,) = check("properties: {checkpoint: {additionalProperties: false, properties: {keep: {}}}}")
+    assert diagnostic.message.startswith("checkpoint: unknown keys enabled, ")
+    assert diagnostic.message.endswith(": the defaults of the chart are checked too")
+    assert diagnostic.fix == "name them below properties, or leave additionalProperties out (0.yaml)"
+    found = check("properties: {program: {}, worker: {}, podLabels: {}, nodeName: false}\nadditionalProperties: false")
+    assert [item.path for item in found] == ["values", "image"]
+    assert "the keys beside the values are checked too" in found[0].message
+
+
 def test_each_keyword_can_have_a_message(check: Check) -> None:
     diagnostics = check("""
         properties:
@@ -151,7 +195,11 @@ def test_policy_may_be_json(check: Check) -> None:
         ("allOf:\n  - $ref: other.json", "1.yaml:2:5: other.json is not in this file"),
         ("allOf:\n  - $ref: '#few'", "1.yaml:2:5: #few is not in this file"),
         ("items: [{}]\nadditionalItems:\n  $ref: //example.com", "1.yaml:3:3: //example.com is not in this file"),
-        ("properties:\n  a: {pattern: '['}", "1.yaml:2:7: not a JSON Schema of draft-07: '[' is not a 'regex'"),
+        (
+            "properties:\n  a: {pattern: '['}",
+            '1.yaml:2:7: not a JSON Schema of draft-07: the string "[" is not a regex',
+        ),
+        ("required: true", "1.yaml:1:1: not a JSON Schema of draft-07: expected a list, found true; use a list"),
         ("a: 1\n---\nb: 2", "1.yaml:2:1: a second document"),
     ],
 )

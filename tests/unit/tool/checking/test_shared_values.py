@@ -32,6 +32,37 @@ def test_misspelt_alias_is_an_error(tmp_path: Path) -> None:
     assert places(tmp_path, JOB + "trian: {worker: {replicas: 2}}\n") == [("TFC014", "job.yaml", 3)]
 
 
+@pytest.mark.parametrize("key", ["tensorflow-job", "job"])
+def test_a_job_below_a_key_that_nothing_reads_is_an_error(tmp_path: Path, key: str) -> None:
+    root = umbrella(tmp_path)
+    text = f"{JOB}{key}: {{worker: {{replicas: 2}}}}\n"
+    (found,) = findings(loaded(root, text), "digits")
+    assert (found.rule, found.line, found.fix) == ("TFC014", 3, "did you mean train?")
+    (root / "templates").mkdir()
+    (root / "templates" / "other.yaml").write_text(f'{{{{ index .Values "{key}" }}}}', "utf-8")
+    assert findings(loaded(root, text), "digits") == []
+
+
+def test_a_chart_in_the_folder_of_the_umbrella_reads_its_key(tmp_path: Path) -> None:
+    root = umbrella(tmp_path)
+    (root / "charts" / "web").mkdir(parents=True)
+    (root / "charts" / "db-1.2.0.tgz").touch()
+    assert findings(loaded(root, JOB + "web: {image: {tag: a}}\ndb: {resources: {}}\n"), "digits") == []
+
+
+def test_every_condition_of_a_dependency_is_read(tmp_path: Path) -> None:
+    root = umbrella(tmp_path, {"alias": "train", "condition": "train.enabled,job.enabled"})
+    assert findings(loaded(root, JOB + "job: {enabled: true}\n"), "digits") == []
+
+
+def test_a_key_that_the_schema_of_the_umbrella_refuses_is_one_error(tmp_path: Path) -> None:
+    root = umbrella(tmp_path)
+    schema = {"properties": {"train": {}, "greeting": {}}, "additionalProperties": False}
+    (root / "values.schema.json").write_text(json.dumps(schema), "utf-8")
+    (found,) = findings(loaded(root, JOB + "trian: {}\n"), "digits")
+    assert (found.rule, found.fix) == ("TFC010", "did you mean train?")
+
+
 def test_keys_that_the_umbrella_knows_are_none(tmp_path: Path) -> None:
     text = JOB + "greeting: bye\nglobal: {a: 1}\ntags: {x: true}\nredis: {size: 1}\nanything: 1\n"
     assert places(tmp_path, text) == []

@@ -19,6 +19,7 @@ from tests.unit.tool.values.test_load import LEAVES
 from tfconfig.checking.findings import findings
 from tfconfig.values.chart import Chart, UnreadableError, bundled
 from tfconfig.values.load import Values, load
+from tfconfig.values.set_flags import SetFlags
 
 TEAM = """\
 greeting: hello
@@ -101,14 +102,111 @@ def test_alias_must_name_one_job(tmp_path: Path, dependencies: list[dict[str, st
         loaded(umbrella(tmp_path, *dependencies), alias=alias)
 
 
+@pytest.mark.parametrize("value", ["5", "abc", '""', "true", "[]", "[a]"])
+def test_job_that_is_no_map_is_one_error(tmp_path: Path, value: str) -> None:
+    (diagnostic,) = findings(loaded(umbrella(tmp_path), f"train: {value}\n"), "digits")
+    assert (diagnostic.rule, diagnostic.path, diagnostic.line, diagnostic.column) == ("TFC011", "train", 1, 8)
+    assert diagnostic.message.startswith("train: expected a map, found ")
+
+
+@pytest.mark.parametrize("argument", ["train=5", "train="])
+def test_job_that_an_argument_makes_no_map_is_one_error(tmp_path: Path, argument: str) -> None:
+    (diagnostic,) = findings(load([], SetFlags(typed=(argument,)), Chart(umbrella(tmp_path))), "digits")
+    assert (diagnostic.rule, diagnostic.file) == ("TFC011", f"--set {argument}")
+
+
+def test_job_that_the_umbrella_makes_no_map_is_one_error(tmp_path: Path) -> None:
+    (diagnostic,) = findings(loaded(umbrella(tmp_path, values="train: 5"), "greeting: bye"), "digits")
+    assert (diagnostic.rule, Path(diagnostic.file).name) == ("TFC011", "values.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "Chart.yaml: empty; write apiVersion, name and version into it"),
+        ("x: [", "Chart.yaml:1:4: not YAML: "),
+        ("x:\n\ty: 1", "Chart.yaml:2:1: not YAML: "),
+        ("dependencies: {a: b}", "Chart.yaml:1:15: dependencies: expected a list, found a map; write - {name: "),
+        ("dependencies: 5", "Chart.yaml:1:15: dependencies: expected a list, found the number 5; write - {name: "),
+        ("dependencies: [a]", 'Chart.yaml:1:16: dependencies[0]: expected a map, found the string "a"; write - {'),
+        ("dependencies: [null]", "Chart.yaml:1:16: dependencies[0]: expected a map, found nothing (null); write - {"),
+        (
+            "dependencies: [{name: tensorflow-job, alias: 5}]",
+            "Chart.yaml:1:46: dependencies[0].alias: expected a string, found the number 5; quote the value",
+        ),
+        ("dependencies: []", "umbrella has no dependency tensorflow-job"),
+    ],
+)
+def test_what_is_wrong_in_its_chart_yaml_is_a_usage_error_that_names_the_place(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    root = umbrella(tmp_path)
+    (root / "Chart.yaml").write_text(text, "utf-8")
+    with pytest.raises(UnreadableError) as refused:
+        loaded(root)
+    assert str(refused.value).startswith(f"{root.parent}/umbrella")
+    assert says in str(refused.value)
+
+
+def test_default_values_that_are_not_yaml_are_a_usage_error(tmp_path: Path) -> None:
+    root = umbrella(tmp_path, job=helm.CHART)
+    (root / "charts" / "tensorflow-job" / "values.yaml").write_text("a: [", "utf-8")
+    with pytest.raises(UnreadableError, match=r"tensorflow-job/values\.yaml:1:4: not YAML"):
+        loaded(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"properties": {"train": {"$ref": "http://x/y"}}}', "$ref http://x/y is not in this file; other files are"),
+        ('{"definitions": {"a": {"$ref": "#/definitions/a"}}, "$ref": "#/definitions/a"}', "a $ref leads to itself"),
+        ('{"type": 5}', "type: the number 5 is not one of array, boolean, "),
+        ('{"properties": {"train": {"required": true}}}', "properties.train.required: expected a list, found true"),
+        ('{"properties": {"train": {"pattern": "("}}}', 'properties.train.pattern: the string "(" is not a regex'),
+        ('{"$schema": 5}', "'$schema': expected a string, found the number 5"),
+        ("[]", "expected a map, found an empty list; write {…}"),
+        ("5", "expected a map, found the number 5; write {…}"),
+        ("{", "values.schema.json is not JSON"),
+    ],
+)
+def test_what_is_no_schema_is_a_usage_error_that_names_the_file(tmp_path: Path, text: str, says: str) -> None:
+    root = umbrella(tmp_path)
+    (root / "values.schema.json").write_text(text, "utf-8")
+    with pytest.raises(UnreadableError) as refused:
+        findings(loaded(root), "digits")
+    assert "values.schema.json" in str(refused.value)
+    assert says in str(refused.value)
+
+
+def test_schema_of_another_draft_is_one(tmp_path: Path) -> None:
+    root = umbrella(tmp_path)
+    schema = {"$schema": "http://json-schema.org/draft-04/schema#", "maximum": 5, "exclusiveMaximum": True}
+    (root / "values.schema.json").write_text(json.dumps(schema), "utf-8")
+    assert findings(loaded(root), "digits") == []
+
+
+def test_defaults_of_the_chart_that_its_schema_does_not_know_are_one_error(tmp_path: Path) -> None:
+    root = umbrella(tmp_path)
+    schema = {"properties": {"train": {"properties": {"worker": {"additionalProperties": False, "properties": {}}}}}}
+    (root / "values.schema.json").write_text(json.dumps(schema), "utf-8")
+    found = findings(loaded(root), "digits")
+    assert [item.message for item in found] == [
+        "train.worker: unknown keys gpus: the defaults of the chart are checked too",
+        "train.worker.replicas: unknown key",
+    ]
+
+
 def test_what_is_no_chart_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match=r"give the directory that has its Chart\.yaml"):
         load([], chart=Chart(tmp_path))
     with pytest.raises(UnreadableError, match="leave --alias out"):
         load([], chart=bundled(), alias="train")
     (tmp_path / "no.tgz").write_text("no archive", "utf-8")
-    with pytest.raises(UnreadableError, match="give a chart's directory"):
+    with pytest.raises(UnreadableError, match="give a chart's directory, or an archive as helm package makes it"):
         load([], chart=Chart(tmp_path / "no.tgz"))
+    root = umbrella(tmp_path)
+    with pytest.raises(UnreadableError, match=rf"is no archive of a chart; give a chart's directory, {root}$"):
+        load([], chart=Chart(root / "Chart.yaml"))
 
 
 def test_chart_may_be_an_archive(tmp_path: Path) -> None:

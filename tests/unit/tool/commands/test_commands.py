@@ -296,6 +296,19 @@ def test_a_dry_run_prints_what_would_start_and_leaves_nothing_behind(folder: Pat
     assert run("run", "job.yaml", "--dry-run").exit_code == 2
 
 
+@pytest.mark.parametrize("role", ["chief", "ps"])
+def test_a_role_of_null_runs_with_the_defaults_that_the_plan_shows(folder: Path, role: str) -> None:
+    (folder / "job.yaml").write_text(f"program: {{command: [sh, -c, 'exit 3']}}\n{role}:\n", "utf-8")
+    result = run("run", "job.yaml", "--dry-run", "--python", sys.executable)
+    assert result.exit_code == 0, result.output
+    assert [line.split(" ")[0] for line in result.stdout.splitlines()[:4]] == [
+        "chief-0",
+        "worker-0",
+        "worker-1",
+        "ps-0",
+    ]
+
+
 def test_a_dry_run_needs_tensorflow_where_a_run_does(folder: Path) -> None:
     (folder / "job.yaml").write_text("program: {command: ['true']}\n", "utf-8")
     without = folder / "python3"
