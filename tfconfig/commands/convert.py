@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from tfconfig import terminal
-from tfconfig.commands import options
+from tfconfig.commands import options, paths
 from tfconfig.convert import comments, report
 from tfconfig.convert.convert import Conversion, convert
 from tfconfig.convert.fields import UnconvertibleError
@@ -75,7 +75,7 @@ def _images(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -
 
 
 @click.command("convert")
-@click.argument("file", metavar="FILE")
+@click.argument("file", type=paths.TEXT, metavar="FILE")
 @click.option(
     "--command", "commands", multiple=True, metavar="[ROLE=]COMMAND", callback=_commands,
     help="The command of roles that have none in the manifest, its words quoted as in a shell.",
@@ -85,7 +85,7 @@ def _images(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -
     help="What `crane config IMAGE` or `docker inspect IMAGE` printed: its ENTRYPOINT is the command.",
 )  # fmt: skip
 @click.option("--job", metavar="NAME", help="Only this job, where the file has several.")
-@click.option("--directory", type=click.Path(path_type=Path), metavar="DIR", help="Write DIR/NAME.yaml for each job.")
+@click.option("--directory", type=paths.FOLDER, metavar="DIR", help="Write DIR/NAME.yaml for each job.")
 @click.option("--operator-labels", is_flag=True, help="Give the pods the operator's labels: training.kubeflow.org/…")
 @click.option("--check", is_flag=True, help="Print the report alone.")
 @click.option("--strict", is_flag=True, help="Exit with status 1 if anything is different or not carried over.")
