@@ -19,7 +19,7 @@ from tfconfig.local.errors import CannotRunError
 from tfconfig.local.folders import program_folder
 from tfconfig.local.kept_logs import KeptLogs
 from tfconfig.local.local_job import cluster_only, local_job
-from tfconfig.local.program_check import check_program, check_servers
+from tfconfig.local.program_check import check_program, check_pythons
 from tfconfig.local.runner import LocalRunner, run_to_end
 from tfconfig.local.summary import print_summary
 from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED
@@ -93,7 +93,7 @@ def command(
         try:
             start = program_folder(values, Path(folder))
             check_program(job, launches, start)
-            check_servers(job, launches)
+            check_pythons(job, launches)
             if dry_run:
                 click.echo("\n".join(planned(job, launches)))
                 return
