@@ -26,6 +26,13 @@ def test_the_last_lines_are_those_of_the_attempt_that_decided(start: Start, tmp_
     assert "attempt 1" not in summary
 
 
+def test_the_line_before_the_program_is_none_that_it_printed(start: Start) -> None:
+    run = start(shell("exit 3", restart={"policy": "Never"}))
+    assert run.end() == 1
+    assert "worker-0 printed nothing" in run.output
+    assert "last line" not in run.output
+
+
 def test_a_program_that_fails_soon_ends_with_how_far_it_came(start: Start) -> None:
     run = start(shell("echo step 7 of 10: loss 0.5; exit 1", restart={"policy": "Never"}))
     assert run.end() == 1

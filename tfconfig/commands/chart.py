@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from tfconfig.commands import paths
 from tfconfig.values.chart import bundled
 
 
@@ -14,7 +15,7 @@ from tfconfig.values.chart import bundled
 @click.option(
     "--export",
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=paths.FOLDER,
     help="Copy the chart to DIR, which must be empty or new.",
 )
 def command(export: Path | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from tfconfig.commands import paths
 from tfconfig.terminal import parse_duration
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -34,7 +35,7 @@ def same(job: str, namespace: str | None, context: str | None) -> str:
 def release_chart(command: _Command) -> _Command:
     """Give a command that upgrades a release --chart and --alias, as `chart` (None: not given) and `alias`."""
     chart = click.option(
-        "--chart", metavar="CHART",
+        "--chart", type=paths.TEXT, metavar="CHART",
         help="The chart of the release: a directory, an archive or oci://…; default: the one that comes with tfconfig, "
         "if the release has the same version.",
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from tfconfig import terminal
-from tfconfig.commands import options
+from tfconfig.commands import options, paths
 from tfconfig.convert import comments, report
 from tfconfig.convert.convert import Conversion, convert
 from tfconfig.convert.fields import UnconvertibleError
@@ -20,6 +20,7 @@ from tfconfig.convert.forms import Form
 from tfconfig.convert.images import ImageConfig, ImageConfigError, Programs, read_config
 from tfconfig.convert.reading import Failure, Manifest, manifest
 from tfconfig.convert.writing import write
+from tfconfig.values import command_line
 from tfconfig.values.job_spec import ROLES
 
 
@@ -33,41 +34,58 @@ def _commands(_: click.Context, option: click.Parameter, given: tuple[str, ...])
     result = {}
     for role, text in map(_of_role, given):
         try:
-            result[role] = shlex.split(text)
+            result[role] = words = shlex.split(text)
         except ValueError as e:
             raise click.BadParameter(f"{text}: {e}; quote it as in a shell", param=option) from None
-        if not result[role]:
-            raise click.BadParameter(
-                "empty; give the command as in a shell: --command 'python3 train.py'", param=option
-            )
+        if wrong := _no_command(words, text):
+            raise click.BadParameter(terminal.visible(wrong), param=option)
     return result
+
+
+def _no_command(words: list[str], text: str) -> str:
+    """Why a container cannot run these words of a text, and what to do; empty where it can."""
+    if not words or not words[0]:
+        return "empty; give the command with its words quoted as in a shell: --command 'python3 train.py'"
+    name, equals, _ = words[0].partition("=")
+    if equals and re.fullmatch(r"[A-Za-z_][-.\w]*", name):
+        roles = ", ".join(ROLES)
+        fix = f"for a variable: --command 'env {words[0]} …'"
+        return f"{words[0]}: {name} is neither a role ({roles}) nor the name of a program; {fix}"
+    if syntax := command_line.shell_syntax(text):
+        return f"{syntax} is for a shell, and none reads the command; start one: --command \"sh -c '…'\", or quote it"
+    return ""
 
 
 def _images(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, ImageConfig]:
     result = {}
     for role, file in map(_of_role, given):
+        if not file:
+            raise click.BadParameter("empty; name a file with what crane config IMAGE prints", param=option)
         try:
             text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
             result[role] = read_config(text, file)
         except (OSError, UnicodeDecodeError) as e:
-            raise click.BadParameter(f"{file}: {getattr(e, 'strerror', None) or e}", param=option) from None
+            why = getattr(e, "strerror", None) or e
+            name, equals = file.partition("=")[:2]
+            no_role = f", and {name} is no role: {', '.join(ROLES)}" if equals and not role else ""
+            raise click.BadParameter(terminal.visible(f"{file}: {why}{no_role}"), param=option) from None
         except ImageConfigError as e:
             raise click.BadParameter(str(e), param=option) from None
     return result
 
 
 @click.command("convert")
-@click.argument("file", metavar="FILE")
+@click.argument("file", type=paths.TEXT, metavar="FILE")
 @click.option(
     "--command", "commands", multiple=True, metavar="[ROLE=]COMMAND", callback=_commands,
-    help="The command of roles that have none in the manifest, as in a shell.",
+    help="The command of roles that have none in the manifest, its words quoted as in a shell.",
 )  # fmt: skip
 @click.option(
     "--image-config", "images", multiple=True, metavar="[ROLE=]FILE", callback=_images,
     help="What `crane config IMAGE` or `docker inspect IMAGE` printed: its ENTRYPOINT is the command.",
 )  # fmt: skip
 @click.option("--job", metavar="NAME", help="Only this job, where the file has several.")
-@click.option("--directory", type=click.Path(path_type=Path), metavar="DIR", help="Write DIR/NAME.yaml for each job.")
+@click.option("--directory", type=paths.FOLDER, metavar="DIR", help="Write DIR/NAME.yaml for each job.")
 @click.option("--operator-labels", is_flag=True, help="Give the pods the operator's labels: training.kubeflow.org/…")
 @click.option("--check", is_flag=True, help="Print the report alone.")
 @click.option("--strict", is_flag=True, help="Exit with status 1 if anything is different or not carried over.")
@@ -108,8 +126,8 @@ def command(
         )
     programs = Programs(commands, images)
     done = [conversion for item in read.jobs if (conversion := _convert(read, item, programs, operator_labels))]
-    if commands and done and "command" not in programs.used:
-        raise click.UsageError("--command: every role of the manifest has a command; leave the option out")
+    if done:
+        _refuse_unused(programs)
     texts = {id(conversion): _text(read, conversion) for conversion in done}
     if form == "json":
         click.echo(json.dumps(_document(read, done, texts, strict), indent=2))
@@ -142,6 +160,19 @@ def _refuse_alike(read: Manifest) -> None:
         if len(lines) > 1:
             each = f"{terminal.visible(name) or 'no name'} (lines {' and '.join(lines)})"
             raise click.UsageError(f"{read.file} has {len(lines)} jobs called {each}; put each into a file of its own")
+
+
+def _refuse_unused(programs: Programs) -> None:
+    """An option for a role that is not there, or has no use for it, is a mistake."""
+    if programs.commands and not any(option == "--command" for option, _ in programs.used):
+        raise click.UsageError("--command: every role of the manifest has a command; leave the option out")
+    for option, roles, lacks in (
+        ("--command", programs.commands, " without a command"),
+        ("--image-config", programs.images, ""),
+    ):
+        for role in roles:
+            if role and (option, role) not in programs.used:
+                raise click.UsageError(f"{option} {role}=…: the manifest has no {role}{lacks}; leave the option out")
 
 
 def _convert(read: Manifest, form: Form, programs: Programs, operator_labels: bool) -> Conversion | None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
+from tfconfig.commands import paths
 from tfconfig.values import image_reference
 from tfconfig.values.chart import bundled
+from tfconfig.values.paths import exists
 from tfconfig.values.starter import (
     KERAS_STRATEGIES,
     PLACEHOLDER,
@@ -53,6 +55,25 @@ def _valid(image: str) -> str:
     return image
 
 
+def _script(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    return None if text is None else _python_file(text)
+
+
+def _python_file(name: str) -> str:
+    """A program as it is typed, if it is the name of a Python file."""
+    if _SCRIPT.fullmatch(name):
+        return name
+    if "/" in name:
+        wrong = "it has a folder, and the program stands beside the values"
+    elif any(character.isspace() for character in name):
+        wrong = "it has a blank"
+    elif name and not name.endswith(".py"):
+        wrong = "it does not end in .py"
+    else:
+        wrong = "it needs letters, digits, dots, _ and - alone, first a letter or digit"
+    raise click.BadParameter(f"{name!r} is no name for the program: {wrong}; write one such as train.py")
+
+
 @click.command("init")
 @click.argument("strategy", required=False, metavar="[STRATEGY]", callback=_strategy)
 @click.option("--keras/--loop", default=None, help="A program with Keras' fit, or with a loop of its own (default).")
@@ -63,10 +84,16 @@ def _valid(image: str) -> str:
     callback=_image,
     help="Image with TensorFlow, as REPOSITORY:TAG; default: a placeholder.",
 )
-@click.option("--script", metavar="FILE", help="The program, a Python file beside the values; default: train.py.")
 @click.option(
-    "-f", "--file", "output", default="values.yaml", show_default=True, metavar="FILE", help="`-`: standard output."
+    "--script",
+    metavar="FILE",
+    callback=_script,
+    help="The program, a Python file beside the values; default: train.py.",
 )
+@click.option(
+    "-f", "--file", "output", type=paths.TEXT, default="values.yaml", show_default=True, metavar="FILE",
+    help="`-`: standard output.",
+)  # fmt: skip
 def command(
     strategy: str | None, keras: bool | None, gpus: int | None, image: str | None, script: str | None, output: str
 ) -> None:
@@ -79,6 +106,9 @@ def command(
     --job_name and --ps_hosts: BetweenGraph, or InGraph if one task runs the graph of all. A program written for TFJob:
     Custom.
     """
+    taken = click.UsageError(f"{output} exists; name another file with --file, or remove it")
+    if output != "-" and exists(Path(output)):
+        raise taken
     if strategy is None:
         if not is_terminal():
             raise click.UsageError(f"no strategy given; name one of {', '.join(STRATEGIES)}")
@@ -86,8 +116,6 @@ def command(
     if keras and strategy not in KERAS_STRATEGIES:
         raise click.UsageError(f"--keras is for {' and '.join(KERAS_STRATEGIES)}; leave it out for {strategy}")
     choices = Choices(strategy, bool(keras), gpus or 0, image or "", script or "train.py")
-    if not _SCRIPT.fullmatch(choices.script):
-        raise click.UsageError(f"--script {choices.script}: expected the name of a Python file, without folders")
     if output == "-":
         click.echo(starter(choices), nl=False)
         return
@@ -100,7 +128,7 @@ def command(
         if not kept:
             beside.write_text(program(choices), "utf-8")
     except FileExistsError:
-        raise click.UsageError(f"{output} exists; name another file with --file, or remove it") from None
+        raise taken from None
     except OSError as e:
         raise click.UsageError(f"{output}: {e.strerror or e}; name a file that can be written") from None
     program_file = f"; {beside} is kept as it is" if kept else f", and the program {beside}"
@@ -128,5 +156,5 @@ def _ask(
         given: str = click.prompt("Image with TensorFlow", value_proc=_valid, default=f"{PLACEHOLDER}:1.0", err=True)
         image = "" if given.startswith(PLACEHOLDER) else given
     if script is None:
-        script = click.prompt("The program", default="train.py", err=True)
+        script = click.prompt("The program", value_proc=_python_file, default="train.py", err=True)
     return strategy, keras, gpus, image, script

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from tfconfig.commands import paths
 from tfconfig.diagnostics import has_errors
 from tfconfig.terminal import visible
 from tfconfig.values.chart import Chart, UnreadableError
@@ -56,7 +57,7 @@ def job_values(command: _Command) -> _Command:
             )
         return command(files=(*files, *job_files), **parameters)
 
-    argument = click.argument("job_files", nargs=-1, metavar="[FILE]")
+    argument = click.argument("job_files", nargs=-1, type=paths.TEXT, metavar="[FILE]")
     decorated: Any = wrapper
     result: _Command = argument(values(decorated))
     return result
@@ -85,6 +86,7 @@ def values(command: _Command) -> _Command:
         "--values",
         "files",
         multiple=True,
+        type=paths.TEXT,
         metavar="FILE",
         help="Values file; later ones override earlier ones. `-`: standard input.",
     )
@@ -152,7 +154,7 @@ def output(*formats: str, text: str = "Output format.") -> Callable[[_Command], 
 def chart(command: _Command) -> _Command:
     """Give a command --chart and --alias, as the parameters `chart` (None: the tool's own) and `alias`."""
     where = click.option(
-        "--chart", type=click.Path(path_type=Path), metavar="CHART",
+        "--chart", type=paths.PATH, metavar="CHART",
         callback=lambda _, __, path: path and Chart(path),
         help="Another version of the chart, or an umbrella chart that depends on it: a directory or an archive.",
     )  # fmt: skip

@@ -11,7 +11,7 @@ import click
 from tfconfig.cluster import jobs, shapes
 from tfconfig.cluster.errors import ClusterError
 from tfconfig.cluster.kubectl import Kubectl
-from tfconfig.commands import cluster_options
+from tfconfig.commands import cluster_options, paths
 from tfconfig.records import run_records
 from tfconfig.records.page import page
 from tfconfig.tensorflow_job.task.names import STATUS_KEY
@@ -26,13 +26,11 @@ if TYPE_CHECKING:
 @cluster_options.cluster
 @click.option(
     "--local",
-    type=click.Path(path_type=Path),
+    type=paths.FOLDER,
     metavar="DIR",
     help="Of a job on this machine: the DIR of its run --logs.",
 )
-@click.option(
-    "--file", type=click.Path(path_type=Path), metavar="FILE", help="Default: <job>-report.html; -: print it."
-)
+@click.option("--file", type=paths.PATH, metavar="FILE", help="Default: <job>-report.html; -: print it.")
 def command(
     release: str | None, namespace: str | None, context: str | None, local: Path | None, file: Path | None
 ) -> None:

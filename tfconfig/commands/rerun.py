@@ -8,7 +8,7 @@ import click
 
 from tfconfig.cluster import release as releases
 from tfconfig.cluster.kubectl import Kubectl
-from tfconfig.commands import cluster_options, options
+from tfconfig.commands import cluster_options, options, paths
 from tfconfig.values.set_flags import SetFlags
 
 
@@ -17,7 +17,7 @@ from tfconfig.values.set_flags import SetFlags
 @cluster_options.cluster
 @cluster_options.release_chart
 @click.option(
-    "--files", "folder", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    "--files", "folder", type=paths.FOLDER, metavar="DIR",
     help="Take the job's program.files from DIR again; default: as they were installed.",
 )  # fmt: skip
 @options.values

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tfconfig.commands import options
+from tfconfig.commands import options, paths
 from tfconfig.local import isolation
 from tfconfig.local.console import Console
 from tfconfig.local.dry_run import planned
@@ -19,7 +19,7 @@ from tfconfig.local.errors import CannotRunError
 from tfconfig.local.folders import program_folder
 from tfconfig.local.kept_logs import KeptLogs
 from tfconfig.local.local_job import cluster_only, local_job
-from tfconfig.local.program_check import check_program, check_servers
+from tfconfig.local.program_check import check_program, check_pythons
 from tfconfig.local.runner import LocalRunner, run_to_end
 from tfconfig.local.summary import print_summary
 from tfconfig.tensorflow_job.lifecycle.state import SUCCEEDED
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 FAILED = 1
 MAX_NAME = 40
-_Folder = click.Path(file_okay=False, path_type=Path)
 
 
 def _data(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, Path]:
@@ -53,10 +52,13 @@ def _data(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict
     metavar="NAME",
     help="Name of the job; default: the last values file's folder, and its own name unless it is values.yaml.",
 )
-@click.option("--checkpoint", type=_Folder, metavar="DIR", help="Checkpoint folder; default: ./checkpoints/NAME.")
+@click.option("--checkpoint", type=paths.FOLDER, metavar="DIR", help="Checkpoint folder; default: ./checkpoints/NAME.")
 @click.option("--data", multiple=True, callback=_data, metavar="NAME=DIR", help="The folder of a data volume.")
-@click.option("--python", metavar="PYTHON", help="The Python that has TensorFlow; default: as in the values, on PATH.")
-@click.option("--logs", type=_Folder, metavar="DIR", help="Also write each task's output to DIR/TASK.log.")
+@click.option(
+    "--python", type=paths.TEXT, metavar="PYTHON",
+    help="The Python that has TensorFlow; default: as in the values, on PATH.",
+)  # fmt: skip
+@click.option("--logs", type=paths.FOLDER, metavar="DIR", help="Also write each task's output to DIR/TASK.log.")
 @click.option("--isolate", is_flag=True, help="Give the tasks a network of their own: nobody else, and no internet.")
 @click.option("--dry-run", is_flag=True, help="Check everything and print what would start; start nothing.")
 @click.option("--port", type=click.IntRange(1, 65535), help="First of consecutive ports; default: free ones.")
@@ -91,7 +93,7 @@ def command(
         try:
             start = program_folder(values, Path(folder))
             check_program(job, launches, start)
-            check_servers(job, launches)
+            check_pythons(job, launches)
             if dry_run:
                 click.echo("\n".join(planned(job, launches)))
                 return

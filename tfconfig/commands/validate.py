@@ -12,7 +12,7 @@ from tfconfig import terminal
 from tfconfig.checking import ignores, policy, reporters
 from tfconfig.checking.findings import findings
 from tfconfig.checking.rules import matching
-from tfconfig.commands import options
+from tfconfig.commands import options, paths
 from tfconfig.diagnostics import ERROR, Diagnostic, has_errors, ordered
 from tfconfig.values.chart import Chart, bundled
 from tfconfig.values.load import load
@@ -28,11 +28,13 @@ def _prefixes(_: click.Context, option: click.Parameter, given: tuple[str, ...])
 
 
 @click.command("validate", cls=options.FilesCommand)
-@click.argument("jobs", nargs=-1, metavar="[FILE]...")
+@click.argument("jobs", nargs=-1, type=paths.TEXT, metavar="[FILE]...")
 @options.values
 @options.release
 @options.chart
-@click.option("--policy", "policies", multiple=True, metavar="FILE", help="A team's own rules: a JSON Schema.")
+@click.option(
+    "--policy", "policies", multiple=True, type=paths.TEXT, metavar="FILE", help="A team's own rules: a JSON Schema."
+)
 @click.option("--rendered", is_flag=True, help="Policies also see the objects that `helm template` renders.")
 @options.output("text", *(form for form in reporters.FORMATS if form != "text"))
 @click.option("--strict", is_flag=True, help="Report warnings as errors.")

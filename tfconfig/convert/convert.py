@@ -59,7 +59,10 @@ def convert(form: Form, programs: Programs, operator_labels: bool = False) -> Co
             _operator_labels(made, role)
     if not any(role.replicas for role in form.roles.values() if role.name in ("chief", "worker")):
         fix = "add a Worker or a Chief; TFJob never ends such a job as Succeeded either"
-        raise UnconvertibleError(form.root.child("spec") or form.root, "there is no chief and no worker", fix)
+        found = [f"{role.name} (replicas: {role.replicas})" for role in form.roles.values()]
+        found += [f"{name} (no role here)" for name in form.unknown]
+        message = f"there is no chief and no worker, only {', '.join(found)}"
+        raise UnconvertibleError(form.root.child("spec") or form.root, message, fix)
     roles.place(draft, report, settings)
     draft.values.setdefault("worker", {}).setdefault("replicas", 0)
     draft.set(("checkpoint", "enabled"), False)

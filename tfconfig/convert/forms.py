@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tfconfig.convert.fields import Field, text_at
+from tfconfig.convert.fields import Field, UnconvertibleError, text_at
 from tfconfig.convert.report import Report
 from tfconfig.values.job_spec import ROLES
 
@@ -35,6 +35,7 @@ class Form:
     name: str = ""
     namespace: str = ""
     roles: dict[str, Role] = field(default_factory=dict)  # in the order of the values: chief, worker, ps, evaluator
+    unknown: list[str] = field(default_factory=list)  # roles of the manifest that do not exist here
     policies: dict[str, Field] = field(default_factory=dict)  # cleanPodPolicy, backoffLimit, … wherever they stand
     old_exit_codes: bool = False  # restart policy ExitCode as before training-operator 1.8
     success: str | None = None  # a value of completion.successPolicy
@@ -54,6 +55,15 @@ class Form:
             if child := root.child(key):
                 form.report.ignored(child, "names what was converted")
         return form
+
+    def add(self, role: Role) -> None:
+        """Add a role. Raises UnconvertibleError where it is there already."""
+        if first := self.roles.get(role.name):
+            message = (
+                f"a second {role.name}: {first.field.shown} in line {first.field.line} is the {role.name} here, too"
+            )
+            raise UnconvertibleError(role.field, message, "remove one of them")
+        self.roles[role.name] = role
 
     def sort_roles(self) -> None:
         """Bring the roles into the order of the values."""

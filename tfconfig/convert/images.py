@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from tfconfig.convert.fields import Field, text_at
 from tfconfig.convert.forms import Form, Role
 from tfconfig.convert.settings import Settings
 from tfconfig.values import image_reference
+from tfconfig.values.command_line import is_command
 
 _ID = re.compile("[0-9]{1,10}")
 _OLD_PYTHON = re.compile(
@@ -108,38 +110,59 @@ def valid(reference: str) -> bool:
     )
 
 
+def _option(role: Role, args: list[str]) -> str:
+    """The option that makes args the command of a role."""
+    return f"--command {shlex.quote(f'{role.name}={shlex.join(args)}')}"
+
+
 @dataclass
 class Programs:
     """What to run where the manifest says nothing: by role, "" for all."""
 
     commands: dict[str, list[str]] = field(default_factory=dict)
     images: dict[str, ImageConfig] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
+    used: set[tuple[str, str]] = field(default_factory=set)  # option and role, of those that roles had a use for
 
     def complete(self, form: Form, role: Role, made: Settings, container: Field) -> None:
         """Give a role its command, and the user of its image."""
         program: dict[str, Any] = made.of["program"].value if "program" in made.of else {}
-        config = self.images.get(role.name, self.images.get(""))
+        key = role.name if role.name in self.images else ""
+        config = self.images.get(key)
         if config:
+            self.used.add(("--image-config", key))
             self._user(form, role, made, config, container)
         if program.get("command"):
             return
-        command = self.commands.get(role.name, self.commands.get(""))
+        key = role.name if role.name in self.commands else ""
+        command, args = self.commands.get(key), program.get("args")
         if command:
-            self.used.add("command")
+            self.used.add(("--command", key))
+        if args and (command == args or (config and not command and not config.entrypoint)):
+            made.put("program", program.pop("args"), container.child("args"), ("command",))
+        elif command:
             self._put(form, made, container, command, None, "--command")
-        elif config and (config.entrypoint or config.cmd):
-            rest = None if program.get("args") else config.cmd
-            if config.entrypoint:
-                self._put(form, made, container, config.entrypoint, rest, "the ENTRYPOINT of the image")
-            else:
-                self._put(form, made, container, program.get("args") or config.cmd, [], "the CMD of the image")
+            if args and is_command(args):
+                message = f"they follow the command, so that this runs: {shlex.join([*command, *args])}"
+                fix = f"if they are the command, as in an image without ENTRYPOINT: {_option(role, args)}"
+                form.report.different(container.child("args"), "program.args", message, fix)
+        elif config and config.entrypoint:
+            rest = None if args else config.cmd
+            self._put(form, made, container, config.entrypoint, rest, "the ENTRYPOINT of the image")
+        elif config and config.cmd:
+            self._put(form, made, container, config.cmd, [], "the CMD of the image")
         else:
-            name = text_at(container, "image")
-            form.report.missing(
-                None, "program.command", f"{role.name} has no command: its image {name} starts the program by itself",
-                f"--command 'python3 train.py', or --image-config FILE with what this prints: crane config {name}",
-            )  # fmt: skip
+            self._missing(form, role, text_at(container, "image"), args or [], config)
+
+    def _missing(self, form: Form, role: Role, name: str, args: list[str], config: ImageConfig | None) -> None:
+        given = f"--image-config FILE with what this prints: crane config {name}"
+        message = f"{role.name} has no command: its image {name} starts the program by itself"
+        fix = f"--command 'python3 train.py', or {given}"
+        if config:
+            message, fix = f"{role.name} has no command, nor has its image {name}", "--command 'python3 train.py'"
+        elif args and not args[0].startswith("-"):
+            message = f"{role.name} has args but no command: if its image {name} has no ENTRYPOINT, the args are it"
+            fix = f"{given}; or, if it has no ENTRYPOINT, {_option(role, args)}"
+        form.report.missing(None, "program.command", message, fix)
 
     def _put(
         self, form: Form, made: Settings, source: Field, command: list[str], args: list[str] | None, what: str

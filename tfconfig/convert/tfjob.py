@@ -6,9 +6,10 @@ v1alpha1, and mlkube.io before it, had a list of replicas, KubeDL has the run po
 
 from __future__ import annotations
 
+import re
+
 from tfconfig.convert.fields import Field, UnconvertibleError, text_at
 from tfconfig.convert.forms import RESTARTS, Form, Role
-from tfconfig.convert.report import Report
 
 ROLE_NAMES = {
     "chief": "chief",
@@ -38,29 +39,34 @@ def form(root: Field) -> Form:
     )
     system = "KubeDL" if kubedl else "TFJob"
     result = Form.of(root, "TFJob", system)
-    report = result.report
     replicas = spec.child("replicaSpecs") or spec.child("replica_specs")
     roles = replicas.a_list() if replicas else []
     if named := spec.child("tfReplicaSpecs"):
         roles = named.a_map().children()
     result.old_exit_codes = system == "KubeDL" or version in _OLD or bool(replicas)
     if not roles:
-        raise UnconvertibleError(spec, "tfReplicaSpecs is missing, so there are no tasks", "add a role: Worker")
+        raise _without_roles(spec, named or replicas)
     for field in roles:
-        role = _role(field, report, "" if named else "list", kubedl, version)
-        if role and role.name in result.roles:
-            message = f"a second {role.name}: TFJob accepts Chief or Master, and here both are the chief"
-            raise UnconvertibleError(field, message, "remove one of them")
-        if role:
-            result.roles[role.name] = role
+        if role := _role(field, result, "" if named else "list", kubedl, version):
+            result.add(role)
     result.sort_roles()
     _policies(result, spec, system)
     _version_1(result, spec)
     return result
 
 
-def _role(field: Field, report: Report, shape: str, kubedl: bool, version: str) -> Role | None:
+def _without_roles(spec: Field, empty: Field | None) -> UnconvertibleError:
+    if empty:
+        return UnconvertibleError(empty, f"{empty.name} is empty, so there are no tasks", "add a role: Worker")
+    near = [field.name for field in spec.children() if re.search("replica", field.name, re.IGNORECASE)]
+    found = f"; found {', '.join(near)}" if near else ""
+    fix = "write it as tfReplicaSpecs" if near else "add a role: Worker"
+    return UnconvertibleError(spec, f"tfReplicaSpecs is missing, so there are no tasks{found}", fix)
+
+
+def _role(field: Field, form: Form, shape: str, kubedl: bool, version: str) -> Role | None:
     field.a_map()
+    report = form.report
     kind = field.child("tfReplicaType") or field.child("tf_replica_type")
     given = kind.text() if kind else "MASTER" if shape else field.name
     name = ROLE_NAMES.get(given.lower())
@@ -69,6 +75,7 @@ def _role(field: Field, report: Report, shape: str, kubedl: bool, version: str) 
             kind or field, "", f"there is no role {given} here", "decide which of chief, worker, ps, evaluator it is"
         )
         report.accounted.add(field.path)
+        form.unknown.append(given)
         return None
     count = field.child("replicas")
     if kind:

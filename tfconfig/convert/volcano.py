@@ -34,12 +34,11 @@ def form(root: Field) -> Form:
                 label, "", f"the task {given} is no role of the tensorflow plugin", "decide which role it is"
             )
             report.accounted.add(task.path)
+            result.unknown.append(given)
             continue
-        if role in result.roles:
-            raise UnconvertibleError(task, f"a second {role}", "remove one of them")
         report.converted(label, role)
         completes = _task_policies(result, task, role) or completes
-        result.roles[role] = _role(result, task, role, any(restarts))
+        result.add(_role(result, task, role, any(restarts)))
     result.sort_roles()
     chief = "chief" in result.roles
     result.success = {"chief": "Chief", "worker": "AllWorkers"}.get(completes, "Chief" if chief else "AllWorkers")

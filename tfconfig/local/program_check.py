@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -18,6 +19,9 @@ from tfconfig.values.paths import exists
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec
+
+_IS_PYTHON = 47  # an exit status
+_ANSWER_SECONDS = 60.0
 
 
 def check_program(job: JobSpec, launches: Mapping[str, Launch], start: Path) -> None:
@@ -37,8 +41,10 @@ def check_program(job: JobSpec, launches: Mapping[str, Launch], start: Path) -> 
             raise CannotRunError(f"{key}: {script}: no such file in {start}, where the program starts")
 
 
-def check_servers(job: JobSpec, launches: Mapping[str, Launch]) -> None:
-    """Raise CannotRunError where the Python of a built-in server has no TensorFlow."""
+def check_pythons(job: JobSpec, launches: Mapping[str, Launch]) -> None:
+    """Raise CannotRunError where what starts tasks is no Python, or the one of a built-in server has no TensorFlow."""
+    for python, launch in {tuple(launch.python): launch for launch in launches.values()}.items():
+        _check_version(python, launch)
     pythons = {tuple(launch.python): launch for role, launch in launches.items() if runs_server(job, role)}
     for python, launch in pythons.items():
         # Without -S, as the server runs: `site` finds what is installed. Not imported: that takes seconds.
@@ -48,6 +54,22 @@ def check_servers(job: JobSpec, launches: Mapping[str, Launch]) -> None:
             raise CannotRunError(
                 f"{python[0]} has no TensorFlow, which a server needs; name the Python that has it with --python"
             )
+
+
+def _check_version(python: tuple[str, ...], launch: Launch) -> None:
+    # 0 would be the status of /bin/true as well.
+    code = f"import sys; sys.exit({_IS_PYTHON} if sys.version_info >= (3, 6) else 1)"
+    nothing = subprocess.DEVNULL
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(
+            [*python, "-c", code], env=dict(launch.environ), check=False, timeout=_ANSWER_SECONDS,
+            stdin=nothing, stdout=nothing, stderr=nothing,
+        )  # fmt: skip
+        if done.returncode == _IS_PYTHON:
+            return
+    raise CannotRunError(
+        f"{python[0]} does not run as Python 3.6 or newer; name the one that has TensorFlow with --python"
+    )
 
 
 def _path(job: JobSpec, role: str, launch: Launch) -> str:

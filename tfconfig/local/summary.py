@@ -13,6 +13,7 @@ from tfconfig.tensorflow_job.lifecycle.state import State, Usage
 from tfconfig.tensorflow_job.lifecycle.text import one_line, plural, progress_text
 from tfconfig.tensorflow_job.lifecycle.usage import memory_text
 from tfconfig.tensorflow_job.task.job_spec import Task, name
+from tfconfig.tensorflow_job.task.log import OWN
 
 if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec
@@ -27,19 +28,22 @@ _KILLED = (
 
 def print_summary(console: Console, job: JobSpec, state: State, started: float, last_output: str) -> None:
     """The outcome, and after a failure what the deciding process printed last; `started` in seconds since the epoch."""
-    if state.deciding_task and state.exit_code:
-        console.say(f"last lines of {name(state.deciding_task)}:")
-        for line in tail(last_output, TAIL_LINES):
+    task = name(state.deciding_task) if state.deciding_task else ""
+    before = f"{OWN}{task} runs "  # what a task says before its program starts
+    if task and state.exit_code:
+        lines = [line for line in tail(last_output, TAIL_LINES) if not line.startswith(before)]
+        console.say(f"last lines of {task}:" if lines else f"{task} printed nothing")
+        for line in lines:
             console.say(f"    {line}")
     ended = state.finished or time.time()
     if state.ended:
         console.say(f"{state.phase} after {ended - started:.1f} s: {state.message}")
     else:
         console.say(f"Interrupted after {ended - started:.1f} s; no process of the job is left")
-    if state.deciding_task:
+    if task:
         code = "" if state.exit_code is None else f", exit status {state.exit_code}"
-        console.say(f"  deciding task  {name(state.deciding_task)}{code}")
-    if state.last_line:
+        console.say(f"  deciding task  {task}{code}")
+    if state.last_line and not state.last_line.startswith(before):
         console.say(f"  last line      {one_line(state.last_line)}")
     hint = state.hint or (_KILLED if state.exit_code == _SIGKILL else "")
     if hint:

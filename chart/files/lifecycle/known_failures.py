@@ -50,7 +50,7 @@ KNOWN = (
     ),
     Known(
         "Keras is missing",
-        "the image lacks Keras. With TF_USE_LEGACY_KERAS=1 it needs tf-keras of TensorFlow's version, for 2.21: "
+        "this Python lacks Keras. With TF_USE_LEGACY_KERAS=1 it needs tf-keras of TensorFlow's version, for 2.21: "
         f"pip install --no-deps tf-keras~=2.21.0{_PAGE}",
         r"Keras cannot be imported|No module named '(tf_keras|keras)'",
     ),
@@ -80,7 +80,7 @@ KNOWN = (
     ),
     Known(
         "A Python module is missing",
-        "the image lacks this module: install it in the image, or add your own module to program.files",
+        "this Python lacks the module: install it, for a cluster in the image, or add your own module to program.files",
         r"ModuleNotFoundError: No module named|ImportError: No module named",
     ),
     Known(
@@ -91,8 +91,8 @@ KNOWN = (
     ),
     Known(
         "The interpreter of a script is missing",
-        "the image does not have the interpreter in the script's first line: name one that it has, or start the script "
-        "with it, as in program.command: [python3, train.py]",
+        "the interpreter in the script's first line is not in the image, or not on this machine: name one that is, or "
+        "start the script with it, as in program.command: [python3, train.py]",
         r"bad interpreter|which its first line names|/env: .[\w.]+.: No such file or directory|env: can't execute",
     ),
     Known(
@@ -109,7 +109,8 @@ KNOWN = (
     ),
     Known(
         "The command is missing",
-        "the image has no such command on its PATH: correct program.command; each word is an element of the list",
+        "there is no such command on the PATH of the image, or of this machine: correct program.command; each word is "
+        "an element of the list",
         r"cannot run '[^'\n]*': No such file|: command not found|^[\w./-]*sh: (line )?\d+: [\w./-]+: not found",
         codes=(127,),
     ),

@@ -115,7 +115,7 @@ def test_a_task_that_failed_says_what_to_do_where_that_is_known() -> None:
     log = "Traceback (most recent call last):\n  File x\nModuleNotFoundError: No module named 'pandas'\n"
     (task,) = view(documents(RUNS, [pod("worker-0", last=exited(1, message=log))], job=job_spec(worker=1)), NOW).tasks
     assert task.last_line == "ModuleNotFoundError: No module named 'pandas'"
-    assert task.hint.startswith("the image lacks this module")
+    assert task.hint.startswith("this Python lacks the module")
 
 
 def test_tasks_that_failed_alike_are_one_line_that_says_what_to_do() -> None:

@@ -309,10 +309,23 @@ def test_a_role_of_null_runs_with_the_defaults_that_the_plan_shows(folder: Path,
     ]
 
 
+@pytest.mark.parametrize(
+    "script", ["#!/bin/sh\n", "#!/bin/sh\necho unrecognized option >&2; exit 2\n", "#!/bin/none\n"]
+)
+def test_what_is_no_python_starts_nothing(folder: Path, script: str) -> None:
+    (folder / "job.yaml").write_text("{strategy: Custom, program: {command: ['true']}}\n", "utf-8")
+    other = folder / "other"
+    other.write_text(script, "utf-8")
+    other.chmod(0o755)
+    result = run("run", "job.yaml", "--python", str(other))
+    assert result.exit_code == 2
+    assert f"{other} does not run as Python 3.6 or newer; name the one that has TensorFlow with" in result.stderr
+
+
 def test_a_dry_run_needs_tensorflow_where_a_run_does(folder: Path) -> None:
     (folder / "job.yaml").write_text("program: {command: ['true']}\n", "utf-8")
     without = folder / "python3"
-    without.write_text("#!/bin/sh\nexit 1\n", "utf-8")
+    without.write_text(f'#!/bin/sh\n[ "$1" = -S ] || exit 1\nexec {sys.executable} "$@"\n', "utf-8")
     without.chmod(0o755)
     for more in ([], ["--dry-run"]):
         result = run("run", "job.yaml", "--python", str(without), *more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,50 @@ class TestCommandsThatReadValues:
         assert "Error: " in result.stderr
         if not arguments:
             assert f"no values given; name a values file: tfconfig {command} " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["validate", ""], "[FILE]..."),
+        (["plan", ""], "[FILE]"),
+        (["run", "-f", ""], "-f"),
+        (["run", "--logs="], "--logs"),
+        (["run", "--checkpoint="], "--checkpoint"),
+        (["run", "--python="], "--python"),
+        (["validate", "--policy="], "--policy"),
+        (["plan", "--chart="], "--chart"),
+        (["rerun", "j", "--chart="], "--chart"),
+        (["rerun", "j", "--files="], "--files"),
+        (["report", "--local="], "--local"),
+        (["report", "j", "--file="], "--file"),
+        (["init", "Custom", "--file="], "--file"),
+        (["chart", "--export="], "--export"),
+        (["convert", ""], "FILE"),
+        (["convert", "bad.yaml", "--directory="], "--directory"),
+    ],
+)
+def test_a_path_that_is_empty_is_a_usage_error(arguments: list[str], option: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.search(rf"Invalid value for .*{re.escape(option)}'.*: empty; name a path", result.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--logs"],
+        ["run", "--checkpoint"],
+        ["rerun", "j", "--files"],
+        ["report", "--local"],
+        ["chart", "--export"],
+        ["convert", "bad.yaml", "--directory"],
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_a_usage_error(arguments: list[str]) -> None:
+    result = run(*arguments, "bad.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"Invalid value for '{arguments[-1]}': bad.yaml is a file; name a folder" in result.stderr
 
 
 @pytest.mark.parametrize("command", NEED_VALID_VALUES)

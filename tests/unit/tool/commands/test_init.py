@@ -77,10 +77,26 @@ class TestInitWrites:
             ["Horovod"],
             [],
             ["Custom", "--keras"],
-            ["Custom", "--script", "a/b.py"],
         ):
             assert run("init", *words).exit_code == 2
         assert "ParameterServer, BetweenGraph" in run("init", "--help").stdout
+
+    @pytest.mark.parametrize(
+        ("script", "wrong"),
+        [
+            ("a/b.py", "it has a folder"),
+            ("my train.py", "it has a blank"),
+            ("train", "it does not end in .py"),
+            ("foo:1.py", "it needs letters, digits"),
+            ("-x.py", "it needs letters, digits"),
+            ("", "it needs letters, digits"),
+        ],
+    )
+    def test_what_is_wrong_with_the_name_of_the_program_is_named(self, script: str, wrong: str) -> None:
+        result = run("init", "Custom", "--script", script)
+        assert result.exit_code == 2
+        assert f"{script!r} is no name for the program: {wrong}" in result.stderr
+        assert not Path("values.yaml").exists()
 
     @pytest.mark.parametrize(
         "image", ["a b", "x:", "x:1:2", ":1", "x@sha256:0", "http://x/y:1", "", "X", 'a"b', "x\ny"]
@@ -120,6 +136,20 @@ class TestInitWrites:
         assert (values["strategy"], values["worker"]["gpus"]) == ("MultiWorkerMirrored", 1)
         assert "'foo' is not one of ParameterServer, BetweenGraph" in result.stderr
         assert "GPUs" not in result.stderr.split("Image")[0].split("Keras")[1]
+
+    def test_a_wrong_program_is_asked_for_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(init, "is_terminal", lambda: True)
+        result = run("init", stdin="Custom\n\n\nfoo:1\nfit.py\n")
+        assert result.exit_code == 0, result.output
+        assert "'foo:1' is no name for the program" in result.stderr
+        assert Path("fit.py").exists()
+
+    def test_nothing_is_asked_where_nothing_could_be_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(init, "is_terminal", lambda: True)
+        Path("values.yaml").touch()
+        result = run("init", stdin="Custom\n\n\n\n")
+        assert (result.exit_code, "Strategy" in result.output) == (2, False)
+        assert "values.yaml exists; name another file with --file" in result.stderr
 
     @pytest.mark.parametrize("strategy", STRATEGIES)
     def test_each_strategy_has_its_programs(self, strategy: str) -> None:

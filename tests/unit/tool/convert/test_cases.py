@@ -113,7 +113,19 @@ class TestFiles:
             ("--command ''", "empty"),
             ("--command '\"'", "No closing quotation"),
             ("--command train.py", "every role of the manifest has a command"),
+            ("--command 'FOO=1 python x.py'", "FOO=1: FOO is neither a role (chief, worker, ps, evaluator)"),
+            ("--command 'FOO=1 python x.py'", "--command 'env FOO=1 …'"),
+            ("--command 'workr=python x.py'", "workr=python: workr is neither a role"),
+            ("--command 'ps=FOO=1 x'", "FOO=1: FOO is neither"),
+            ("--command 'cd /x && python x.py'", "&& is for a shell, and none reads the command; start one:"),
+            ("--command 'python x.py | tee log'", "| is for a shell"),
+            ("--command 'python x.py; true'", "; is for a shell"),
+            ("--command 'python x.py >log'", "> is for a shell"),
+            ("--command 'python x.py --lr $LR'", "$LR is for a shell"),
             ("--image-config none.json", "No such file"),
+            ("--image-config workr=none.json", "No such file or directory, and workr is no role: chief, worker, ps"),
+            ("--image-config worker=", "empty; name a file"),
+            ("--image-config ps=crane.json", "--image-config ps=…: the manifest has no ps; leave the option out"),
             ("--image-config smallest.txt", "not JSON"),
             ("--no-such-option", "No such option"),
         ],
@@ -121,6 +133,23 @@ class TestFiles:
     def test_wrong_calls_are_usage_errors(self, arguments: str, message: str) -> None:
         result = cases.call(cases.read("smallest").manifest, arguments)
         assert (result.exit_code, result.stdout) == (2, "")
+        assert message in result.stderr
+
+    def test_a_command_for_a_role_that_is_not_there_is_a_usage_error(self) -> None:
+        result = cases.call(cases.read("no-command").manifest, "--command train --command chief=train")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "--command chief=…: the manifest has no chief without a command" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("key", "message"),
+        [
+            ("tfReplicaSpec", "is missing, so there are no tasks; found tfReplicaSpec; write it as tfReplicaSpecs"),
+            ("TFReplicaSpecs", "found TFReplicaSpecs"),
+        ],
+    )
+    def test_roles_under_another_key_are_found(self, key: str, message: str) -> None:
+        result = cases.call(cases.read("smallest").manifest.replace("tfReplicaSpecs", key))
+        assert result.exit_code == 1
         assert message in result.stderr
 
     def test_a_file_that_is_not_there(self) -> None:

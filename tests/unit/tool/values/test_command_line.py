@@ -1,10 +1,10 @@
-"""Which file a command line runs."""
+"""Which file a command line runs, and what only a shell understands."""
 
 from __future__ import annotations
 
 import pytest
 
-from tfconfig.values.command_line import script_of
+from tfconfig.values.command_line import is_command, script_of, shell_syntax
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,30 @@ from tfconfig.values.command_line import script_of
 )
 def test_the_script_of_an_interpreter_is_found_where_it_is_sure(command: str, script: str) -> None:
     assert script_of(command.split()) == script
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("python3 train.py --name=$(HOSTNAME) --x {1,2}", ""),
+        ("sh -c 'cd /x && exec python3 train.py $HOME'", ""),
+        ('sh -c "python3 train.py \\"a\\" | tee log"', ""),
+        (r"find . -exec ls \;", ""),
+        ("a&&b", "&&"),
+        ("a 'b;c' ; d", ";"),
+        ("a 2>&1", ">"),
+        ("a <b", "<"),
+        ("a `b`", "`"),
+        ("a ${B}", "${B"),
+    ],
+)
+def test_what_only_a_shell_understands_is_found_outside_of_quotes(text: str, found: str) -> None:
+    assert shell_syntax(text) == found
+
+
+@pytest.mark.parametrize(
+    ("words", "so"),
+    [("/usr/bin/python3 x", True), ("bash x", True), ("env A=1 x", True), ("train.py", False), ("", False)],
+)
+def test_an_interpreter_makes_a_command(words: str, so: bool) -> None:
+    assert is_command(words.split()) == so
