@@ -18,6 +18,7 @@ from .namespaces import Seen, Watch
 from .programs import CHART, Values
 
 MANIFEST = Path(__file__).parent / "argocd-application.yaml"
+NOTHING_TO_DO = "successfully synced (no more tasks)"
 AUTHOR = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
 
 
@@ -78,10 +79,15 @@ class Application:
 
     @property
     def synced(self) -> list[str]:
-        """The revision of each sync that there has been."""
+        """The revision of each sync that has done something.
+
+        Now and then Argo CD compares with what it knew before a sync, in the second in which that ends. It then heals
+        the lifecycle Job that the sync has pruned, and finds nothing to do.
+        """
         states = [one.object.get("status", {}).get("operationState", {}) for one in self.seen]
         syncs = {state["startedAt"]: state for state in states if state}
-        return [str(state.get("syncResult", {}).get("revision", "")) for state in syncs.values()]
+        done = [state for state in syncs.values() if state.get("message") != NOTHING_TO_DO]
+        return [str(state.get("syncResult", {}).get("revision", "")) for state in done]
 
     def wait_synced(self, revision: str) -> None:
         """Argo CD has deployed this revision, and finds the cluster as it says."""
