@@ -230,6 +230,7 @@ def test_an_image_without_python_and_without_anything_else_runs_under_the_lifecy
     job.wait_for_phase("Succeeded")
     for variable in ("LD_LIBRARY_PATH", "PYTHONHOME"):  # the kubelet gives them in any order
         job.wait_for_log("worker-1", f"^{variable}=/old$")
+    job.wait_until("its next container waits", lambda: job.restarts("worker-1") == 1 and job.runs("worker-1"))
     python = "/tensorflow-job/python"
     start = [f"{python}/ld.so", "--library-path", f"{python}/lib", f"{python}/bin/python3", "-I", "-B", "-c"]
     peer = f"{job.name}-worker-0.{job.name}"
