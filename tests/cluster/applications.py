@@ -18,7 +18,6 @@ from .namespaces import Seen, Watch
 from .programs import CHART, Values
 
 MANIFEST = Path(__file__).parent / "argocd-application.yaml"
-NOTHING_TO_DO = "successfully synced (no more tasks)"
 AUTHOR = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
 
 
@@ -79,15 +78,16 @@ class Application:
 
     @property
     def synced(self) -> list[str]:
-        """The revision of each sync that has done something.
+        """The revision of each sync, but for those of a lifecycle Job alone.
 
-        Now and then Argo CD compares with what it knew before a sync, in the second in which that ends. It then heals
-        the lifecycle Job that the sync has pruned, and finds nothing to do.
+        Now and then Argo CD compares with what it knew before a sync, in the second in which that ends. It then syncs
+        the lifecycle Job that this sync has made or pruned once more, which changes nothing.
         """
         states = [one.object.get("status", {}).get("operationState", {}) for one in self.seen]
         syncs = {state["startedAt"]: state for state in states if state}
-        done = [state for state in syncs.values() if state.get("message") != NOTHING_TO_DO]
-        return [str(state.get("syncResult", {}).get("revision", "")) for state in done]
+        parts = [(state, state.get("operation", {}).get("sync", {}).get("resources", ())) for state in syncs.values()]
+        whole = [state for state, items in parts if [item["kind"] for item in items] != ["Job"]]
+        return [str(state.get("syncResult", {}).get("revision", "")) for state in whole]
 
     def wait_synced(self, revision: str) -> None:
         """Argo CD has deployed this revision, and finds the cluster as it says."""
