@@ -40,11 +40,11 @@ def redraws(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def colour_wanted(is_terminal: bool) -> bool:
+def colour_wanted(stream: TextIO) -> bool:
     """Whether to print in colour (no-color.org; FORCE_COLOR is for CIs whose logs show colours)."""
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or (is_terminal and os.environ.get("TERM") != "dumb")
+    return bool(os.environ.get("FORCE_COLOR")) or redraws(stream)
 
 
 def table(

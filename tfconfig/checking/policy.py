@@ -34,6 +34,7 @@ from tfconfig.values.load import Values
 
 RULE, BLIND = "TFC400", "TFC401"
 _DIALECT = re.compile(r"https?://json-schema\.org/draft-07/schema#?")
+_NAMED = ("definitions", "$defs")  # schemas that stand nowhere until a $ref leads to them
 _RULES = dict.fromkeys((UNKNOWN, TYPE, VALUE, MISSING), RULE)
 
 
@@ -219,15 +220,13 @@ def _check(root: Node, file: str) -> None:
         refuse(list(e.absolute_path), f"not a JSON Schema of draft-07: {why_no_schema(e)}")
     except (ValueError, OverflowError, RecursionError) as e:  # from inside `re`, or nested a thousand deep
         refuse((), f"not a JSON Schema of draft-07: {e}")
-    schemas = {id(part) for _, part in _schemas(schema, ())}
-    for path, part in _schemas(schema, ()):
+    parts = list(_schemas(schema, ()))
+    schemas = {id(part) for _, part in parts}
+    for path, part in parts:
         for keyword, why in policy_keywords.unread(part, not path):
             refuse([*path, keyword], why)
-        if path[-2:-1] == ("properties",) and path.count("properties") == 1 and "definitions" not in path:
-            known = NAMES.get(path[-1], part.get("properties", ()))
-            for name in part.get("properties", {}).keys() - set(known):
-                message = f"{path[-1]} has no {visible(name)}, only {', '.join(known)}; nothing would be checked"
-                refuse([*path, "properties", name], message)
+        for name, why in _unknown_names(path, part):
+            refuse([*path, "properties", name], why)
         if "$ref" in part:
             target = _target(schema, part["$ref"])
             if target is None:
@@ -244,15 +243,23 @@ def _check(root: Node, file: str) -> None:
                 refuse(place, f"{e}; correct it")
 
 
+def _unknown_names(path: tuple[Any, ...], part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names that roles or totals do not have, and why each is refused, where a schema is that of either."""
+    *before, key = path or ("",)
+    if before[-1:] != ["properties"] or key not in NAMES or {"properties", *_NAMED} & set(before[:-1]):
+        return
+    for name in part.get("properties", {}):
+        if name not in NAMES[key]:
+            yield name, f"{key} has no {visible(name)}, only {', '.join(NAMES[key])}; nothing would be checked"
+
+
 def _schemas(part: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Every schema within a schema, with its path. (What `enum` and `const` contain is data.)"""
     if not isinstance(part, dict):
         return
     yield path, part
     for key, value in part.items():
-        if key in ("properties", "patternProperties", "definitions", "$defs", "dependencies") and isinstance(
-            value, dict
-        ):
+        if key in ("properties", "patternProperties", *_NAMED, "dependencies") and isinstance(value, dict):
             for name, child in value.items():
                 yield from _schemas(child, (*path, key, name))
         elif key in ("allOf", "anyOf", "oneOf", "items") and isinstance(value, list):

@@ -335,10 +335,10 @@ def _value(error: Any) -> tuple[str, str]:
         return f"{kind(value)} has {len(value)} characters", f"use at most {limit} characters"
     if error.validator == "uniqueItems":
         return "duplicate entries", "remove the duplicates"
-    if error.validator == "pattern" and limit == REPOSITORY:
-        return f"{kind(value)} has the wrong format", image_reference.without_tag(value, as_go(limit).search)
     if error.validator == "pattern":
-        return f"{kind(value)} has the wrong format", f"use {DESCRIPTIONS.get(limit, f'a string that matches {limit}')}"
+        fix = image_reference.without_tag(value, as_go(limit).search) if limit == REPOSITORY else ""
+        fix = fix or f"use {DESCRIPTIONS.get(limit, f'a string that matches {limit}')}"
+        return f"{kind(value)} has the wrong format", fix
     if error.validator == "multipleOf":
         return f"{spelt(value)} is not a multiple of {limit}", f"use a multiple of {limit}"
     if error.validator in ("exclusiveMinimum", "exclusiveMaximum"):

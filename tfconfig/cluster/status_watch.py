@@ -18,11 +18,12 @@ def follow(job: JobWatch, stream: TextIO) -> None:
     last = ""
     while True:
         view = job.view()
+        notice = f"out of date: {job.error}" if job.error else ""
         if terminal.redraws(stream):
             columns, rows = terminal.size()
             lines = job_text.job(view, time.time(), columns)
-            stream.write(_screen([*([f"out of date: {job.error}"] if job.error else []), *lines], rows))
-        elif (line := f"out of date: {job.error}" if job.error else job_text.line(view)) != last:
+            stream.write(_screen([notice, *lines] if notice else lines, rows))
+        elif (line := notice or job_text.line(view)) != last:
             last = line
             stream.write(f"{line}\n")
         stream.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -25,8 +26,9 @@ from tfconfig.values.starter import (
 _SCRIPT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.py")
 
 
-def _strategy(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    return None if text is None else _spelt(text)
+def _given(check: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """The callback of an option that a question may take the place of: the check of what is typed."""
+    return lambda _, __, text: None if text is None else check(text)
 
 
 def _spelt(text: str) -> str:
@@ -35,10 +37,6 @@ def _spelt(text: str) -> str:
         if name.lower() == text.lower():
             return name
     raise click.BadParameter(f"{text!r} is not one of {', '.join(STRATEGIES)}")
-
-
-def _image(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    return None if text is None else _valid(text)
 
 
 def _valid(image: str) -> str:
@@ -53,10 +51,6 @@ def _valid(image: str) -> str:
             f"{image!r} is no image; write REPOSITORY:TAG, such as registry.example.com/team/mnist:1.0"
         )
     return image
-
-
-def _script(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    return None if text is None else _python_file(text)
 
 
 def _python_file(name: str) -> str:
@@ -75,19 +69,19 @@ def _python_file(name: str) -> str:
 
 
 @click.command("init")
-@click.argument("strategy", required=False, metavar="[STRATEGY]", callback=_strategy)
+@click.argument("strategy", required=False, metavar="[STRATEGY]", callback=_given(_spelt))
 @click.option("--keras/--loop", default=None, help="A program with Keras' fit, or with a loop of its own (default).")
 @click.option("--gpus", type=click.IntRange(0), metavar="N", help="GPUs of each worker; default: none.")
 @click.option(
     "--image",
     metavar="IMAGE",
-    callback=_image,
+    callback=_given(_valid),
     help="Image with TensorFlow, as REPOSITORY:TAG; default: a placeholder.",
 )
 @click.option(
     "--script",
     metavar="FILE",
-    callback=_script,
+    callback=_given(_python_file),
     help="The program, a Python file beside the values; default: train.py.",
 )
 @click.option(

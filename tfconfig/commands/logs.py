@@ -67,7 +67,7 @@ def command(
     if len(tasks) > MAX_TASKS:
         raise click.UsageError(f"job {job} has {len(tasks)} tasks; choose at most {MAX_TASKS}: --task worker-0")
     query = log_query(since, tail)
-    colour = terminal.colour_wanted(sys.stdout.isatty())
+    colour = terminal.colour_wanted(sys.stdout)
     printer = LinePrinter([job_spec.name(task) for task in tasks], sys.stdout, colour, raw, timestamps, form == "json")
     all_pods = training_pods(job, objects.pods)
     pods = {task: all_pods[task] for task in tasks if task in all_pods}

@@ -91,7 +91,7 @@ def command(
     if strict:
         diagnostics = [replace(diagnostic, severity=ERROR) for diagnostic in diagnostics]
     if form == "text":
-        colour = terminal.colour_wanted(sys.stdout.isatty())
+        colour = terminal.colour_wanted(sys.stdout)
         click.echo(reporters.text(diagnostics, sources, colour), nl=False, color=colour)
         click.echo(reporters.summary(diagnostics, max(len(jobs), 1)), err=True)
     else:

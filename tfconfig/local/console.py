@@ -37,7 +37,7 @@ class Console:
         self.broken = False  # the reader has closed the pipe, as `| head` does; or nothing more can be written
         self.error = ""  # why, in the second case
         self._redraws = terminal.redraws(self._stream)
-        self._colour = terminal.colour_wanted(self._stream.isatty())
+        self._colour = terminal.colour_wanted(self._stream)
         self._width = max([len(SELF), *(len(name(task)) for task in tasks)])
         self._tails: dict[Task, deque[str]] = {task: deque(maxlen=READ_LINES) for task in tasks}
         self._ended: dict[Task, deque[str]] = {}  # of the process before

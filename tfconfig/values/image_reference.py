@@ -24,7 +24,7 @@ def parse(reference: str) -> ImageReference | None:
 
 
 def without_tag(text: str, fits: Callable[[str], object]) -> str:
-    """How to write a text that is no repository, with what is wrong in it. `fits`: whether a text is one."""
+    """How to write a text that is no repository; "" where it is not clear what is wrong. `fits`: whether one is."""
     bare = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", text)
     repository, tag, digest = parse(bare) or (bare, "", "")
     lower = repository.lower()
@@ -38,5 +38,5 @@ def without_tag(text: str, fits: Callable[[str], object]) -> str:
     wrong = " and ".join(step for step, needed in steps.items() if needed)
     shown = next((name for name in (repository, lower) if fits(name)), "tensorflow/tensorflow")
     if not wrong:
-        return "use an image without its tag, such as tensorflow/tensorflow"
+        return ""
     return f"write it {wrong}{':' if shown in (repository, lower) else ', such as'} {shown}"

@@ -89,6 +89,8 @@ def compiled_apart(names: "Sequence[str]") -> "Dict[str, CodeType]":
     try:
         child = os.fork()
     except OSError:
+        os.close(reading)
+        os.close(writing)
         return {}
     if child == 0:
         try:

@@ -120,4 +120,6 @@ def test_colour_is_for_terminals_unless_the_environment_says_otherwise(
     monkeypatch.setenv("TERM", "xterm")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert colour_wanted(terminal) is wanted
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal, raising=False)
+    assert colour_wanted(stream) is wanted

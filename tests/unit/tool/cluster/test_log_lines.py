@@ -84,7 +84,7 @@ def test_merged_logs_keep_every_line_and_the_order_within_each_task(logs: dict[s
 
 
 def printer(stream: io.StringIO) -> LinePrinter:
-    return LinePrinter(["worker-0"], stream, colour_wanted(stream.isatty()))
+    return LinePrinter(["worker-0"], stream, colour_wanted(stream))
 
 
 def test_lines_have_the_tasks_name_and_colour_only_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
