@@ -125,6 +125,7 @@ def ask(question: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
         if not piece:
             break
         text += piece
+    os.close(read)
     os.kill(child, signal.SIGKILL)  # a process that has ended stays until it is reaped
     try:
         answer = json.loads(text.decode())

@@ -64,13 +64,14 @@ class File:
                 while not self._waiting and not self._closing:
                     self._lock.wait()
                 if not self._waiting:
-                    return
+                    break
                 data = self._waiting.popleft()
                 lost, self._lost = self._lost, 0
             lost = self._put(data, lost)
             with self._lock:
                 self._lost += lost
                 self._held -= len(data)
+        self._close()
 
     def _put(self, data: bytes, lost: int) -> int:
         """How many bytes are missing now."""

@@ -112,6 +112,11 @@ class Container:
         wait_until(lambda: re.search(pattern, self.output), lambda: f"no {pattern!r} in: {self.output}", seconds)
 
 
+def descriptors() -> set[str]:
+    """The numbers of what this process holds open, with gaps."""
+    return {entry.name for entry in Path("/dev/fd").iterdir()}
+
+
 @pytest.fixture
 def container(tmp_path: Path) -> Iterator[Container]:
     pod = Container(tmp_path / "pod")

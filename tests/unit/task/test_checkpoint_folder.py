@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from tests.unit.task.conftest import job
+from tests.unit.task.conftest import descriptors, job
 from tfconfig.tensorflow_job.task import checkpoints
 from tfconfig.tensorflow_job.task.task import why_no_folder
 
@@ -39,3 +40,16 @@ def test_a_new_file_is_noticed_however_many_there_are(tmp_path: Path, files: int
     (folder / written).touch()
     assert checkpoints.is_changed(document, str(tmp_path))
     assert not checkpoints.is_empty(document)
+
+
+def test_a_volume_that_hangs_holds_up_the_end_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "LIMIT_SECONDS", 0.1)
+    hangs = threading.Event()
+    assert checkpoints.ask(lambda: {"never": hangs.wait()}) == {}
+
+
+def test_a_question_leaves_no_descriptor_behind() -> None:
+    before = descriptors()
+    assert checkpoints.ask(lambda: {"empty": True}) == {"empty": True}
+    assert checkpoints.ask(lambda: {"size": Path("/no/folder").stat().st_size}) == {}
+    assert descriptors() <= before

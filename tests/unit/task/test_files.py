@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.task.conftest import PATIENCE_SECONDS, Container, job, shell
+from tests.unit.task.conftest import PATIENCE_SECONDS, Container, descriptors, job, shell
 from tfconfig.tensorflow_job.task import files, last_output, usage
 
 pytestmark = pytest.mark.timeout(PATIENCE_SECONDS)
@@ -29,19 +28,10 @@ def test_the_beginning_of_a_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("left", IN_THE_WAY)
 def test_what_is_no_file_is_refused_at_once_and_not_held_open(tmp_path: Path, left: Callable[[Path], None]) -> None:
     left(tmp_path / "left")
+    before = descriptors()
     with pytest.raises(OSError, match="not a regular file"):
         files.read(str(tmp_path / "left"), 4)
-    assert not held_open(tmp_path / "left")
-
-
-def held_open(path: Path) -> list[int]:
-    """The descriptors of this process that are open at `path`. Numbers alone tell nothing: other tests leave gaps."""
-    sought, held = path.stat(), []
-    for descriptor in (int(entry.name) for entry in Path("/dev/fd").iterdir()):
-        with contextlib.suppress(OSError):
-            if os.path.samestat(os.fstat(descriptor), sought):
-                held.append(descriptor)
-    return held
+    assert descriptors() <= before
 
 
 @pytest.mark.parametrize("left", [os.mkfifo, lambda path: path.symlink_to("/dev/full"), Path.touch])

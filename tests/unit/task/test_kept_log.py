@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.job_specs import changed
-from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shell
+from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, descriptors, job, shell
 from tfconfig.tensorflow_job.task.contracts import JobSpec
 from tfconfig.tensorflow_job.task.kept_log import BUFFER_BYTES, File
 
@@ -106,10 +106,12 @@ def test_a_line_without_end_is_cut_at_twice_the_size_of_a_part() -> None:
 def parts_of(pieces: list[bytes], max_bytes: int) -> list[bytes]:
     """The parts that a file consists of after these pieces, the oldest first."""
     with tempfile.TemporaryDirectory() as folder:
+        before = descriptors()
         file = File(folder, "log", max_bytes, 100)
         for piece in pieces:
             file.put(piece)
         file.close(10.0)
+        assert descriptors() <= before
         found = sorted(Path(folder).iterdir(), key=lambda path: int(path.suffix[1:] or 0), reverse=True)
         return [path.read_bytes() for path in found]
 

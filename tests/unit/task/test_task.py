@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.task.conftest import PATIENCE_SECONDS, RUN, Container, job, shell
-from tfconfig.tensorflow_job.task import checkpoints, process, task
+from tfconfig.tensorflow_job.task import process, task
 from tfconfig.tensorflow_job.task.messages import STOPPED, WORKED
 
 PARKED = "Nothing runs here; waiting to be freed"
@@ -239,12 +239,6 @@ def test_a_marker_that_cannot_be_written_is_done_without(container: Container, t
     (volume / ".tensorflow-job").write_text("in the way")
     container.write(job(program=shell("echo trained"), checkpointDir=str(volume)), RUNNING)
     assert container.run() == 0
-
-
-def test_a_volume_that_hangs_holds_up_the_end_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "LIMIT_SECONDS", 0.1)
-    hangs = threading.Event()
-    assert checkpoints.ask(lambda: {"never": hangs.wait()}) == {}
 
 
 @pytest.mark.parametrize(
