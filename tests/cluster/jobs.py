@@ -164,7 +164,9 @@ class Job:
 
     def tail(self) -> str:
         """The last lines of the deciding task, as the lifecycle's log ends with them."""
-        _, _, lines = self.lifecycle_log().partition("\nlast lines of ")
+        log = self.lifecycle_log()
+        _, _, lines = log.partition("\nlast lines of ")
+        assert lines, f"there are none in:\n{log}"
         return "\n".join(line[2:] for line in lines.splitlines()[1:])
 
     def restarts(self, task: str) -> int:
