@@ -94,6 +94,7 @@ class Watch:
 
     def close(self, seconds: float) -> None:
         """Look for the last time and write, within this time."""
+        self.put(b"\n")  # a last line, or bar, may have none
         self._closing.set()
         self._news.set()
         self._thread.join(seconds)

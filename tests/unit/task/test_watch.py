@@ -58,6 +58,13 @@ def test_its_last_line_is_seen_although_it_ends_at_once(container: Container) ->
     assert reached(container)["step"] == 9
 
 
+@pytest.mark.parametrize("end", ["\\r", ""])
+def test_a_last_bar_without_an_end_is_seen(container: Container, end: str) -> None:
+    container.write(watched(f"printf '\\rstep 8 of 9: loss 0.5\\rstep 9 of 9: loss 0.25{end}'"))
+    assert container.run() == 0
+    assert reached(container)["step"] == 9
+
+
 def test_its_output_stays_as_it_is_byte_by_byte(container: Container, tmp_path: Path) -> None:
     blob = os.urandom(1_000_000) + b"\r\b\x1b[1m1/2\x1b[0m"
     (tmp_path / "blob").write_bytes(blob)
