@@ -81,7 +81,12 @@ KNOWN = (
     Known(
         "A Python module is missing",
         "this Python lacks the module: install it, for a cluster in the image, or add your own module to program.files",
-        r"ModuleNotFoundError: No module named|ImportError: No module named",
+        r"ModuleNotFoundError: No module named|ImportError: No module named|^\S*python[\d.]*: No module named ",
+    ),
+    Known(
+        "A shell variable is not set",
+        "the script uses a variable that nothing sets: set it in env, or give it a default as in ${NAME:-default}",
+        r": unbound variable$|: parameter (null or )?not set$",
     ),
     Known(
         "A script with Windows line endings",

@@ -36,7 +36,11 @@ SAMPLES: dict[str, list[str]] = {
         "ModuleNotFoundError: No module named 'tensorflow.contrib'",
     ],
     "TensorFlow is missing": ["ModuleNotFoundError: No module named 'tensorflow'"],
-    "A Python module is missing": ["ModuleNotFoundError: No module named 'pandas'"],
+    "A Python module is missing": [
+        "ModuleNotFoundError: No module named 'pandas'",
+        "/usr/bin/python3: No module named trainer.task",
+    ],
+    "A shell variable is not set": ["bash: line 1: DATA: unbound variable", "train.sh: 3: DATA: parameter not set"],
     "A script with Windows line endings": [
         "run.sh: line 2: $'\\r': command not found",
         "python3: can't open file '/app/train.py\\r': [Errno 2] No such file or directory",
