@@ -28,6 +28,7 @@ _BREAKS = re.compile(b"[\r\n]+")  # a bar that is drawn anew ends the one before
 
 _EPOCH = re.compile(r"\s*Epoch (\d+)/(\d+)\s*$")
 _BAR = re.compile(r"\s*(\d+)/(\d+|Unknown)(?: \[[=>.]*\]| \u2501*| -|$)(.*)")
+_OTHERS = re.compile(r"\d{4}-\d\d-\d\d \d\d:|[IWEF]\d{4} \d\d:|Traceback \(")  # in the line of a bar that is not over
 _STEP = re.compile(
     r"(?i)(?<![\w.])(?:global[_ ]?)?(?:step|iter(?:ation)?)(?:['\"]?\s*[:=#]\s*|\s+)\[?(\d[\d,]*)"
     r"(?:\s*(?:/|of)\s*(\d[\d,]*))?(?![\w.%])"
@@ -143,7 +144,7 @@ class Printed:
     def _take_bar(self, bar: "Match[str]") -> None:
         """Keras: `Epoch 3/10`, then `37/100 … loss: 0.48`. Other bars are those of evaluations."""
         assert self._epoch
-        done, steps, rest = int(bar.group(1)), bar.group(2), bar.group(3)
+        done, steps, rest = int(bar.group(1)), bar.group(2), _OTHERS.split(bar.group(3))[0]
         size = None if steps == "Unknown" else int(steps)
         if size is not None and (done > size or (self._begun and self._steps not in (None, size))):
             return

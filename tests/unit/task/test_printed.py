@@ -105,6 +105,20 @@ def test_steps_that_begin_anew_are_no_share_of_all(lines: str, step: int, total:
     assert (last["step"], last["total"], last["metrics"].get("pass")) == (step, total, None if total else 2)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        "2026-11-28 16:00:00.123456: W tensorflow/core/framework/op_kernel.cc:1] INVALID_ARGUMENT: Label values: 0 1",
+        "W0000 00:00:1795910437.047515   31570 op.cc:1] values: 0",
+        "Traceback (most recent call last):",
+    ],
+)
+def test_what_stands_behind_a_bar_in_its_line_is_no_metric_of_it(other: str) -> None:
+    last = found(f"Epoch 1/2\n 3/10 \u2501 3s 9ms/step - auc: 0.5 - loss: 0.2500{other}")
+    assert last
+    assert (last["step"], last["loss"], last["metrics"]) == (3, 0.25, {"auc": 0.5})
+
+
 def test_a_bar_before_any_epoch_is_that_of_an_evaluation() -> None:
     assert found("10/10 - 0s - loss: 9.0000 - 2us/step") is None
 
