@@ -44,6 +44,11 @@ _NOISE = re.compile(
 )
 # Bars of Keras 2 and 3, and of tqdm.
 _BAR = re.compile(r"\s*(Epoch \d+/\d+|\d+/(\d+|Unknown)\s+(\[|[━─]|\d+m?s)|(.*: *)?\d+%\|)")
+# All of such a bar: in its line, if it is not over, stands what was printed next.
+_WHOLE_BAR = re.compile(
+    r"\s*\d+/(?:\d+|Unknown)(?: \[[=>.]*\]| [━─]+)?(?:(?: -)? (?:ETA: )?[\d:]+(?:us|ms|s)?(?:/(?:step|epoch))?"
+    r"| - [\w/.-]+: (?:-?\d+\.\d{4}(?:e[-+]\d\d)?|-?\d+|nan|inf))+|.*?\d{1,3}%\|[^|]*\| *\d+/\d+ \[[^\]]*\]"
+)
 _CONTINUES_BELOW = re.compile(
     r"(Graph execution error|in user code|root error\(s\) found\.?):?$|Exception encountered|objects could not be"
 )
@@ -69,7 +74,7 @@ def last_line(text: str) -> str:
 
 def find(lines: Sequence[str]) -> ErrorLine:
     """The line that says why a program failed, in the last lines that it printed."""
-    lines = [shown(line, 4 * MAX_LINE) for line in lines]
+    lines = [_without_bar(shown(line, 4 * MAX_LINE)) for line in lines]
     traceback, fatal = last_traceback(lines), _last_fatal(lines)
     last = _last_meaningful(lines)
     if traceback:
@@ -88,6 +93,13 @@ def find(lines: Sequence[str]) -> ErrorLine:
     if fatal is not None and not any(map(_meaningful, lines[_end_of_fatal(lines, fatal) :])):
         return ErrorLine(_short(_fatal_text(lines, fatal)), True, fatal)
     return ErrorLine(_short(last), False, max(0, len(lines) - MAX_MESSAGE_LINES))
+
+
+def _without_bar(line: str) -> str:
+    """What was printed behind a bar that is not over; any other line as it is."""
+    bar = _WHOLE_BAR.match(line) if "/" in line else None
+    rest = line[bar.end() :] if bar else ""
+    return rest if re.match(r"[^\s/:.-].*[A-Za-z]{2}", rest) else line
 
 
 def last_traceback(lines: Sequence[str]) -> tuple[int, int] | None:

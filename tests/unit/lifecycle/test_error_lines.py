@@ -137,6 +137,12 @@ SURE = {
         "cannot run 'trian': No such file or directory",
     ),
 }
+BARS = [
+    "\r 3/10 [==>...] - ETA: 1:02:03 - loss: 0.5000 - auc: 1.2500e-04",
+    "\x1b[1m 3/10\x1b[0m \x1b[32m━━\x1b[0m\x1b[37m━━━━\x1b[0m \x1b[1m3s\x1b[0m 300ms/step - loss: 0.5000",
+    " 3/Unknown - 3s 5ms/step - loss: nan",
+    "\rtrain:  30%|███       | 3/10 [00:01<00:09,  9.0s/it, loss=0.5]",
+]
 PERHAPS = {
     "sys.exit(text)": ("step 3\nDiskFull\n", "DiskFull"),
     "a logger": ("step 3\nCRITICAL:root:no shards left\n" + NOISE * 3, "CRITICAL:root:no shards left"),
@@ -169,3 +175,14 @@ def test_else_it_is_the_last_line_that_means_something(case: str) -> None:
     text, expected = PERHAPS[case]
     assert error(text) == ""
     assert last_line(text) == (expected if expected is not None else text.splitlines()[-1])
+
+
+@pytest.mark.parametrize("bar", BARS)
+def test_what_stands_behind_a_bar_in_its_line_is_the_reason_too(bar: str) -> None:
+    """It is not over when a program ends, and what comes next has no line of its own."""
+    assert last_line(f"loading\n{bar}DiskFull: /data") == "DiskFull: /data"
+    assert error(f"loading\n{bar}{CHECK}*** Check failure stack trace: ***\n") == SURE["a failed check of absl"][1]
+    assert error(f"loading\n{bar}{CRASH}") == SURE["a crash"][1]
+    assert error(f"loading\n{bar}{TRACEBACK}") == NO_PANDAS
+    assert last_line(f"loading\n{bar}{NOISE}") == last_line(f"loading\n{bar}") == "loading"
+    assert last_line(f"loading\n{bar} - val_loss: 0.2500") == "loading"
