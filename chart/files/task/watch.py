@@ -7,6 +7,7 @@ that list that tells anything counts.
 """
 
 import json
+import math
 import os
 import re
 import signal
@@ -34,6 +35,7 @@ _SAVED = re.compile(
     r"(?i)^(?:.*[-_.])?(?:ckpt|checkpoint|cp|weights|model|step|epoch|iter)[-_.]?(\d{1,9})(?!\d)"
     r"(?:[-_.].*)?$"
 )
+_DATE = re.compile(r"(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:[0-2]\d|3[01])(?!\d)")
 _NO_CHECKPOINT = re.compile(r"\.(?:data-\d+-of-\d+|meta|tmp|part|json|txt|pbtxt|log|tfevents\..*)$|tfevents|temp")
 
 
@@ -190,7 +192,7 @@ def saved_step(name: str) -> Optional[int]:
     if _NO_CHECKPOINT.search(name):
         return None
     match = _SAVED.match(name)
-    return int(match.group(1)) if match else None
+    return int(match.group(1)) if match and not _DATE.match(name, match.start(1)) else None
 
 
 def _from_events(events: EventFile) -> Dict[str, Any]:
@@ -199,10 +201,12 @@ def _from_events(events: EventFile) -> Dict[str, Any]:
         name = re.sub(r"^(epoch|batch)_", "", tag.rpartition("/")[2] if tag.startswith("train/") else tag)
         values[name[:MAX_NAME]] = value
     rate = values.pop("global_step/sec", values.pop("steps_per_second", None))
-    loss = values.pop("loss", None)
-    if loss is None:
+    if "loss" in values:
+        loss: Optional[float] = values.pop("loss")
+    else:
         loss = next((value for name, value in values.items() if name.endswith("loss")), None)
-    metrics = dict(sorted(values.items())[:MAX_METRICS])
+    loss = loss if loss is not None and math.isfinite(loss) else None
+    metrics = dict(sorted((name, value) for name, value in values.items() if math.isfinite(value))[:MAX_METRICS])
     return {"step": events.step, "loss": loss, "rate": rate, "metrics": metrics, "source": TENSORBOARD}
 
 

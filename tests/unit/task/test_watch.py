@@ -217,6 +217,10 @@ def test_a_program_that_only_saves_is_seen_by_its_checkpoints(tmp_path: Path) ->
         ("model.keras", None),
         ("graph.pbtxt", None),
         ("ckpt-1200_temp", None),
+        ("model_20261128.keras", None),
+        ("weights_20261128-160000.h5", None),
+        ("model-2026-11-28.h5", None),
+        ("ckpt-2026", 2026),
     ],
 )
 def test_steps_in_names_of_checkpoints(name: str, step: int | None) -> None:
