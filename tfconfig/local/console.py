@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TextIO
 
 from tfconfig import terminal
@@ -119,8 +120,16 @@ class Console:
 
 
 def bar(progress: Progress, width: int) -> str:
-    """One line of at most this many characters: `██████░░░░ step 1200 of 2000 (60 %), …`."""
+    """One line of at most this many characters: `██████░░░░ step 1200 of 2000 (60 %), …`.
+
+    Where there is no room for all, metrics are left out, the last ones first, and then the cells: not the time left.
+    """
     total = progress.total
     full = BAR_CELLS * min(progress.step, total) // total if total else 0
     cells = "█" * full + "░" * (BAR_CELLS - full) + " " if total else ""
-    return (cells + progress_text(progress))[:width]
+    metrics = list(progress.metrics.items())
+    while metrics and len(cells + progress_text(progress)) > width:
+        metrics.pop()
+        progress = replace(progress, metrics=dict(metrics))
+    text = progress_text(progress)
+    return (cells + text if len(cells + text) <= width else text)[:width]
