@@ -238,3 +238,15 @@ def test_the_output_is_looked_at_for_a_small_part_of_the_time(tmp_path: Path) ->
     seen = progress.latest(str(tmp_path))
     assert seen
     assert seen["step"] == 1
+
+
+def test_the_last_line_is_looked_at_although_there_was_no_time_for_those_before_it(tmp_path: Path) -> None:
+    """A program that succeeded is not shown at 92 %."""
+    watch = Watch(watched("true", ["output"]), str(tmp_path))
+    watch.spent = 1000.0
+    for step in range(1, 1001):
+        watch.put(f"step {step} of 1000: loss 1\n".encode())
+    watch.close(PATIENCE_SECONDS)
+    seen = progress.latest(str(tmp_path))
+    assert seen
+    assert seen["step"] == 1000
