@@ -117,7 +117,8 @@ def last_traceback(lines: Sequence[str]) -> tuple[int, int] | None:
             if lines[end] and not lines[end][0].isspace():
                 if _ERROR.fullmatch(lines[end]):
                     return start, end
-                break  # other output in between: somebody else's
+                if not is_noise(lines[end]):  # another thread's, in C++
+                    break  # other output in between: somebody else's
     return None
 
 

@@ -85,6 +85,7 @@ SURE = {
         f"{HEAD}torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n{'=' * 60}\ntrain.py FAILED\n",
         NO_PANDAS,
     ),
+    "logs of another thread within it": (TRACEBACK.replace("\n", f"\n{NOISE}"), NO_PANDAS),
     "warnings after it": (
         f"{TRACEBACK}/usr/lib/python3.11/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: There "
         "appear to be 1 leaked semaphore objects to clean up at shutdown\n  warnings.warn('resource_tracker: %d'\n",
