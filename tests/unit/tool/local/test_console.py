@@ -138,3 +138,15 @@ def test_elsewhere_progress_is_a_line_now_and_then() -> None:
         console.progress(Progress(CHIEF, step))
     console.end()
     assert stream.getvalue() == "tfconfig | step 0\n"
+
+
+def test_a_terminal_without_the_characters_of_the_bar_gets_lines_of_progress() -> None:
+    class Ascii(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Ascii(io.BytesIO(), "ascii", write_through=True)
+    Console([CHIEF], None, stream).progress(TOLD)
+    written = stream.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"step 1200 of 2000 (60 %)" in written
+    assert written.endswith(b"\n")
