@@ -83,6 +83,9 @@ def find(lines: Sequence[str]) -> ErrorLine:
             of_child = find(lines[:start])
             if of_child.sure:
                 return of_child
+            if start and _meaningful(lines[start - 1]):  # no Python: `cp: cannot stat '/data'`
+                said = _short(lines[start - 1].strip(), MAX_LINE // 2)
+                return ErrorLine(f"{_short(lines[end], MAX_LINE // 2)} … {said}", True, start)
         rest = [line for line in _without_ignored(lines[end + 1 :]) if _meaningful(line) and not _FATAL.match(line)]
         text = _exception(lines[start : end + 1], lines[end + 1 :])
         if not rest or (_continues_below(lines[end]) and len(rest) <= MAX_MESSAGE_LINES):

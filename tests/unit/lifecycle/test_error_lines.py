@@ -80,6 +80,10 @@ SURE = {
         f"{TRACEBACK}{HEAD}subprocess.CalledProcessError: Command '['x']' returned non-zero exit status 1.\n",
         NO_PANDAS,
     ),
+    "a command that it started": (
+        f"cp: cannot stat '/d'\n{HEAD}subprocess.CalledProcessError: Command '['cp']' died with <Signals.SIGHUP: 1>.\n",
+        "subprocess.CalledProcessError: Command '['cp']' died with <Signals.SIGHUP: 1>. … cp: cannot stat '/d'",
+    ),
     "a program that torchrun started": (
         f"{TRACEBACK}E1128 10:00:00.123000 12 torch/distributed/elastic/multiprocessing/api.py:869] failed\n"
         f"{HEAD}torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n{'=' * 60}\ntrain.py FAILED\n",
