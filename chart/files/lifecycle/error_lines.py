@@ -74,7 +74,7 @@ def last_line(text: str) -> str:
 
 def find(lines: Sequence[str]) -> ErrorLine:
     """The line that says why a program failed, in the last lines that it printed."""
-    lines = [_without_bar(shown(line, 4 * MAX_LINE)) for line in lines]
+    lines = [_without_bar(shown(_drawn_last(line), 4 * MAX_LINE)) for line in lines]
     traceback, fatal = last_traceback(lines), _last_fatal(lines)
     last = _last_meaningful(lines)
     if traceback:
@@ -96,6 +96,11 @@ def find(lines: Sequence[str]) -> ErrorLine:
     if fatal is not None and not any(map(_meaningful, lines[_end_of_fatal(lines, fatal) :])):
         return ErrorLine(_short(_fatal_text(lines, fatal)), True, fatal)
     return ErrorLine(_short(last), False, max(0, len(lines) - MAX_MESSAGE_LINES))
+
+
+def _drawn_last(line: str) -> str:
+    """What was written over the rest of the line, which may end with what stood there."""
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 def _without_bar(line: str) -> str:

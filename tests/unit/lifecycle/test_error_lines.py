@@ -151,6 +151,7 @@ BARS = [
 PERHAPS = {
     "sys.exit(text)": ("step 3\nDiskFull\n", "DiskFull"),
     "a logger": ("step 3\nCRITICAL:root:no shards left\n" + NOISE * 3, "CRITICAL:root:no shards left"),
+    "over a longer line": ("loading\nstep 5 of 9: loss 0.5\rDiskFull\n", "DiskFull"),
     "a box": (
         f"╭─ Error {'─' * 14}╮\n│ No such option: --foo │\n╰{'─' * 23}╯\n",
         "│ No such option: --foo │",
