@@ -41,7 +41,7 @@ _BENCHMARK = re.compile(r"(\d+)\timages/sec: [^\t]*\t(%s)" % _NUMBER)  # tf_cnn_
 # The evaluation of a program that trains: its steps are its own, or no news.
 _EVALUATION = re.compile(
     r"(?i)(?:^|[\]:|>])\W{0,8}(?:eval(?:uat(?:ion|ing))?|valid(?:ation|ating)?|val|test(?:ing)?)"
-    r"(?:\s*[|:\[(-]|\s+(?:step|iter|epoch|batch))|Saving dict for global step"
+    r"(?:\s*[|:()\[\]-]|\s+(?:step|iter|epoch|batch))|Saving dict for global step"
 )
 _OF_EVALUATION = re.compile(r"(?i)(?:val|valid|validation|test|eval|evaluation)(?![a-z])")
 _OF_DICT = re.compile(r"(?:.*\] |\s*)[{ ]['\"][\w/.-]+['\"]: ")  # as pprint prints what a step returned
