@@ -230,7 +230,7 @@ class Printed:
     def _add(self, metrics: Dict[str, float]) -> None:
         """More about the step that is known."""
         old = self.document
-        if old is not None and self._rank >= _BY_STEP:
+        if old is not None:
             kept = dict(old["metrics"], **metrics)  # type: ignore[call-overload]
             loss = kept.pop("loss", old["loss"])
             self.document = dict(old, loss=_finite(loss), metrics=_first(kept))

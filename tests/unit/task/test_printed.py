@@ -213,6 +213,7 @@ def test_the_speed_that_estimators_print_apart_is_that_of_their_steps() -> None:
         "INFO:tensorflow:Saving dict for global step 10: global_step = 10, loss = 9.5",
         "step 10/90 loss 0.5\nTest step 1/5 loss 9.5",
         "step 10/90 loss 0.5\nvalidation: step 10, loss 9.5",
+        "Epoch 10/90 | train | loss: 0.5\nEpoch 10/90 | val | loss: 9.5",
         "[Train] step 10/90 loss 0.5\n[Val] step 1/5 loss 9.5",
         "Epoch 1: 11%|█ | 10/90 [00:01<00:08, loss=0.5]\nValidation: 20%|█ | 1/5 [00:01<00:04, loss=9.5]",
     ],
