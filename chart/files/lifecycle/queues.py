@@ -16,14 +16,25 @@ from ..task.job_spec import Task
 from .state import Pod, State
 
 GATED, UNSCHEDULABLE = "SchedulingGated", "Unschedulable"
+SCHEDULABLE = "Schedulable"  # Volcano's word for a pod that a node could take, were it not for the others of its group
 KUEUE_GATE, KUEUE_QUEUE = "kueue.x-k8s.io/admission", "kueue.x-k8s.io/queue-name"
 # How Volcano, the coscheduling plugin and Kubernetes' own scheduler write that a pod waits for the others of its group.
-_GROUP = re.compile(r"pod ?group|\bgang\b|optimistic rejection|\bminCount\b", re.IGNORECASE)
-# Kubernetes' own: a node would take this pod, but not all of them.
-_NOT_ALL = re.compile(r"(?:pod group is unschedulable\b|minCount \(\d+\) cannot be satisfied)")
+_GROUP = re.compile(
+    r"pod ?group|\bgang\b|optimistic rejection|rejection in Unreserve|\bmin(?:Count|Available|Member)\b"
+    r"|at plugin (?:Coscheduling|GangScheduling)\b",
+    re.IGNORECASE,
+)
+# A node would take this pod, but not all of them: Kubernetes' own; Volcano.
+_NOT_ALL = re.compile(
+    r"pod group is unschedulable\b|minCount \(\d+\) cannot be satisfied|Pod \S+ can possibly be assigned to "
+)
 # What schedulers add to the cause: what preemption would not help, and how their plugins passed the refusal on.
 _ADDED = re.compile(r"[.,;]?\s*\b(?:no new claims to deallocate|preemption: |PodGroup \S+ gets rejected).*", re.DOTALL)
-_REJECTED_WITH_GROUP = re.compile(r"optimistic rejection|PodGroup \S+ gets rejected", re.IGNORECASE)
+_REJECTED_WITH_GROUP = re.compile(
+    r"optimistic rejection|rejection in Unreserve|PodGroup \S+ gets rejected"
+    r"|at plugin (?:Coscheduling|GangScheduling)\b",
+    re.IGNORECASE,
+)
 _ADMITTED = ("QuotaReserved", "Admitted")
 _IDENTIFIERS = re.compile(r" \((?:UID|JobUID): [^)]*\)")
 _POD_SET = re.compile(r"^couldn't assign flavors to pod set \S+: ")
@@ -32,7 +43,7 @@ WAITS_FOR_GROUP = "waits for the other pods of its group"
 
 def waits_in_queue(reason: str, message: str) -> bool:
     """Whether a pod that has no node waits in a queue or for its group, by the reason and message of PodScheduled."""
-    return reason == GATED or (reason == UNSCHEDULABLE and bool(_GROUP.search(message)))
+    return reason in (GATED, SCHEDULABLE) or (reason == UNSCHEDULABLE and bool(_GROUP.search(message)))
 
 
 def gate_text(spec: Mapping[str, Any], labels: Mapping[str, str], message: str) -> str:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tests.unit.job_specs import a_job, changed
+from tfconfig.tensorflow_job.lifecycle.pod_status import pod
 from tfconfig.tensorflow_job.lifecycle.queues import WAITS_FOR_GROUP, cause, clock_start, gate_text, queue_text
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, RESTARTING, RUNNING, SUSPENDED
 from tfconfig.tensorflow_job.task.job_spec import tasks
 
+from .pod_documents import document, unscheduled
 from .story import OTHER, WORKER, Story
 
 GATED = {"status": "Waiting", "reason": "SchedulingGated", "message": "in queue training of Kueue", "queued": True}
@@ -72,6 +74,17 @@ def test_a_task_that_waits_for_anything_else_lets_the_clock_go_on(other: dict[st
         story.change(WORKER, **GATED)
     story.look(99)
     assert story.look(1).reason == "StartDeadlineExceeded"
+
+
+def test_deadlines_stand_still_for_a_gang_of_volcanos_that_fits_in_part() -> None:
+    """Volcano calls a pod that a node could take Schedulable, and names what is missing for one other."""
+    story = queued(NO_NODE, start=100)
+    possible = "Pod ns/digits-worker-0 can possibly be assigned to node-1, once minAvailable is satisfied"
+    seen = pod("mnist", document({"conditions": [unscheduled(possible, "Schedulable")]}), 0.0)
+    assert seen is not None
+    story.change(WORKER, reason=seen.reason, message=seen.message, queued=seen.queued)
+    assert story.look(0).message == "worker-0, worker-1: Unschedulable: 0/1 nodes are available"
+    assert story.look(1e6).phase == PENDING
 
 
 def test_a_task_without_a_pod_lets_the_clock_go_on() -> None:
