@@ -35,7 +35,7 @@ _REJECTED_WITH_GROUP = re.compile(
     r"|at plugin (?:Coscheduling|GangScheduling)\b",
     re.IGNORECASE,
 )
-_ADMITTED = ("QuotaReserved", "Admitted")
+HAS_QUOTA = "has its quota, waits for admission checks"
 _IDENTIFIERS = re.compile(r" \((?:UID|JobUID): [^)]*\)")
 _POD_SET = re.compile(r"^couldn't assign flavors to pod set \S+: ")
 WAITS_FOR_GROUP = "waits for the other pods of its group"
@@ -67,14 +67,21 @@ def cause(message: str) -> str:
 
 def queue_text(events: Sequence[Mapping[str, Any]]) -> str:
     """Why Kueue does not admit the job, by the Events of its Workload, newest last: evicted, and what is missing."""
-    admitted = max((at for at, event in enumerate(events) if event.get("reason") in _ADMITTED), default=-1)
+    admitted = max((at for at, event in enumerate(events) if event.get("reason") == "Admitted"), default=-1)
     evicted, missing = "", ""
     for event in events[admitted + 1 :]:
         reason, message = event.get("reason", ""), event.get("message", "")
-        if event.get("type") == "Warning":
+        if reason == "QuotaReserved":
+            evicted, missing = "", HAS_QUOTA
+        elif reason == "AdmissionCheckUpdated":
+            missing = f"{HAS_QUOTA}: {message}"
+        elif reason in ("AdmissionGated", "AdmissionGateCleared"):
+            missing = message if reason == "AdmissionGated" else ""
+        elif event.get("type") == "Warning":
             missing = without_pod_set(message)
         elif reason == "Preempted" or reason.startswith("EvictedDueTo"):
             evicted = _IDENTIFIERS.sub("", message).split("; ")[0]
+            missing = "" if missing.startswith(HAS_QUOTA) else missing
     return "; ".join(filter(None, (evicted, missing)))
 
 

@@ -8,7 +8,14 @@ import pytest
 
 from tests.unit.job_specs import a_job, changed
 from tfconfig.tensorflow_job.lifecycle.pod_status import pod
-from tfconfig.tensorflow_job.lifecycle.queues import WAITS_FOR_GROUP, cause, clock_start, gate_text, queue_text
+from tfconfig.tensorflow_job.lifecycle.queues import (
+    HAS_QUOTA,
+    WAITS_FOR_GROUP,
+    cause,
+    clock_start,
+    gate_text,
+    queue_text,
+)
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, RESTARTING, RUNNING, SUSPENDED
 from tfconfig.tensorflow_job.task.job_spec import tasks
 
@@ -167,6 +174,9 @@ PREEMPTED = event(
     "Preempted to accommodate a workload (UID: 5c, JobUID: 7d) due to prioritization in the ClusterQueue; "
     "preemptor path: /cq; preemptee path: /cq",
 )
+CHECKED = event("AdmissionCheckUpdated", "Admission check nodes updated state from Pending to Retry")
+RETRIED = event("EvictedDueToAdmissionCheck", 'Evicted due to AdmissionCheck in Retry state: "nodes"')
+GATE = event("AdmissionGated", "Workload admission is gated by: example.com/gate")
 WHY_PREEMPTED = "Preempted to accommodate a workload due to prioritization in the ClusterQueue"
 
 
@@ -189,6 +199,12 @@ WHY_PREEMPTED = "Preempted to accommodate a workload due to prioritization in th
             [event("EvictedDueToPodsReadyTimeout", "Exceeded the PodsReady timeout ns/j-a")],
             "Exceeded the PodsReady timeout ns/j-a",
         ),
+        ([SHORT, event("QuotaReserved", "reserved")], HAS_QUOTA),
+        ([SHORT, event("QuotaReserved", "reserved"), CHECKED], f"{HAS_QUOTA}: {CHECKED['message']}"),
+        ([event("QuotaReserved", "reserved"), CHECKED, event("Admitted", "admitted")], ""),
+        ([event("QuotaReserved", "reserved"), CHECKED, RETRIED], RETRIED["message"]),
+        ([GATE], GATE["message"]),
+        ([GATE, event("AdmissionGateCleared", "Admission gate cleared")], ""),
         ([event("PreemptedWorkload", "Preempted workload ns/other"), event("OwnerReferencesAdded", "Added 3")], ""),
     ],
 )
