@@ -17,6 +17,7 @@ from .state import Pod, State
 
 GATED, UNSCHEDULABLE = "SchedulingGated", "Unschedulable"
 SCHEDULABLE = "Schedulable"  # Volcano's word for a pod that a node could take, were it not for the others of its group
+DEFAULT_SCHEDULER = "default-scheduler"
 KUEUE_GATE, KUEUE_QUEUE = "kueue.x-k8s.io/admission", "kueue.x-k8s.io/queue-name"
 # How Volcano, the coscheduling plugin and Kubernetes' own scheduler write that a pod waits for the others of its group.
 _GROUP = re.compile(
@@ -53,6 +54,14 @@ def gate_text(spec: Mapping[str, Any], labels: Mapping[str, str], message: str) 
         queue = labels.get(KUEUE_QUEUE)
         return f"in queue {queue} of Kueue" if queue else "not admitted by Kueue"
     return f"held by scheduling gate {', '.join(gates)}" if gates else message
+
+
+def scheduler_text(spec: Mapping[str, Any]) -> str:
+    """What a pod waits for that no scheduler has touched: another one than Kubernetes' own may not run at all."""
+    name = spec.get("schedulerName") or DEFAULT_SCHEDULER
+    if name == DEFAULT_SCHEDULER or spec.get("nodeName"):
+        return ""
+    return f"scheduler {name} has said nothing about the pod yet; if that lasts, check that {name} runs"
 
 
 def cause(message: str) -> str:

@@ -225,6 +225,23 @@ def test_what_a_gated_pod_waits_for(gates: list[str], labels: dict[str, str], te
     assert gate_text({"schedulingGates": [{"name": gate} for gate in gates]}, labels, "Kubernetes' words") == text
 
 
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"schedulerName": "volcano"}, "scheduler volcano has said nothing about the pod yet; if that lasts, check"),
+        ({"schedulerName": "volcano", "nodeName": "node-1"}, ""),
+        ({"schedulerName": "default-scheduler"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_pod_that_its_scheduler_says_nothing_about(spec: dict[str, str], text: str) -> None:
+    made = document({"phase": "Pending"})
+    seen = pod("mnist", {**made, "spec": {"containers": [{"name": "tensorflow"}], **spec}}, 0.0)
+    assert seen is not None
+    assert seen.message.startswith(text)
+    assert bool(seen.message) == bool(text)
+
+
 def test_tasks_that_wait_for_the_same_are_reported_once() -> None:
     story = queued(NO_NODE)
     assert story.look().message == "worker-0, worker-1: Unschedulable: 0/1 nodes are available"
