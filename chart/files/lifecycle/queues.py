@@ -29,6 +29,8 @@ _GROUP = re.compile(
 _NOT_ALL = re.compile(
     r"pod group is unschedulable\b|minCount \(\d+\) cannot be satisfied|Pod \S+ can possibly be assigned to "
 )
+# Volcano's sum over the group, and behind it the refusal of the one pod that found no node.
+_ORIGIN = re.compile(r"pod group is not ready\b.*\bOrigin reason is \S+: (.+)", re.DOTALL)
 # What schedulers add to the cause: what preemption would not help, and how their plugins passed the refusal on.
 _ADDED = re.compile(r"[.,;]?\s*\b(?:no new claims to deallocate|preemption: |PodGroup \S+ gets rejected).*", re.DOTALL)
 _REJECTED_WITH_GROUP = re.compile(
@@ -68,7 +70,8 @@ def cause(message: str) -> str:
     """The part of a scheduler's message that says why no node takes the pod."""
     if _NOT_ALL.match(message):
         return WAITS_FOR_GROUP
-    text = _ADDED.sub("", message)
+    origin = _ORIGIN.search(message)
+    text = _ADDED.sub("", origin.group(1) if origin else message)
     if text.strip(" .,;"):
         return WAITS_FOR_GROUP if text == message and _REJECTED_WITH_GROUP.search(message) else text
     return WAITS_FOR_GROUP if _REJECTED_WITH_GROUP.search(message) else message

@@ -143,6 +143,10 @@ COSCHEDULING = (
     "available: 1 No preemption victims found for incoming pod., PodGroup ns/two gets rejected due to Pod two-ps-0 is "
     "unschedulable even after PostFilter"
 )
+NOT_READY = (
+    "1/3 tasks in gang unschedulable: pod group is not ready, 3 Pending, 3 minAvailable; Pending: 1 Unschedulable, "
+    "2 Schedulable"
+)
 CAUSE = "0/1 nodes are available: 1 Insufficient engines.test/gpu"
 
 
@@ -153,6 +157,8 @@ CAUSE = "0/1 nodes are available: 1 Insufficient engines.test/gpu"
         (f"{CAUSE}. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.", CAUSE),
         (f"{CAUSE}. no new claims to deallocate, preemption: not eligible", CAUSE),
         (CAUSE, CAUSE),
+        (f"{NOT_READY}. Origin reason is two-ps-0: {CAUSE}", CAUSE),
+        (NOT_READY, NOT_READY),
         ("optimistic rejection in PostFilter", WAITS_FOR_GROUP),
         ("PodGroup ns/two gets rejected due to Pod two-ps-0 is unschedulable even after PostFilter", WAITS_FOR_GROUP),
         ("pod has unbound immediate PersistentVolumeClaims.", "pod has unbound immediate PersistentVolumeClaims."),
