@@ -16,9 +16,10 @@
 {{- toJson $values -}}
 {{- end -}}
 
-{{/* The priority class of all pods, which is the PodGroup's: the scheduler takes no other. */}}
+{{/* The priority class of all pods, which is the PodGroup's: schedulers take no other. Where the pods differ, the job's. */}}
 {{- define "tensorflow-job.gangPriorityClass" -}}
-{{- include "tensorflow-job.gangField" (dict "root" . "field" "priorityClassName") | fromJson | values | first -}}
+{{- $classes := include "tensorflow-job.gangField" (dict "root" . "field" "priorityClassName") | fromJson | values | uniq -}}
+{{- eq (len $classes) 1 | ternary (first $classes) (.Values.priorityClassName | default "") -}}
 {{- end -}}
 
 {{/* kube-scheduler refuses a group whose pods differ. tfconfig/checking/rules/gang.py has the same. */}}

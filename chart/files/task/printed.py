@@ -40,7 +40,7 @@ _DONE = re.compile(r"(?i)\b(?:step|iter(?:ation)?) \d+ (?:is )?(?:done|finished|
 _BENCHMARK = re.compile(r"(\d+)\timages/sec: [^\t]*\t(%s)" % _NUMBER)  # tf_cnn_benchmarks
 # The evaluation of a program that trains: its steps are its own, or no news.
 _EVALUATION = re.compile(
-    r"(?i)(?:^|[\]:|>])\W{0,8}(?:eval(?:uat(?:ion|ing))?|valid(?:ation|ating)?|val|test(?:ing)?)"
+    r"(?i)(?:^|[\]:|>])(?<!INFO:(?=\w))\W{0,8}(?:eval(?:uat(?:ion|ing))?|valid(?:ation|ating)?|val|test(?:ing)?)"
     r"(?:\s*[|:()\[\]-]|\s+(?:step|iter|epoch|batch))|Saving dict for global step"
 )
 _OF_EVALUATION = re.compile(r"(?i)(?:val|valid|validation|test|eval|evaluation)(?![a-z])")

@@ -225,6 +225,12 @@ def test_an_evaluation_changes_neither_step_nor_loss(lines: str) -> None:
     assert last["metrics"] == ({} if "%|" in lines else {"val_loss": 9.5})
 
 
+def test_a_logger_that_has_the_name_of_an_evaluation_logs_of_a_training() -> None:
+    last = found("INFO:test:step 10/90 loss 0.5")
+    assert last
+    assert (last["step"], last["loss"]) == (10, 0.5)
+
+
 @pytest.mark.parametrize(
     "lines",
     [
