@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tfconfig import __version__
-from tfconfig.terminal import INTERRUPTED, discard
+from tfconfig.terminal import INTERRUPTED, discard, escape_unknown
 
 EXIT_STATUS = "Exit status: 0 no errors, 1 errors found, 2 usage error."
 EXIT_STATUS_WITHOUT_VALUES = "Exit status: 0 success, 2 usage error."
@@ -39,6 +39,7 @@ COMMANDS = {
     "chart": "Print the directory of the Helm chart, or export it.",
     "completion": "Print the shell completion script.",
 }
+WRITE_FILES = ("init", "convert")  # maybe to standard output, where an escaped character would be another value
 # What other tools call them -> the command here
 SYNONYMS = {
     "history": "runs",
@@ -89,7 +90,10 @@ class _Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         try:
-            return super().resolve_command(ctx, args)
+            name, command, rest = super().resolve_command(ctx, args)
+            if name not in WRITE_FILES:
+                escape_unknown(sys.stdout)
+            return name, command, rest
         except click.UsageError:
             import difflib  # here, because it takes time to load
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -38,6 +39,21 @@ def list_width(stream: TextIO) -> int:
 def redraws(stream: TextIO) -> bool:
     """Whether what was printed can be printed over."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def encodes(stream: TextIO, text: str) -> bool:
+    """Whether the stream's encoding has these characters."""
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def escape_unknown(stream: TextIO) -> None:
+    """From now on escape what its encoding lacks: programs print any character, and a job must not end of one."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def colour_wanted(stream: TextIO) -> bool:

@@ -5,7 +5,7 @@ and all of them are reported at once. `tfconfig validate` has the same rules wit
 {{- define "tensorflow-job.validate" -}}
 {{- $errors := list -}}
 {{- range $rule := list "names" "program" "strategy" "successPolicy" "size" "env" "references" "gpus" "checkpoint" "mounts"
-      "podSpec" "labels" "gang" "serviceAccount" "characters" -}}
+      "podSpec" "labels" "gang" "group" "serviceAccount" "characters" -}}
 {{-   range $line := include (printf "tensorflow-job.validate.%s" $rule) $ | splitList "\n" -}}
 {{-     with trim $line -}}
 {{-       $errors = append $errors (printf "  - %s" .) -}}

@@ -41,6 +41,21 @@ RULES = [
         "there are chief none, ps mine, worker none; set",
     ),
     Case(
+        {"podGroup": {"scheduler": "Volcano"}},
+        "podGroup.scheduler: Volcano finds the pods of a group by podAnnotations.scheduling.k8s.io/group-name, which "
+        "those of chief, ps, worker have not, so they would start one by one; set podAnnotations: "
+        '{"scheduling.k8s.io/group-name": $(JOB)} for all roles, as the overlay for Volcano does',
+    ),
+    Case(
+        {
+            "podGroup": {"scheduler": "Kubernetes"},
+            "podLabels": {"scheduling.x-k8s.io/pod-group": "$(JOB)"},
+            "ps": {"podLabels": {"scheduling.x-k8s.io/pod-group": None}},
+        },
+        "podGroup.scheduler: Kubernetes, but podLabels.scheduling.x-k8s.io/pod-group of chief, worker names a group of "
+        "Coscheduling, which nothing creates; keep the overlay of one scheduler",
+    ),
+    Case(
         {"logs": {"persist": True}, "checkpoint": {"enabled": False}},
         "logs.persist: true, but checkpoint.enabled is false, so there is no volume for the logs; set",
     ),

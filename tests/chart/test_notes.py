@@ -6,6 +6,8 @@ import pytest
 
 from .helm import PROGRAM, Values, merged, render
 
+QUEUE = {"kueue.x-k8s.io/queue-name": "training"}  # Kueue may suspend the lifecycle Job
+
 
 def notes(values: Values) -> str:
     return render(merged(PROGRAM, values), release="mnist", namespace="team").notes
@@ -21,7 +23,7 @@ def test_the_notes_give_the_next_commands() -> None:
         "tfconfig logs -f -n team mnist",
         "tfconfig wait -n team mnist",
         "kubectl -n team logs -f mnist-chief-0",
-        f"kubectl -n team wait --for=jsonpath='{{.status.conditions[0].status}}'=True --timeout=24h job/{job}",
+        f"kubectl -n team wait --for=jsonpath='{{.status.conditions[-1:].status}}'=True --timeout=24h job/{job}",
         f"kubectl -n team wait --for=condition=complete --timeout=10s job/{job}",
         "helm -n team upgrade mnist <chart> --reuse-values --set suspend=true",
         "helm -n team upgrade mnist <chart> --reuse-values --set run=2",
@@ -36,6 +38,8 @@ def test_the_notes_give_the_next_commands() -> None:
     ("values", "expected"),
     [
         ({"suspend": True}, "It is suspended"),
+        ({"podLabels": QUEUE}, "wait --for=jsonpath='{.spec.suspend}'=false"),
+        ({"lifecycle": {"labels": QUEUE}}, "wait --for=jsonpath='{.spec.suspend}'=false"),
         ({"strategy": "MultiWorkerMirrored"}, "logs -f mnist-worker-0"),
         ({"run": 7}, "--set run=8"),
         ({"checkpoint": {"keep": False}}, "helm uninstall removes the claim and the checkpoints"),

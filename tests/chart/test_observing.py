@@ -194,6 +194,14 @@ def test_the_alerts_are_about_this_job_alone() -> None:
         assert alert["annotations"].keys() == {"summary", "description"}
 
 
+def test_an_alert_tells_of_tasks_that_wait_in_any_phase() -> None:
+    """A preempted job waits in phase Restarting, for as long as one that has not started."""
+    (group,) = render(helm.ci_values()["observed"]).one("PrometheusRule")["spec"]["groups"]
+    (waiting,) = [alert["expr"] for alert in group["rules"] if alert["alert"] == "TensorFlowJobWaiting"]
+    assert 'phase=~"Pending|Restarting"' in waiting
+    assert "max by (namespace, tensorflow_job)" in waiting, "whichever pod of the lifecycle says so"
+
+
 def test_the_dashboard_opens_on_this_job() -> None:
     config = render(helm.ci_values()["observed"]).one("ConfigMap", "digits-dashboard")
     assert config["metadata"]["labels"]["grafana_dashboard"] == "yes"

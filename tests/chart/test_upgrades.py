@@ -158,8 +158,10 @@ def test_nothing_else_starts_a_new_run() -> None:
 
 def test_pods_join_a_gang_of_kubernetes_only_with_a_new_run() -> None:
     """One that joined later would be alone in its PodGroup, and wait for the others for ever."""
-    none, other, own = (run_of({"podGroup": {"scheduler": name}}) for name in ("", "Volcano", "Kubernetes"))
-    assert none == other == run_of({"podGroup": {"scheduler": None}}) == run_of({}) != own
+    none, own = (run_of({"podGroup": {"scheduler": name}}) for name in ("", "Kubernetes"))
+    assert none == run_of({"podGroup": {"scheduler": None}}) == run_of({}) != own
+    named: Values = {"podAnnotations": {"scheduling.k8s.io/group-name": "$(JOB)"}}
+    assert run_of({**named, "podGroup": {"scheduler": "Volcano"}}) == run_of(named)
 
 
 def test_run_ids_are_made_in_one_way_for_ever() -> None:

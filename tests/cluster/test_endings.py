@@ -53,7 +53,7 @@ def _fails(note: Callable[[str], None], jobs: Jobs, helm: Helm) -> None:
     assert job.condition("Failed")["reason"] == "BackoffLimitExceeded"
     # As the notes of the release recommend: one that returns whatever the outcome is, and one that tells which.
     wait = ["wait", f"job/{job.controller}", "-n", jobs.namespace.name]
-    ended = [*wait, "--for=jsonpath={.status.conditions[0].status}=True", "--timeout=60s"]
+    ended = [*wait, "--for=jsonpath={.status.conditions[-1:].status}=True", "--timeout=60s"]
     assert jobs.target.run("kubectl", *ended).returncode == 0
     assert jobs.target.run("kubectl", *wait, "--for=condition=complete", "--timeout=1s").returncode == 1
     log = jobs.target.run("kubectl", "logs", f"job/{job.controller}", "-n", jobs.namespace.name).stdout

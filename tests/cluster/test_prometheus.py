@@ -193,6 +193,7 @@ def test_alerts_fire_for_jobs_that_stall_fail_or_wait_and_the_dashboard_has_data
 
 
 RUNNING = 'tensorflow_job_phase{namespace="team",tensorflow_job="digits",phase="Running"}'
+RESTARTING = RUNNING.replace("Running", "Restarting")
 TASKS = 'tensorflow_job_tasks{namespace="team",tensorflow_job="digits",role="worker",state="waiting"}'
 LAST = 'tensorflow_job_last_progress_timestamp_seconds{namespace="team",tensorflow_job="digits"}'
 OTHER = 'tensorflow_job_phase{namespace="team",tensorflow_job="other",phase="Failed"}'
@@ -209,6 +210,8 @@ CASES: dict[str, tuple[dict[str, str], str, set[str]]] = {
     ),
     "a task missing for 14 minutes": ({RUNNING: "1x40", TASKS: "1x40"}, "14m", set()),
     "a task missing for 16 minutes": ({RUNNING: "1x40", TASKS: "1x40"}, "16m", {"TensorFlowJobTasksMissing"}),
+    "preempted 29 minutes ago": ({RUNNING: "0x40", RESTARTING: "1x40"}, "29m", set()),
+    "preempted 31 minutes ago": ({RUNNING: "0x40", RESTARTING: "1x40"}, "31m", {"TensorFlowJobWaiting"}),
     "another job fails": ({OTHER: "1x40"}, "30m", set()),
     "the lifecycle is gone, its Job has failed": ({CLAIMED: "1x40"}, "5m", {"TensorFlowJobFailed"}),
 }

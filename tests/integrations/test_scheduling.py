@@ -92,12 +92,18 @@ def test_kubernetes_own_scheduler_gets_a_group_of_all_tasks_for_each_run() -> No
     assert "priorityClassName" not in again["spec"]
 
 
-def test_the_group_has_the_priority_class_of_its_pods_wherever_the_values_have_it() -> None:
+@pytest.mark.parametrize("name", ["gang", "volcano"])
+def test_the_group_has_the_priority_class_of_its_pods_wherever_the_values_have_it(name: str) -> None:
     low = {role: {"priorityClassName": "low"} for role in ("chief", "worker", "evaluator")}
-    values = merged(overlay("gang"), JOB, low, {"ps": {"podSpec": {"priorityClassName": "low"}}})
+    values = merged(overlay(name), JOB, low, {"ps": {"podSpec": {"priorityClassName": "low"}}})
     rendered = render(values, release="mnist")
     classes = {item["spec"]["template"]["spec"]["priorityClassName"] for item in rendered.all("StatefulSet")}
     assert classes == {"low"} == {rendered.one("PodGroup")["spec"]["priorityClassName"]}
+
+
+def test_volcanos_group_has_the_jobs_priority_class_where_its_pods_differ() -> None:
+    group = render(merged(overlay("volcano"), JOB, {"priorityClassName": "low", "ps": {"priorityClassName": "high"}}))
+    assert group.one("PodGroup")["spec"]["priorityClassName"] == "low"
 
 
 def test_kueue_gets_one_group_of_all_tasks_for_each_run() -> None:

@@ -51,7 +51,11 @@ def test_overlay_is_right_for_every_strategy(name: str, tmp_path: Path) -> None:
 
 # OpenShift chooses the users of pods, and does not choose root.
 CONTRARY = {"root", "openshift"}
-PAIRS = [pair for pair in itertools.permutations(OVERLAYS, 2) if set(pair) != CONTRARY]
+# Each has the pods name a group of its own scheduler.
+SCHEDULERS = {"coscheduling", "gang", "volcano"}
+PAIRS = [
+    pair for pair in itertools.permutations(OVERLAYS, 2) if set(pair) != CONTRARY and not SCHEDULERS.issuperset(pair)
+]
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
@@ -59,6 +63,16 @@ def test_overlays_are_right_in_pairs(first: str, second: str, tmp_path: Path) ->
     values = checked(tmp_path, "ParameterServer", first, second)
     if first < second:  # one order is enough to see that it renders
         helm.render(values)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("volcano", "gang"), ("coscheduling", "gang"), ("volcano", "coscheduling"), ("coscheduling", "volcano")],
+)
+def test_the_overlays_of_two_schedulers_are_refused(first: str, second: str, tmp_path: Path) -> None:
+    """Pods that name a group of a scheduler that gets none would wait for ever."""
+    with pytest.raises(AssertionError, match="TFC152"):
+        checked(tmp_path, "ParameterServer", first, second)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

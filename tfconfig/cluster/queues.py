@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tfconfig.cluster.errors import ClusterError
 from tfconfig.cluster.kubectl import Kubectl, Object
-from tfconfig.tensorflow_job.lifecycle.queues import KUEUE_GATE, without_pod_set
+from tfconfig.tensorflow_job.lifecycle.queues import HAS_QUOTA, KUEUE_GATE, without_pod_set
 
 _GROUP_LABEL = "kueue.x-k8s.io/pod-group-name"
 _RESERVED = "QuotaReserved"
@@ -35,8 +35,18 @@ def workload_name(pods: Iterable[Object]) -> str:
 
 
 def condition_message(workload: Object) -> str:
-    """Why a Workload has no quota, in Kueue's words."""
-    for condition in workload.get("status", {}).get("conditions") or ():
-        if condition.get("type") == _RESERVED and condition.get("status") == "False":
-            return without_pod_set(str(condition.get("message", "")))
-    return ""
+    """Why a Workload has no quota, or which admission checks it waits for, in Kueue's words."""
+    status = workload.get("status", {})
+    conditions = {condition.get("type"): condition for condition in status.get("conditions") or ()}
+    reserved = conditions.get(_RESERVED, {})
+    if reserved.get("status") == "False":
+        return without_pod_set(str(reserved.get("message", "")))
+    if reserved.get("status") != "True" or conditions.get("Admitted", {}).get("status") == "True":
+        return ""
+    checks = [
+        f"{check.get('name', '')} is {check.get('state', '')}"
+        + (f" ({check['message']})" if check.get("message") else "")
+        for check in status.get("admissionChecks") or ()
+        if check.get("state") != "Ready"
+    ]
+    return f"{HAS_QUOTA}: {', '.join(checks)}" if checks else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,9 @@ def command(
     runs = run_records.runs(status) if status else []
     if not runs:
         raise ClusterError(f"job {job} has no run yet; try again when it has started")
+    if local and runs[-1].ended is None:  # its status was written when it was interrupted
+        ended = (local / STATUS_KEY).stat().st_mtime
+        runs[-1] = replace(runs[-1], phase="Interrupted", message="tfconfig run was interrupted", ended=ended)
     text = page(job, runs, time.time())
     if file == Path("-"):
         click.echo(text, nl=False)

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 from typing import TextIO
 
 from tfconfig import terminal
@@ -23,7 +24,7 @@ READ_LINES = 400  # of a process, that are looked at for the reason of its failu
 MAX_LINE_BYTES = 64 * 1024
 _COLOURS = {"chief": "36", "worker": "32", "ps": "35", "evaluator": "33"}
 SELF = "tfconfig"
-BAR_CELLS = 20
+BAR_CELLS, FULL, EMPTY = 20, "█", "░"
 ERASE = "\r\033[K"  # the line that the cursor is on
 # Between plain lines of progress.
 PROGRESS_SECONDS = 30.0
@@ -36,7 +37,7 @@ class Console:
         self._stream = stream or sys.stdout
         self.broken = False  # the reader has closed the pipe, as `| head` does; or nothing more can be written
         self.error = ""  # why, in the second case
-        self._redraws = terminal.redraws(self._stream)
+        self._redraws = terminal.redraws(self._stream) and terminal.encodes(self._stream, FULL + EMPTY)
         self._colour = terminal.colour_wanted(self._stream)
         self._width = max([len(SELF), *(len(name(task)) for task in tasks)])
         self._tails: dict[Task, deque[str]] = {task: deque(maxlen=READ_LINES) for task in tasks}
@@ -119,8 +120,16 @@ class Console:
 
 
 def bar(progress: Progress, width: int) -> str:
-    """One line of at most this many characters: `██████░░░░ step 1200 of 2000 (60 %), …`."""
+    """One line of at most this many characters: `██████░░░░ step 1200 of 2000 (60 %), …`.
+
+    Where there is no room for all, metrics are left out, the last ones first, and then the cells: not the time left.
+    """
     total = progress.total
     full = BAR_CELLS * min(progress.step, total) // total if total else 0
-    cells = "█" * full + "░" * (BAR_CELLS - full) + " " if total else ""
-    return (cells + progress_text(progress))[:width]
+    cells = FULL * full + EMPTY * (BAR_CELLS - full) + " " if total else ""
+    metrics = list(progress.metrics.items())
+    while metrics and len(cells + progress_text(progress)) > width:
+        metrics.pop()
+        progress = replace(progress, metrics=dict(metrics))
+    text = progress_text(progress)
+    return (cells + text if len(cells + text) <= width else text)[:width]

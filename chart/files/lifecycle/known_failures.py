@@ -81,7 +81,12 @@ KNOWN = (
     Known(
         "A Python module is missing",
         "this Python lacks the module: install it, for a cluster in the image, or add your own module to program.files",
-        r"ModuleNotFoundError: No module named|ImportError: No module named",
+        r"ModuleNotFoundError: No module named|ImportError: No module named|^\S*python[\d.]*: No module named ",
+    ),
+    Known(
+        "A shell variable is not set",
+        "the script uses a variable that nothing sets: set it in env, or give it a default as in ${NAME:-default}",
+        r": unbound variable$|: parameter (null or )?not set$",
     ),
     Known(
         "A script with Windows line endings",
@@ -93,7 +98,7 @@ KNOWN = (
         "The interpreter of a script is missing",
         "the interpreter in the script's first line is not in the image, or not on this machine: name one that is, or "
         "start the script with it, as in program.command: [python3, train.py]",
-        r"bad interpreter|which its first line names|/env: .[\w.]+.: No such file or directory|env: can't execute",
+        r"bad interpreter|which its first line names|/env: .[\w. -]+.: No such file or directory|env: can't execute",
     ),
     Known(
         "A file for another machine",
@@ -136,14 +141,15 @@ KNOWN = (
         "the model and its batch do not fit into the GPU's memory: use smaller batches; where programs share the GPU, "
         'set env.TF_FORCE_GPU_ALLOW_GROWTH to "true"',
         r"OOM when allocating tensor(?!.*\bcpu\b)(?!.*CPU:).*|CUDA_ERROR_OUT_OF_MEMORY|CUDNN_STATUS_ALLOC_FAILED"
-        r"|RESOURCE_EXHAUSTED: .*(GPU|gpu|cuda)|Out of memory while trying to allocate",
+        r"|RESOURCE_EXHAUSTED: .*(GPU|gpu|cuda)|Out of memory (while trying to allocate|allocating)"
+        r"|CUDA out of memory|[Dd]evice:GPU:.*failed to allocate memory",
     ),
     Known(
         "No memory is left",
         "the program asked for more memory than there is: use smaller batches and buffers, or raise "
         "resources.limits.memory of the role",
         r"MemoryError\b|Unable to allocate [\d.]+ \w+ for an array|bad_alloc|Cannot allocate memory"
-        r"|OOM when allocating tensor",
+        r"|OOM when allocating tensor|failed to allocate memory",
     ),
     Known(
         "The CPU lacks instructions of the image's build",

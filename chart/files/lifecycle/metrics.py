@@ -17,6 +17,7 @@ from typing import Any
 from ..task.contracts import JobSpec, StatusRole
 from ..task.job_spec import Task, allowed_failures
 from ..task.listener import listen
+from ..task.progress import OFTEN
 from .state import PHASES, RUNNING, Pod, State
 from .training import counts
 
@@ -55,7 +56,8 @@ def render(job: JobSpec, state: State, pods: Mapping[Task, Pod]) -> str:
     gauge("start_timestamp_seconds", "Start of the run or of its last resumption.", state.started or None)
     gauge("start_duration_seconds", "From then until all tasks ran for the first time.", started)
     if progress is not None:
-        last = None if trained else progress.time  # no step is to come while the evaluator finishes
+        # No step is to come while the evaluator finishes; epochs and checkpoints may be hours apart.
+        last = None if trained or progress.source not in OFTEN else progress.time
         gauge("last_progress_timestamp_seconds", "When the program reached its step.", last)
         gauge("step", "The step that the program reports.", progress.step)
         gauge("planned_steps", "The number of steps that the program reports as its total.", progress.total)

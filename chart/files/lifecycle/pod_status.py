@@ -16,7 +16,7 @@ from ..task.messages import REACHED, WORKED
 from ..task.names import CONTAINER, ROLE_LABEL, RUN_LABEL, set_name
 from .error_lines import find
 from .gang import group_name, group_text
-from .queues import GATED, cause, gate_text, waits_in_queue
+from .queues import GATED, SCHEDULABLE, UNSCHEDULABLE, cause, gate_text, scheduler_text, waits_in_queue
 from .state import RESTARTED_BESIDE, Exit, Pod, PodStatus, Set
 from .text import shortened
 from .timestamps import parse_time
@@ -197,9 +197,12 @@ def _why_waiting(
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
         reason, message = scheduled.get("reason", ""), scheduled.get("message", "")
-        return reason, gate_text(spec, labels, message) if reason == GATED else cause(message)
-    if not scheduled and group_text(spec):
-        return "", group_text(spec)
+        if reason == GATED:
+            return reason, gate_text(spec, labels, message)
+        return UNSCHEDULABLE if reason == SCHEDULABLE else reason, cause(message)
+    text = group_text(spec) or scheduler_text(spec)
+    if not scheduled and text:
+        return "", text
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in UNINFORMATIVE:
         sidecars = {init["name"] for init in spec.get("initContainers") or () if init.get("restartPolicy") == "Always"}

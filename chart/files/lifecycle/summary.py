@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -76,14 +77,22 @@ def read_log_tail(client: Client, log: Log, job: JobSpec, state: State, pods: Ma
     container = _deciding_container(deciding, state.exit_code) if deciding else None
     if deciding is None or container is None:
         return ""
-    deciding_pod = pod_name(job["name"], deciding.task)
     try:
-        now = pod(job["name"], client.get("pods", deciding_pod), client.clock.now())
-        restarted = now is not None and now.restarts > container
-        return _read(client, job, deciding.task, previous=restarted)
+        restarted = _restarts(client, job, deciding.task) > container
+        text = _read(client, job, deciding.task, previous=restarted)
+        # The kubelet may start it again meanwhile; then this is what the next container prints first, or nothing yet.
+        if not restarted and (not text or _restarts(client, job, deciding.task) > container):
+            with contextlib.suppress(ApiError):
+                text = _read(client, job, deciding.task, previous=True)
     except ApiError as error:
         log.write(f"the last lines of {name(deciding.task)} cannot be read: {error}")
         return ""
+    return text
+
+
+def _restarts(client: Client, job: JobSpec, task: Task) -> int:
+    now = pod(job["name"], client.get("pods", pod_name(job["name"], task)), client.clock.now())
+    return now.restarts if now else 0
 
 
 def _read(client: Client, job: JobSpec, task: Task, previous: bool) -> str:

@@ -53,7 +53,7 @@ def progress_text(progress: Progress) -> str:
         parts.append(f"loss {progress.loss:.4g}")
     parts += [f"{metric} {value:.4g}" for metric, value in progress.metrics.items()]
     if rate is not None:
-        parts.append(f"{rate:.0f} steps/s" if 100 <= rate < 1e6 else f"{rate:.3g} steps/s")
+        parts.append(f"{rate:.0f} {unit}s/s" if 100 <= rate < 1e6 else f"{rate:.3g} {unit}s/s")
     left = seconds_left(progress)
     if left is not None and left >= 1:
         parts.append(f"{duration(left)} left")

@@ -6,7 +6,6 @@ a tensor (8) that holds one. All else is skipped. A record that is not whole yet
 """
 
 import contextlib
-import math
 import os
 import struct
 from typing import BinaryIO, Dict, Iterator, Optional, Tuple, Union
@@ -119,7 +118,7 @@ def _summary(data: bytes) -> Dict[str, float]:
                     scalar = struct.unpack("<f", content)[0]
                 elif inner == 8 and isinstance(content, bytes):
                     scalar = _scalar(content)
-            if tag and scalar is not None and math.isfinite(scalar):
+            if tag and scalar is not None:
                 scalars[tag] = scalar
     return scalars
 

@@ -5,6 +5,7 @@ logs of Estimators and sessions, tqdm. Or a regular expression of the user's own
 step, total, loss and rate; a group of any other name is a metric.
 """
 
+import itertools
 import math
 import re
 from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
@@ -16,35 +17,54 @@ if TYPE_CHECKING:
     from typing import Match, Pattern
 
 MAX_LINE = 600  # characters: what is longer is no line of progress
+MAX_STEPS = 4  # of a line
 MAX_PIECE = 16 * 1024  # bytes of one reading that are looked at: the last ones
 
 _ESCAPES = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3}){1,4}(?:\.\d*)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_VALUE = _NUMBER + r"|(?i:nan\b|[-+]?inf(?:inity)?\b)"
 _DIGIT = re.compile("[0-9]")
 _BREAKS = re.compile(b"[\r\n]+")  # a bar that is drawn anew ends the one before
 
 _EPOCH = re.compile(r"\s*Epoch (\d+)/(\d+)\s*$")
 _BAR = re.compile(r"\s*(\d+)/(\d+|Unknown)(?: \[[=>.]*\]| \u2501*| -|$)(.*)")
+_OTHERS = re.compile(r"\d{4}-\d\d-\d\d \d\d:|[IWEF]\d{4} \d\d:|Traceback \(")  # in the line of a bar that is not over
 _STEP = re.compile(
-    r"(?i)(?<![\w.])(?:global[_ ]?)?(?:step|iter(?:ation)?)(?:\s*[:=#]\s*|\s+)\[?(\d[\d,]*)"
+    r"(?i)(?<![\w.])(?:global[_ ]?)?(?:step|iter(?:ation)?)(?:['\"]?\s*[:=#]\s*|\s+)\[?(\d[\d,]*)"
     r"(?:\s*(?:/|of)\s*(\d[\d,]*))?(?![\w.%])"
 )
-_EPOCH_LINE = re.compile(r"(?i)(?<!\w)epoch[ :#\[]{0,3}(\d+)(?:\s*(?:/|of)\s*(\d+))?(?![\w.%])")
+_EPOCH_LINE = re.compile(r"(?i)(?<!\w)epoch['\"]?[ :#\[]{0,3}(\d+)(?:\s*(?:/|of)\s*(\d+))?(?![\w.%])")
 _TQDM = re.compile(r"(.*?)\d+%\|[^|]*\| *(\d+)/(\d+) \[(.*)\]")
 _NOT_A_STEP = re.compile(r"(?i)(total|max|num|number of|warmup|per|every|to|from|at)[ _]*$")
+_DONE = re.compile(r"(?i)\b(?:step|iter(?:ation)?) \d+ (?:is )?(?:done|finished|completed)\b")
+_BENCHMARK = re.compile(r"(\d+)\timages/sec: [^\t]*\t(%s)" % _NUMBER)  # tf_cnn_benchmarks
+# The evaluation of a program that trains: its steps are its own, or no news.
+_EVALUATION = re.compile(
+    r"(?i)(?:^|[\]:|>])(?<!INFO:(?=\w))\W{0,8}(?:eval(?:uat(?:ion|ing))?|valid(?:ation|ating)?|val|test(?:ing)?)"
+    r"(?:\s*[|:()\[\]-]|\s+(?:step|iter|epoch|batch))|Saving dict for global step"
+)
+_OF_EVALUATION = re.compile(r"(?i)(?:val|valid|validation|test|eval|evaluation)(?![a-z])")
+_OF_DICT = re.compile(r"(?:.*\] |\s*)[{ ]['\"][\w/.-]+['\"]: ")  # as pprint prints what a step returned
 _LOSS_AT = re.compile(r"(?i)loss\b[^:=]* at step (\d+): *(%s)" % _NUMBER)
-_METRIC = re.compile(r"([A-Za-z_][\w/.-]{0,39})['\"]?\s*[:=]\s*(%s)(?![\w:/%%.])" % _NUMBER)
+_METRIC = re.compile(
+    r"((?:\b(?i:val|valid|validation|test|eval|evaluation|train|training|learning) )?[A-Za-z_][\w/.-]{0,39})"
+    r"['\"]?\s*[:=]\s*(%s)(?![\w:/%%.])" % _VALUE
+)
 _SPOKEN = re.compile(
-    r"(?i)\b((?:val_|test |train |validation )?(?:loss|accuracy|acc|auc)) (?:is |of )?(%s)(?![\w:/])" % _NUMBER
+    r"(?i)\b((?:val_|(?:val|valid|validation|test|eval|evaluation|train|training) )?(?:loss|accuracy|acc|auc)) "
+    r"(?:is |of )?(%s)(?![\w:/])" % _VALUE
 )
 _RATE = re.compile(
     r"(?i)(?:global_step|steps)/s(?:ec)?\s*[:=]\s*(%s)|(?<![\w.])(%s) ?(?:steps?|it)/s(?:ec)?\b" % (_NUMBER, _NUMBER)
 )
-_TIME_PER_STEP = re.compile(r"(?<![\w.])(\d{1,12}) ?(us|ms|s)/step\b")
-_NO_METRICS = re.compile(
-    r"(?i)(global_?)?(step|steps|epochs?|iter(ation)?|batch|total|eta|time|sec|seconds|size|port|pid|seed|rank)$|.*/s(ec)?$|.*\.(py|cc|h)$"
+_TIME_PER_STEP = re.compile(
+    r"(?<![\w.])(%s) *(us|ms|s|sec)/(?:step|it|iter|batch)\b|per-step time (%s) ?(s)\b" % (_NUMBER, _NUMBER)
 )
-_UNITS = {"us": 1e6, "ms": 1e3, "s": 1.0}
+_NO_METRICS = re.compile(
+    r"(?i)((global|train|training|test|val|eval)_?)?(step|steps|epochs?|iter(ation)?|batch|total|eta|time|sec|seconds|size|port|pid|seed|rank|ts|timestamp|line(no)?)$|.*/s(ec)?$|.*\.(py|cc|h)$"
+)
+_LOSSES = ("loss", "train loss", "training loss")
+_UNITS = {"us": 1e6, "ms": 1e3, "s": 1.0, "sec": 1.0}
 
 # What tells most exactly wins over the rest, once it was seen.
 _BY_EPOCH, _BY_STEP, _BY_BAR, _BY_TOTAL = range(4)
@@ -66,6 +86,7 @@ class Printed:
         self._fit, self._last_epoch = 1, 0  # of Keras, that are counted
         self._pass, self._first, self._last = 1, 0, 0  # of other steps with a total: through all of them; in this one
         self._total: Optional[int] = None
+        self._took_step = False  # from the line before: more of it may follow
         self._afresh = False  # what is known is of the fit, or pass, before
 
     def feed(self, data: bytes) -> bool:
@@ -115,14 +136,15 @@ class Printed:
         if step is None or not math.isfinite(step):
             return
         total = total if total is None or math.isfinite(total) else None
-        rate, loss = numbers.pop("rate", None), numbers.pop("loss", None)
-        metrics = {name: value for name, value in numbers.items() if value is not None}
+        metrics = {name: math.nan if value is None else value for name, value in numbers.items()}
+        rate, loss = numbers.pop("rate", None), metrics.pop("loss", None)
+        metrics.pop("rate", None)
         self._put(_BY_TOTAL, int(step), None if total is None else int(total), loss, rate, metrics)
 
     def _take_bar(self, bar: "Match[str]") -> None:
         """Keras: `Epoch 3/10`, then `37/100 … loss: 0.48`. Other bars are those of evaluations."""
         assert self._epoch
-        done, steps, rest = int(bar.group(1)), bar.group(2), bar.group(3)
+        done, steps, rest = int(bar.group(1)), bar.group(2), _OTHERS.split(bar.group(3))[0]
         size = None if steps == "Unknown" else int(steps)
         if size is not None and (done > size or (self._begun and self._steps not in (None, size))):
             return
@@ -146,11 +168,13 @@ class Printed:
         if done == 1 and not over:  # with the time to compile it, or to evaluate before it: as in the epoch before
             rate = None if self._afresh else self._speed
         self._speed = rate
-        self._put(_BY_BAR, step, total, metrics.pop("loss", None), rate, metrics, source)
+        self._put(_BY_BAR, step, total, metrics.pop("loss", None), None if source == EPOCHS else rate, metrics, source)
 
     def _take_tqdm(self, bar: "Match[str]") -> None:
         """A bar of tqdm, if it is about training: downloads have them as well."""
         metrics = _metrics(bar.group(4))
+        if _EVALUATION.match(bar.group(1) + ":"):
+            return
         if "loss" in metrics or re.search(r"(?i)epoch|step|train(?!.*(examples|split))", bar.group(1)):
             rate = _rate(bar.group(4))
             self._put_counted(
@@ -162,10 +186,30 @@ class Printed:
         if loss_at:
             self._put(_BY_STEP, int(loss_at.group(1)), None, _number(loss_at.group(2)), None, {})
             return
+        benchmark = _BENCHMARK.match(line)
+        if benchmark:
+            self._put(_BY_STEP, int(benchmark.group(1)), None, _number(benchmark.group(2)), None, {})
+            return
         metrics, rate = _metrics(line), _rate(line)
+        steps = [
+            match
+            for match in itertools.islice(_STEP.finditer(line), MAX_STEPS)
+            if not _NOT_A_STEP.search(line[: match.start()])
+        ]
+        step = steps[0] if steps else None
+        if step and not step.group(2):  # one of this task alone, maybe
+            step = next((match for match in steps if match.group().lower().startswith("global")), step)
+        evaluation = _EVALUATION.search(line)
+        if evaluation and (not step or evaluation.start() < step.start()):
+            self._took_step = False
+            self._add({name if _OF_EVALUATION.match(name) else "val_" + name: metrics[name] for name in metrics})
+            return
+        if self._took_step and not step and _OF_DICT.match(line):
+            self._add(metrics)
+            return
+        self._took_step = bool(step)
         loss = metrics.pop("loss", None)
-        step = next((match for match in _STEP.finditer(line) if not _NOT_A_STEP.search(line[: match.start()])), None)
-        if step and (step.group(2) or loss is not None or metrics or rate is not None):
+        if step and (step.group(2) or loss is not None or metrics or rate is not None or _DONE.search(line)):
             total = step.group(2) and _whole(step.group(2))
             if not total or _whole(step.group(1)) <= total:
                 done = _whole(step.group(1))
@@ -182,6 +226,14 @@ class Printed:
         if epoch and (loss is not None or metrics):
             total = int(epoch.group(2)) if epoch.group(2) else None
             self._put(_BY_EPOCH, int(epoch.group(1)), total, loss, None, metrics, EPOCHS)
+
+    def _add(self, metrics: Dict[str, float]) -> None:
+        """More about the step that is known."""
+        old = self.document
+        if old is not None:
+            kept = dict(old["metrics"], **metrics)  # type: ignore[call-overload]
+            loss = kept.pop("loss", old["loss"])
+            self.document = dict(old, loss=_finite(loss), metrics=_first(kept))
 
     def _put_counted(
         self,
@@ -228,9 +280,9 @@ class Printed:
         document = {
             "step": step,
             "total": total,
-            "loss": old.get("loss") if loss is None else loss,
+            "loss": old.get("loss") if loss is None else _finite(loss),
             "rate": rate,
-            "metrics": dict(sorted(kept.items())[:MAX_METRICS]),
+            "metrics": _first(kept),
             "source": source,
         }
         if rate is None and old.get("step") == step:
@@ -253,8 +305,8 @@ def _metrics(text: str) -> Dict[str, float]:
     pairs: List[Tuple[str, str]] = _METRIC.findall(text) + _SPOKEN.findall(text)
     values = {}  # type: Dict[str, float]
     for written, number in pairs:
-        name = "loss" if written.lower() == "loss" else written.lstrip("_").replace(" ", "_")
-        value = _number(number)
+        name = "loss" if written.lower() in _LOSSES else written.lstrip("_").replace(" ", "_")
+        value = _number(number) if _DIGIT.search(number) else math.nan  # which JSON has not: the last one holds no more
         if value is not None and name not in values and not _NO_METRICS.match(name):
             values[name] = value
     return values
@@ -266,9 +318,17 @@ def _rate(text: str) -> Optional[float]:
     if match:
         return _number(match.group(1) or match.group(2))
     match = _TIME_PER_STEP.search(text)
-    if match and int(match.group(1)):
-        return _UNITS[match.group(2)] / int(match.group(1))
-    return None
+    seconds = _number(match.group(1) or match.group(3)) if match else None
+    return _UNITS[match.group(2) or match.group(4)] / seconds if match and seconds and seconds > 1e-9 else None
+
+
+def _first(metrics: Dict[str, float]) -> Dict[str, float]:
+    finite = ((name, value) for name, value in sorted(metrics.items()) if math.isfinite(value))
+    return dict(itertools.islice(finite, MAX_METRICS))
+
+
+def _finite(number: Optional[float]) -> Optional[float]:
+    return number if number is None or math.isfinite(number) else None
 
 
 def _number(text: str) -> Optional[float]:

@@ -6,12 +6,14 @@
     model.fit(..., callbacks=[progress.KerasCallback()])          # in Keras 2 and 3
 
 Outside a job (without TASK_PROGRESS_FILE) nothing happens. Call it as often as you like: at most one report a second
-is written, and a failure to write one never disturbs the training.
+is written, and the last one when Python ends, if it has no tensors; a failure to write one never disturbs the training.
 """
 
+import atexit
 import json
 import os
 import time
+from numbers import Real
 from typing import Any, Callable, Dict, Optional
 
 __all__ = ["KerasCallback", "report"]
@@ -48,6 +50,13 @@ def flush() -> None:
     path = os.environ.get("TASK_PROGRESS_FILE")
     if path and _left_out:
         _write(path, _left_out)
+
+
+@atexit.register
+def _flush_at_exit() -> None:
+    """Tensors are left alone: a server that is gone may have them."""
+    if _left_out and all(value is None or isinstance(value, Real) for value in _left_out.values()):
+        flush()
 
 
 def _write(path: str, numbers: Dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ that list that tells anything counts.
 """
 
 import json
+import math
 import os
 import re
 import signal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 WRITE_SECONDS = 1.0
 LOOK_SECONDS = 10.0  # between looks at the volume ...
 LOOK_SHARE = 20.0  # ... and at least so many times what the last one took
+MAX_LEFT_OUT = 4096  # bytes, that are looked at in the end
 SHARE, BURST_SECONDS = 0.02, 0.1  # of the time, for the output
 MATCH_SECONDS = 0.2  # for a pattern of the user's own, which may never end
 MAX_FILES, MAX_EVENT_FILES, MAX_DEPTH = 2000, 20, 4
@@ -34,6 +36,8 @@ _SAVED = re.compile(
     r"(?i)^(?:.*[-_.])?(?:ckpt|checkpoint|cp|weights|model|step|epoch|iter)[-_.]?(\d{1,9})(?!\d)"
     r"(?:[-_.].*)?$"
 )
+_BREAK = re.compile(b"[\r\n]")
+_DATE = re.compile(r"(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:[0-2]\d|3[01])(?!\d)")
 _NO_CHECKPOINT = re.compile(r"\.(?:data-\d+-of-\d+|meta|tmp|part|json|txt|pbtxt|log|tfevents\..*)$|tfevents|temp")
 
 
@@ -58,6 +62,7 @@ class Watch:
         folder = job["checkpointDir"] if {TENSORBOARD, CHECKPOINTS} & set(self._sources) else ""
         self.folder = Folder(folder, self._sources) if folder else None
         self._began = time.monotonic()
+        self._left_out = b""  # the end of it, if that was not looked at
         self.spent = 0.0  # seconds that looking at the output took
         self._news, self._closing = threading.Event(), threading.Event()
         self._written: Any = None
@@ -68,10 +73,17 @@ class Watch:
         """Look at some output, if there is time for it."""
         if self._printed is None:
             return
-        begun = time.monotonic()
-        if self.spent > BURST_SECONDS + SHARE * (begun - self._began):
+        if self.spent > BURST_SECONDS + SHARE * (time.monotonic() - self._began):
             self._printed.skip()
+            self._left_out = (self._left_out + data)[-MAX_LEFT_OUT:]
             return
+        self._left_out = b""
+        self._look(data)
+
+    def _look(self, data: bytes) -> None:
+        if self._printed is None:
+            return
+        begun = time.monotonic()
         try:
             if self._feed(self._printed, data):
                 self._news.set()
@@ -94,6 +106,8 @@ class Watch:
 
     def close(self, seconds: float) -> None:
         """Look for the last time and write, within this time."""
+        # What came last, if there was no time for it; and a last line, or bar, may have no end.
+        self._look(b"".join(_BREAK.split(self._left_out, 1)[1:]) + b"\n")
         self._closing.set()
         self._news.set()
         self._thread.join(seconds)
@@ -189,7 +203,7 @@ def saved_step(name: str) -> Optional[int]:
     if _NO_CHECKPOINT.search(name):
         return None
     match = _SAVED.match(name)
-    return int(match.group(1)) if match else None
+    return int(match.group(1)) if match and not _DATE.match(name, match.start(1)) else None
 
 
 def _from_events(events: EventFile) -> Dict[str, Any]:
@@ -198,10 +212,12 @@ def _from_events(events: EventFile) -> Dict[str, Any]:
         name = re.sub(r"^(epoch|batch)_", "", tag.rpartition("/")[2] if tag.startswith("train/") else tag)
         values[name[:MAX_NAME]] = value
     rate = values.pop("global_step/sec", values.pop("steps_per_second", None))
-    loss = values.pop("loss", None)
-    if loss is None:
+    if "loss" in values:
+        loss: Optional[float] = values.pop("loss")
+    else:
         loss = next((value for name, value in values.items() if name.endswith("loss")), None)
-    metrics = dict(sorted(values.items())[:MAX_METRICS])
+    loss = loss if loss is not None and math.isfinite(loss) else None
+    metrics = dict(sorted((name, value) for name, value in values.items() if math.isfinite(value))[:MAX_METRICS])
     return {"step": events.step, "loss": loss, "rate": rate, "metrics": metrics, "source": TENSORBOARD}
 
 

@@ -36,7 +36,11 @@ SAMPLES: dict[str, list[str]] = {
         "ModuleNotFoundError: No module named 'tensorflow.contrib'",
     ],
     "TensorFlow is missing": ["ModuleNotFoundError: No module named 'tensorflow'"],
-    "A Python module is missing": ["ModuleNotFoundError: No module named 'pandas'"],
+    "A Python module is missing": [
+        "ModuleNotFoundError: No module named 'pandas'",
+        "/usr/bin/python3: No module named trainer.task",
+    ],
+    "A shell variable is not set": ["bash: line 1: DATA: unbound variable", "train.sh: 3: DATA: parameter not set"],
     "A script with Windows line endings": [
         "run.sh: line 2: $'\\r': command not found",
         "python3: can't open file '/app/train.py\\r': [Errno 2] No such file or directory",
@@ -76,6 +80,9 @@ SAMPLES: dict[str, list[str]] = {
         f"{_ERRORS}ResourceExhaustedError: OOM when allocating tensor with shape[8192,65536] and type float on "
         "/job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc [Op:MatMul]",
         f"{_ERRORS}ResourceExhaustedError: Out of memory while trying to allocate 17179869184 bytes.",
+        f"{_ERRORS}ResourceExhaustedError: {{{{function_node __wrapped__AddV2_device_/job:localhost/replica:0/task:0/"
+        "device:GPU:0}} failed to allocate memory [Op:AddV2] name: ",
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79 GiB.",
     ],
     "No memory is left": [
         "MemoryError",
@@ -84,6 +91,8 @@ SAMPLES: dict[str, list[str]] = {
         f"{_ERRORS}ResourceExhaustedError: {{{{function_node __wrapped__Fill_device_/job:localhost/replica:0/task:0/"
         "device:CPU:0}} OOM when allocating tensor with shape[1048576,1048576,8] and type float on /job:localhost/"
         "replica:0/task:0/device:CPU:0 by allocator mklcpu [Op:Fill] name: ",
+        f"{_ERRORS}ResourceExhaustedError: {{{{function_node __wrapped__AddV2_device_/job:localhost/replica:0/task:0/"
+        "device:CPU:0}} failed to allocate memory [Op:AddV2] name: ",
         "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc",
         "OSError: [Errno 12] Cannot allocate memory",
     ],

@@ -47,10 +47,20 @@ SURE = {
     ),
     "without a message": (f"{HEAD}AssertionError\n", "AssertionError"),
     "a group of exceptions": (GROUP, "ExceptionGroup: shards (2 sub-exceptions): ValueError: shard 1"),
+    "a group in a group": (
+        GROUP.replace("ValueError: shard 1", "ExceptionGroup: inner (1 sub-exception)\n      | KeyError: 'a'"),
+        "ExceptionGroup: shards (2 sub-exceptions): KeyError: 'a'",
+    ),
     "a graph": (
         f"{HEAD}{INVALID}Graph execution error:\n\nDetected at node CheckNumerics defined at (most recent call last):\n"
         '  File "/app/train.py", line 9, in f\n\nbad : Tensor had Inf values\n\t [[{{node CheckNumerics}}]] [Op:x]\n',
         f"{INVALID}Graph execution error: bad : Tensor had Inf values",
+    ),
+    "a graph in TensorFlow 2.12 and older": (
+        f"{HEAD}{INVALID}Graph execution error:\n\nDetected at node 'dense' defined at (most recent call last):\n"
+        "    File \"train.py\", line 10, in <module>\n      model.fit(data)\nNode: 'dense'\n2 root error(s) found.\n"
+        "  (0) INVALID_ARGUMENT:  logits and labels must be broadcastable\n\t [[{{node dense}}]]\n",
+        f"{INVALID}Graph execution error: (0) INVALID_ARGUMENT:  logits and labels must be broadcastable",
     ),
     "code of the user in a graph": (
         f'{HEAD}ValueError: in user code:\n\n    File "/app/train.py", line 4, in step  *\n        tf.matmul(a, b)\n\n'
@@ -63,6 +73,28 @@ SURE = {
         "ValueError: Exception encountered when calling Sequential.call(). Input 0 of layer 'dense' is incompatible",
     ),
     "behind a bar that was not finished": (keras_bar(5).rstrip("\n") + "\n" + TRACEBACK + NOISE * 30, NO_PANDAS),
+    "behind a bar in the same line": (f"\r 1/10 [==>...] - ETA: 3s - loss: 0.5{TRACEBACK}{NOISE}", NO_PANDAS),
+    "over what a line showed before": (f"step 1000 of 20000, loss 0.333, accuracy 0.9\r{TRACEBACK}{NOISE}", NO_PANDAS),
+    "behind the beginning of a log's line": (f"ERROR:root:{TRACEBACK}", NO_PANDAS),
+    "a program that another one started": (
+        f"{TRACEBACK}{HEAD}subprocess.CalledProcessError: Command '['x']' returned non-zero exit status 1.\n",
+        NO_PANDAS,
+    ),
+    "a command that it started": (
+        f"cp: cannot stat '/d'\n{HEAD}subprocess.CalledProcessError: Command '['cp']' died with <Signals.SIGHUP: 1>.\n",
+        "subprocess.CalledProcessError: Command '['cp']' died with <Signals.SIGHUP: 1>. … cp: cannot stat '/d'",
+    ),
+    "a program that torchrun started": (
+        f"{TRACEBACK}E1128 10:00:00.123000 12 torch/distributed/elastic/multiprocessing/api.py:869] failed\n"
+        f"{HEAD}torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n{'=' * 60}\ntrain.py FAILED\n",
+        NO_PANDAS,
+    ),
+    "logs of another thread within it": (TRACEBACK.replace("\n", f"\n{NOISE}"), NO_PANDAS),
+    "warnings after it": (
+        f"{TRACEBACK}/usr/lib/python3.11/multiprocessing/resource_tracker.py:254: UserWarning: resource_tracker: There "
+        "appear to be 1 leaked semaphore objects to clean up at shutdown\n  warnings.warn('resource_tracker: %d'\n",
+        NO_PANDAS,
+    ),
     "a bar after it": (TRACEBACK + " 45%|████▌     | 45/100 [00:01<00:01]\n", NO_PANDAS),
     "Python 3.14 that ends": (
         TRACEBACK + "Exception ignored while calling deallocator <function x>:\n" + IGNORED.partition("\n")[2],
@@ -76,6 +108,15 @@ SURE = {
         "step 3\n2026-11-28 16:00:00.123456: F tensorflow/core/framework/tensor.cc:843] Check failed: dtype() == 1\n"
         "Aborted (core dumped)\n",
         "F tensorflow/core/framework/tensor.cc:843] Check failed: dtype() == 1",
+    ),
+    "a failed check below a shell": (
+        "2026-11-28 16:00:00.123456: F tensor.cc:843] Check failed: dtype() == 1\n"
+        "run.sh: line 3:    17 Aborted                 (core dumped) python3 train.py\n",
+        "F tensor.cc:843] Check failed: dtype() == 1",
+    ),
+    "a failed check of glog": (
+        "F20261128 10:00:00.123456 12345 solver.cc:12] Check failed: a == b\n*** Check failure stack trace: ***\n",
+        "F solver.cc:12] Check failed: a == b",
     ),
     "a failed check of absl": (
         f"step 3\n{CHECK}*** Check failure stack trace: ***\n    @     0x7f0c  abort\nFatal Python error: Aborted\n\n"
@@ -101,9 +142,21 @@ SURE = {
         "cannot run 'trian': No such file or directory",
     ),
 }
+BARS = [
+    "\r 3/10 [==>...] - ETA: 1:02:03 - loss: 0.5000 - auc: 1.2500e-04",
+    "\x1b[1m 3/10\x1b[0m \x1b[32m━━\x1b[0m\x1b[37m━━━━\x1b[0m \x1b[1m3s\x1b[0m 300ms/step - loss: 0.5000",
+    " 3/Unknown - 3s 5ms/step - loss: nan",
+    "\rtrain:  30%|███       | 3/10 [00:01<00:09,  9.0s/it, loss=0.5]",
+]
 PERHAPS = {
     "sys.exit(text)": ("step 3\nDiskFull\n", "DiskFull"),
     "a logger": ("step 3\nCRITICAL:root:no shards left\n" + NOISE * 3, "CRITICAL:root:no shards left"),
+    "over a longer line": ("loading\nstep 5 of 9: loss 0.5\rDiskFull\n", "DiskFull"),
+    "a box": (
+        f"╭─ Error {'─' * 14}╮\n│ No such option: --foo │\n╰{'─' * 23}╯\n",
+        "│ No such option: --foo │",
+    ),
+    "a quoted traceback": ('{"error": "Traceback (most recent call last):\\n"}\nDone\n', "Done"),
     "argparse": ("usage: train.py [-h]\ntrain.py: error: unrecognized arguments: --foo\n", None),
     "a message of several lines": (
         f"{HEAD}ValueError: bad batch\nof shard 7\nin file a.tfrecord\n",
@@ -128,3 +181,14 @@ def test_else_it_is_the_last_line_that_means_something(case: str) -> None:
     text, expected = PERHAPS[case]
     assert error(text) == ""
     assert last_line(text) == (expected if expected is not None else text.splitlines()[-1])
+
+
+@pytest.mark.parametrize("bar", BARS)
+def test_what_stands_behind_a_bar_in_its_line_is_the_reason_too(bar: str) -> None:
+    """It is not over when a program ends, and what comes next has no line of its own."""
+    assert last_line(f"loading\n{bar}DiskFull: /data") == "DiskFull: /data"
+    assert error(f"loading\n{bar}{CHECK}*** Check failure stack trace: ***\n") == SURE["a failed check of absl"][1]
+    assert error(f"loading\n{bar}{CRASH}") == SURE["a crash"][1]
+    assert error(f"loading\n{bar}{TRACEBACK}") == NO_PANDAS
+    assert last_line(f"loading\n{bar}{NOISE}") == last_line(f"loading\n{bar}") == "loading"
+    assert last_line(f"loading\n{bar} - val_loss: 0.2500") == "loading"

@@ -15,8 +15,9 @@ import pytest
 from tests.unit.job_specs import a_job
 from tfconfig.tensorflow_job.lifecycle import metrics
 from tfconfig.tensorflow_job.lifecycle.state import PHASES, RUNNING, Pod, Progress, State
-from tfconfig.tensorflow_job.task.contracts import Phase
+from tfconfig.tensorflow_job.task.contracts import Phase, Source
 from tfconfig.tensorflow_job.task.job_spec import Task, tasks
+from tfconfig.tensorflow_job.task.progress import SOURCES
 
 JOB = a_job("Custom", chief=1, worker=3, ps=2)
 EVALUATED = a_job(chief=1, worker=2, ps=2, evaluator=1)
@@ -100,6 +101,15 @@ def test_what_is_not_known_is_left_out() -> None:
     samples = parsed(metrics.render(JOB, State(progress=Progress(Task("chief", 0), 3)), {}))
     assert samples["tensorflow_job_step"] == 3
     assert "tensorflow_job_loss" not in samples
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_when_the_last_step_was_is_told_where_single_steps_are_known(source: Source) -> None:
+    """Of a program that is known by its hourly checkpoints, nobody can say that it has stalled."""
+    progress = Progress(Task("chief", 0), 3, time=1100.0, source=source)
+    samples = parsed(metrics.render(JOB, replace(STATE, progress=progress), {}))
+    assert samples["tensorflow_job_step"] == 3
+    assert ("tensorflow_job_last_progress_timestamp_seconds" in samples) == (source in ("program", "output"))
 
 
 @pytest.mark.parametrize("phase", sorted({*PHASES} - {RUNNING}))

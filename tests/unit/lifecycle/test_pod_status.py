@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tfconfig.tensorflow_job.lifecycle import pod_status
+from tfconfig.tensorflow_job.lifecycle.queues import WAITS_FOR_GROUP
 from tfconfig.tensorflow_job.lifecycle.state import Exit, Pod, Usage
 from tfconfig.tensorflow_job.task.job_spec import Task, dumps
 from tfconfig.tensorflow_job.task.messages import REACHED, STOPPED, WORKED
@@ -33,6 +34,9 @@ from .pod_documents import (
 )
 
 GANG = "pod group is not ready, 3 Pending, 3 minAvailable; Pending: 3 Unschedulable"
+POSSIBLE = "Pod ns/digits-worker-0 can possibly be assigned to node-1, once minAvailable is satisfied"
+PIPELINED = POSSIBLE.replace("once", "once resource is released and")
+TIMED_OUT = "0/1 nodes are available: 1 rejected due to timeout after waiting 1m0s at plugin Coscheduling."
 
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -48,6 +52,22 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a gang that waits": (
         {"conditions": [unscheduled(GANG)]},
         {"status": "Waiting", "reason": "Unschedulable", "message": GANG, "queued": True},
+    ),
+    "a gang of Volcano's that waits, a node would take this pod": (
+        {"conditions": [unscheduled(POSSIBLE, "Schedulable")]},
+        {"status": "Waiting", "reason": "Unschedulable", "message": WAITS_FOR_GROUP, "queued": True},
+    ),
+    "the same, once pods that are preempted are gone": (
+        {"conditions": [unscheduled(PIPELINED)]},
+        {"status": "Waiting", "reason": "Unschedulable", "message": WAITS_FOR_GROUP, "queued": True},
+    ),
+    "a group of the coscheduling plugin, whose last pod found no node in time": (
+        {"conditions": [unscheduled("0/1 nodes are available: 1 rejection in Unreserve.")]},
+        {"status": "Waiting", "reason": "Unschedulable", "message": WAITS_FOR_GROUP, "queued": True},
+    ),
+    "the pod of it whose time was over": (
+        {"conditions": [unscheduled(TIMED_OUT)]},
+        {"status": "Waiting", "reason": "Unschedulable", "message": WAITS_FOR_GROUP, "queued": True},
     ),
     "being made": (
         {"phase": "Pending", "containerStatuses": [container(waiting("ContainerCreating"))]},

@@ -7,10 +7,19 @@ from typing import Any
 import pytest
 
 from tests.unit.job_specs import a_job, changed
-from tfconfig.tensorflow_job.lifecycle.queues import WAITS_FOR_GROUP, cause, clock_start, gate_text, queue_text
+from tfconfig.tensorflow_job.lifecycle.pod_status import pod
+from tfconfig.tensorflow_job.lifecycle.queues import (
+    HAS_QUOTA,
+    WAITS_FOR_GROUP,
+    cause,
+    clock_start,
+    gate_text,
+    queue_text,
+)
 from tfconfig.tensorflow_job.lifecycle.state import FAILED, PENDING, RESTARTING, RUNNING, SUSPENDED
 from tfconfig.tensorflow_job.task.job_spec import tasks
 
+from .pod_documents import document, unscheduled
 from .story import OTHER, WORKER, Story
 
 GATED = {"status": "Waiting", "reason": "SchedulingGated", "message": "in queue training of Kueue", "queued": True}
@@ -74,6 +83,17 @@ def test_a_task_that_waits_for_anything_else_lets_the_clock_go_on(other: dict[st
     assert story.look(1).reason == "StartDeadlineExceeded"
 
 
+def test_deadlines_stand_still_for_a_gang_of_volcanos_that_fits_in_part() -> None:
+    """Volcano calls a pod that a node could take Schedulable, and names what is missing for one other."""
+    story = queued(NO_NODE, start=100)
+    possible = "Pod ns/digits-worker-0 can possibly be assigned to node-1, once minAvailable is satisfied"
+    seen = pod("mnist", document({"conditions": [unscheduled(possible, "Schedulable")]}), 0.0)
+    assert seen is not None
+    story.change(WORKER, reason=seen.reason, message=seen.message, queued=seen.queued)
+    assert story.look(0).message == "worker-0, worker-1: Unschedulable: 0/1 nodes are available"
+    assert story.look(1e6).phase == PENDING
+
+
 def test_a_task_without_a_pod_lets_the_clock_go_on() -> None:
     story = queued(start=100)
     del story.pods[OTHER]
@@ -123,6 +143,10 @@ COSCHEDULING = (
     "available: 1 No preemption victims found for incoming pod., PodGroup ns/two gets rejected due to Pod two-ps-0 is "
     "unschedulable even after PostFilter"
 )
+NOT_READY = (
+    "1/3 tasks in gang unschedulable: pod group is not ready, 3 Pending, 3 minAvailable; Pending: 1 Unschedulable, "
+    "2 Schedulable"
+)
 CAUSE = "0/1 nodes are available: 1 Insufficient engines.test/gpu"
 
 
@@ -133,6 +157,8 @@ CAUSE = "0/1 nodes are available: 1 Insufficient engines.test/gpu"
         (f"{CAUSE}. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.", CAUSE),
         (f"{CAUSE}. no new claims to deallocate, preemption: not eligible", CAUSE),
         (CAUSE, CAUSE),
+        (f"{NOT_READY}. Origin reason is two-ps-0: {CAUSE}", CAUSE),
+        (NOT_READY, NOT_READY),
         ("optimistic rejection in PostFilter", WAITS_FOR_GROUP),
         ("PodGroup ns/two gets rejected due to Pod two-ps-0 is unschedulable even after PostFilter", WAITS_FOR_GROUP),
         ("pod has unbound immediate PersistentVolumeClaims.", "pod has unbound immediate PersistentVolumeClaims."),
@@ -154,6 +180,9 @@ PREEMPTED = event(
     "Preempted to accommodate a workload (UID: 5c, JobUID: 7d) due to prioritization in the ClusterQueue; "
     "preemptor path: /cq; preemptee path: /cq",
 )
+CHECKED = event("AdmissionCheckUpdated", "Admission check nodes updated state from Pending to Retry")
+RETRIED = event("EvictedDueToAdmissionCheck", 'Evicted due to AdmissionCheck in Retry state: "nodes"')
+GATE = event("AdmissionGated", "Workload admission is gated by: example.com/gate")
 WHY_PREEMPTED = "Preempted to accommodate a workload due to prioritization in the ClusterQueue"
 
 
@@ -176,6 +205,12 @@ WHY_PREEMPTED = "Preempted to accommodate a workload due to prioritization in th
             [event("EvictedDueToPodsReadyTimeout", "Exceeded the PodsReady timeout ns/j-a")],
             "Exceeded the PodsReady timeout ns/j-a",
         ),
+        ([SHORT, event("QuotaReserved", "reserved")], HAS_QUOTA),
+        ([SHORT, event("QuotaReserved", "reserved"), CHECKED], f"{HAS_QUOTA}: {CHECKED['message']}"),
+        ([event("QuotaReserved", "reserved"), CHECKED, event("Admitted", "admitted")], ""),
+        ([event("QuotaReserved", "reserved"), CHECKED, RETRIED], RETRIED["message"]),
+        ([GATE], GATE["message"]),
+        ([GATE, event("AdmissionGateCleared", "Admission gate cleared")], ""),
         ([event("PreemptedWorkload", "Preempted workload ns/other"), event("OwnerReferencesAdded", "Added 3")], ""),
     ],
 )
@@ -194,6 +229,23 @@ def test_what_kueue_tells_of_a_workload(events: list[dict[str, str]], text: str)
 )
 def test_what_a_gated_pod_waits_for(gates: list[str], labels: dict[str, str], text: str) -> None:
     assert gate_text({"schedulingGates": [{"name": gate} for gate in gates]}, labels, "Kubernetes' words") == text
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"schedulerName": "volcano"}, "scheduler volcano has said nothing about the pod yet; if that lasts, check"),
+        ({"schedulerName": "volcano", "nodeName": "node-1"}, ""),
+        ({"schedulerName": "default-scheduler"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_pod_that_its_scheduler_says_nothing_about(spec: dict[str, str], text: str) -> None:
+    made = document({"phase": "Pending"})
+    seen = pod("mnist", {**made, "spec": {"containers": [{"name": "tensorflow"}], **spec}}, 0.0)
+    assert seen is not None
+    assert seen.message.startswith(text)
+    assert bool(seen.message) == bool(text)
 
 
 def test_tasks_that_wait_for_the_same_are_reported_once() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from .conftest import Install, Start
-from .fake import RefusedError
+from .fake import Cluster, RefusedError
 from .harness import backoff_limit, pod_names
 from .pod_documents import back_off, container, waiting
 
@@ -185,16 +185,41 @@ def test_the_log_of_a_container_started_again_is_that_of_the_one_before(install:
     assert "last line of j-chief-0 before" in controller.log
 
 
-def test_the_last_lines_are_not_those_of_a_container_that_parks_already(install: Install, start: Start) -> None:
-    """The kubelet has started it, and the API does not say so yet."""
+@pytest.mark.parametrize("printed", ["tensorflow-job: chief-0 is done: its program exited 0. Nothing runs here\n", ""])
+def test_the_last_lines_are_not_those_of_a_container_that_parks_already(
+    install: Install, start: Start, printed: str
+) -> None:
+    """The kubelet has started it, and the API does not say so yet; it may have printed nothing yet."""
     cluster, server = install()
-    cluster.parked["j-chief-0"] = "tensorflow-job: chief-0 is done: its program exited 0. Nothing runs here\n"
+    cluster.parked["j-chief-0"] = printed
     controller = start(server)
     cluster.phase("Running")
+    cluster.refuse = lambda *_: show_restarts(cluster, "j-chief-0", 0)
     cluster.exit("j-chief-0", 0)
     assert controller.ends() == 0
     assert "last line of j-chief-0 before" in controller.log
     assert "Nothing runs here" not in controller.log
+
+
+def test_the_last_lines_are_not_those_of_a_container_that_started_while_they_were_read(
+    install: Install, start: Start
+) -> None:
+    cluster, server = install(restart={"policy": "Never"})
+    cluster.parked["j-chief-0"] = "tensorflow-job: chief-0 runs sh\n"
+    controller = start(server)
+    cluster.phase("Running")
+    cluster.refuse = lambda *_: show_restarts(cluster, "j-chief-0", int(cluster.requests["GET pods/log"] > 0))
+    cluster.exit("j-chief-0", 1)
+    assert controller.ends() == 1
+    assert "last line of j-chief-0 before" in controller.log
+    assert "chief-0 runs sh" not in controller.log
+
+
+def show_restarts(cluster: Cluster, name: str, count: int) -> None:
+    """What the API says of a pod, whatever the kubelet has done by now."""
+    document = cluster.objects.get(("pods", name))
+    if document:
+        document["status"]["containerStatuses"][0]["restartCount"] = count
 
 
 def test_events_stand_on_the_job(install: Install, start: Start) -> None:

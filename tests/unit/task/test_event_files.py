@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tfconfig.tensorflow_job.task import event_files
 from tfconfig.tensorflow_job.task.event_files import EventFile, fields
+from tfconfig.tensorflow_job.task.watch import Folder
 
 
 def varint(number: int) -> bytes:
@@ -63,6 +64,15 @@ def test_scalars_of_both_kinds_are_read_and_all_else_is_skipped(tmp_path: Path) 
     path.write_bytes(HEAD + simple(100, loss=0.5) + big + tensor(200, "epoch_accuracy", 0.75) + record(b"\xff\xff"))
     events = read(path)
     assert (events.step, events.values) == (200, {"loss": 0.5, "epoch_accuracy": 0.75})
+
+
+def test_a_loss_that_is_none_any_more_does_not_stay_what_it_was(tmp_path: Path) -> None:
+    path, folder = tmp_path / "events.out.tfevents.1.host", Folder(str(tmp_path), ["tensorboard"])
+    folder.look()
+    path.write_bytes(HEAD + simple(1, loss=0.5, val_loss=0.5, auc=0.5) + simple(2, loss=float("nan"), auc=float("inf")))
+    folder.look()
+    seen = folder.documents["tensorboard"]
+    assert (seen["step"], seen["loss"], seen["metrics"]) == (2, None, {"val_loss": 0.5})
 
 
 def test_a_file_is_read_on_where_it_ended_and_only_whole_records_count(tmp_path: Path) -> None:

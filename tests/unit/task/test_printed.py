@@ -105,6 +105,20 @@ def test_steps_that_begin_anew_are_no_share_of_all(lines: str, step: int, total:
     assert (last["step"], last["total"], last["metrics"].get("pass")) == (step, total, None if total else 2)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        "2026-11-28 16:00:00.123456: W tensorflow/core/framework/op_kernel.cc:1] INVALID_ARGUMENT: Label values: 0 1",
+        "W0000 00:00:1795910437.047515   31570 op.cc:1] values: 0",
+        "Traceback (most recent call last):",
+    ],
+)
+def test_what_stands_behind_a_bar_in_its_line_is_no_metric_of_it(other: str) -> None:
+    last = found(f"Epoch 1/2\n 3/10 \u2501 3s 9ms/step - auc: 0.5 - loss: 0.2500{other}")
+    assert last
+    assert (last["step"], last["loss"], last["metrics"]) == (3, 0.25, {"auc": 0.5})
+
+
 def test_a_bar_before_any_epoch_is_that_of_an_evaluation() -> None:
     assert found("10/10 - 0s - loss: 9.0000 - 2us/step") is None
 
@@ -121,6 +135,16 @@ def test_a_bar_before_any_epoch_is_that_of_an_evaluation() -> None:
         ("INFO:tensorflow:loss = 0.25, step = 200 (2.113 sec)", 200, None, 0.25, None, {}),
         ("I0101 00:00:00.1 140 logging.py:61] global_step=40 loss=2.5", 40, None, 2.5, None, {}),
         ("Training loss (for one batch) at step 200: 0.9794", 200, None, 0.9794, None, {}),
+        ("step 7 of 9: train loss: 0.4, val loss: 0.5", 7, 9, 0.4, None, {"val_loss": 0.5}),
+        ("step 2000: train loss 1.75, val loss 1.875", 2000, None, 1.75, None, {"val_loss": 1.875}),
+        ("step 7 learning rate: 0.1 loss: 1,234.5", 7, None, 1234.5, None, {"learning_rate": 0.1}),
+        ('{"ts": 1764500000.5, "step": 7, "loss": 0.5, "auc": 0.9}', 7, None, 0.5, None, {"auc": 0.9}),
+        ("1445.2: Worker 0: training step 100 done (global step: 200)", 200, None, None, None, {}),
+        ("10\timages/sec: 95.9 +/- 0.5 (jitter = 1.1)\t7.609", 10, None, 7.609, None, {}),
+        ("I0101 00:00:00.1 140 model_lib_v2.py:705] Step 100 per-step time 0.5s", 100, None, None, 2, {}),
+        ("INFO:tensorflow:global step 100: loss = 2.5 (0.250 sec/step)", 100, None, 2.5, 4, {}),
+        ("step 100, loss = 4.5 (1024.0 examples/sec; 0.125  sec/batch)", 100, None, 4.5, 8, {}),
+        ("Epoch 1/3:  37%|███▋      | 37/100 [01:05<02:09,  2.00s/it]", 37, 100, None, 0.5, {}),
         ("train | step:   1000 | steps/sec:    3.5 | output: {'f1': 0.5}", 1000, None, None, 3.5, {"f1": 0.5}),
         ("Epoch 3: step 40/100 loss=0.5", 40, 100, 0.5, None, {}),
         (" 37%|███▋      | 37/100 [00:05<00:09,  6.9it/s, loss=0.48]", 37, 100, 0.48, 6.9, {}),
@@ -180,6 +204,73 @@ def test_the_speed_that_estimators_print_apart_is_that_of_their_steps() -> None:
     assert (last["step"], last["rate"]) == (300, 48.5)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "train | step: 10 | steps/sec: 2 | output: {'loss': 0.5}\n eval | step: 10 | output: {'loss': 9.5}",
+        "I0101 x.py:1] step: 10 loss: 0.5\nI0101 x.py:1]  eval | step: 10 | output: {'loss': 9.5}",
+        "INFO:tensorflow:loss = 0.5, step = 10\n"
+        "INFO:tensorflow:Saving dict for global step 10: global_step = 10, loss = 9.5",
+        "step 10/90 loss 0.5\nTest step 1/5 loss 9.5",
+        "step 10/90 loss 0.5\nvalidation: step 10, loss 9.5",
+        "Epoch 10/90 | train | loss: 0.5\nEpoch 10/90 | val | loss: 9.5",
+        "[Train] step 10/90 loss 0.5\n[Val] step 1/5 loss 9.5",
+        "Epoch 1: 11%|█ | 10/90 [00:01<00:08, loss=0.5]\nValidation: 20%|█ | 1/5 [00:01<00:04, loss=9.5]",
+    ],
+)
+def test_an_evaluation_changes_neither_step_nor_loss(lines: str) -> None:
+    last = found(lines)
+    assert last
+    assert (last["step"], last["loss"]) == (10, 0.5)
+    assert last["metrics"] == ({} if "%|" in lines else {"val_loss": 9.5})
+
+
+def test_a_logger_that_has_the_name_of_an_evaluation_logs_of_a_training() -> None:
+    last = found("INFO:test:step 10/90 loss 0.5")
+    assert last
+    assert (last["step"], last["loss"]) == (10, 0.5)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "step 1 of 9: loss 0.5, auc: 0.5\nstep 2 of 9: loss nan, auc: inf",
+        "step=1 loss=0.5 auc=0.5\nstep=2 loss=NaN auc=-inf",
+        "Epoch 1/3\n 1/10 [=>..] - ETA: 3s - loss: 0.5 - auc: 0.5\r 2/10 [==>.] - ETA: 3s - loss: nan - auc: nan",
+    ],
+)
+def test_a_number_that_is_none_any_more_does_not_stay_what_it_was(lines: str) -> None:
+    last = found(lines)
+    assert last
+    assert (last["step"], last["loss"], last["metrics"]) == (2, None, {})
+    again = found("it 1 err=0.5 f1=0.5\nit 2 err=nan f1=nan", r"it (?P<step>\d+) err=(?P<loss>\S+) f1=(?P<f1>\S+)")
+    assert again
+    assert (again["loss"], again["metrics"]) == (None, {})
+
+
+def test_what_a_step_returned_may_take_several_lines() -> None:
+    last = found(
+        "train | step:  10 | steps/sec: 2.0 | output: \n    {'learning_rate': 0.1,\n     'training_loss': 0.5}"
+    )
+    assert last
+    assert last["metrics"] == {"learning_rate": 0.1, "training_loss": 0.5}
+    last = found(
+        "I0101 x.py:705] Step 10 per-step time 0.5s\nI0101 x.py:8] {'Loss/total_loss': 0.6,\n 'learning_rate': 0.1}"
+    )
+    assert last
+    assert last["metrics"] == {"Loss/total_loss": 0.6, "learning_rate": 0.1}
+
+
+@pytest.mark.parametrize(
+    "bar", ["10/10 - 3s - loss: 0.5 - 3s/epoch - 300ms/step", "10/10 - 3s - 300ms/step - loss: 0.5"]
+)
+def test_a_speed_in_steps_is_none_of_epochs(bar: str) -> None:
+    """Of which the time left is reckoned: the lifecycle measures how long an epoch takes."""
+    last = found(f"Epoch 1/30\n{bar}")
+    assert last
+    assert (last["step"], last["total"], last["rate"], last["source"]) == (1, 30, None, "epochs")
+
+
 def test_what_tells_most_exactly_counts() -> None:
     last = found("Epoch 1: loss 0.5\nstep 10 of 100: loss 0.4\nstep 11 loss=3\nEpoch 2: loss 0.1")
     assert last
@@ -223,7 +314,7 @@ def test_any_output_is_looked_at_without_harm(pieces: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", [b"a=1 " * 150, b"loss" * 150, b"1" * 590, b"step 1 " * 80, b"_" * 590 + b"=", b"1/1 ["]
+    "piece", [b"a=1 " * 150, b"loss" * 150, b"1" * 590, b"step 1 " * 80, b"_" * 590 + b"=", b"1/1 [", b"123," * 140]
 )
 def test_no_line_takes_long_to_read(piece: bytes) -> None:
     """Work grows with the length of a line, not with its square: 1,000 lines are read in a moment."""

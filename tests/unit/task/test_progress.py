@@ -104,6 +104,10 @@ def test_a_file_that_is_no_progress_is_not_read_whole(tmp_path: Path) -> None:
             "step 1200 of 5000 (24 %), loss 0.13, accuracy 0.7322, 250 steps/s, 15 s left",
         ),
         ({"step": 3, "total": 10, "source": "epochs", "metrics": {"auc": 1.0}}, "epoch 3 of 10 (30 %), auc 1"),
+        (
+            {"step": 3, "total": 10, "source": "epochs", "rate": 0.05},
+            "epoch 3 of 10 (30 %), 0.05 epochs/s, 2 min 20 s left",
+        ),
         ({"step": 0, "total": 0, "loss": None, "rate": None}, "step 0"),
     ],
 )

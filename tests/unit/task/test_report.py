@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,14 @@ def test_of_many_reports_a_few_are_written_and_the_last_one(file: Path, monkeypa
         written.append(json.loads(file.read_text())["step"])
     assert len(set(written)) <= 12
     assert written[-1] == 100
+
+
+@pytest.mark.parametrize(("loss", "last"), [("0.5", 3), ("object()", 1)])
+def test_the_last_report_is_written_when_python_ends(loss: str, last: int, file: Path) -> None:
+    """Unless a server would have to be asked for its numbers."""
+    code = f"from {report.__name__} import report\nfor n in 1, 2, 3: report(n, loss={loss})\nraise KeyError"
+    subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.DEVNULL)
+    assert json.loads(file.read_text())["step"] == last
 
 
 def test_outside_a_job_nothing_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,13 @@ def test_its_last_line_is_seen_although_it_ends_at_once(container: Container) ->
     assert reached(container)["step"] == 9
 
 
+@pytest.mark.parametrize("end", ["\\r", ""])
+def test_a_last_bar_without_an_end_is_seen(container: Container, end: str) -> None:
+    container.write(watched(f"printf '\\rstep 8 of 9: loss 0.5\\rstep 9 of 9: loss 0.25{end}'"))
+    assert container.run() == 0
+    assert reached(container)["step"] == 9
+
+
 def test_its_output_stays_as_it_is_byte_by_byte(container: Container, tmp_path: Path) -> None:
     blob = os.urandom(1_000_000) + b"\r\b\x1b[1m1/2\x1b[0m"
     (tmp_path / "blob").write_bytes(blob)
@@ -210,6 +217,10 @@ def test_a_program_that_only_saves_is_seen_by_its_checkpoints(tmp_path: Path) ->
         ("model.keras", None),
         ("graph.pbtxt", None),
         ("ckpt-1200_temp", None),
+        ("model_20261128.keras", None),
+        ("weights_20261128-160000.h5", None),
+        ("model-2026-11-28.h5", None),
+        ("ckpt-2026", 2026),
     ],
 )
 def test_steps_in_names_of_checkpoints(name: str, step: int | None) -> None:
@@ -227,3 +238,15 @@ def test_the_output_is_looked_at_for_a_small_part_of_the_time(tmp_path: Path) ->
     seen = progress.latest(str(tmp_path))
     assert seen
     assert seen["step"] == 1
+
+
+def test_the_last_line_is_looked_at_although_there_was_no_time_for_those_before_it(tmp_path: Path) -> None:
+    """A program that succeeded is not shown at 92 %."""
+    watch = Watch(watched("true", ["output"]), str(tmp_path))
+    watch.spent = 1000.0
+    for step in range(1, 1001):
+        watch.put(f"step {step} of 1000: loss 1\n".encode())
+    watch.close(PATIENCE_SECONDS)
+    seen = progress.latest(str(tmp_path))
+    assert seen
+    assert seen["step"] == 1000

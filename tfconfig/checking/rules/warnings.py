@@ -23,6 +23,7 @@ _REMOTE = re.compile(r"\b(gs|s3|s3a|hdfs|abfss?|wasbs?|viewfs)://")
 _SECRET_ARGUMENT = re.compile(r"--?([\w-]+)=(.+)", re.DOTALL)
 _CHECKPOINT_PATH = re.compile(r"check-?points?|ckpt|model[_-]?dir", re.IGNORECASE)
 _MOVING_TAG = re.compile(r"(latest|nightly)(-|$)|(main|master|edge|stable)$")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _GPU_IMAGE = re.compile(r"(^|[-_./])(gpu|cuda|cu\d+|cudnn|rocm)")
 
 
@@ -228,6 +229,20 @@ def _deadlines(job: JobValues) -> Iterator[Diagnostic]:
             message = f"{active}, but a task may take {grace} s to stop (terminationGracePeriodSeconds)"
             fix = "increase it, or decrease terminationGracePeriodSeconds"
             yield job.diagnostic("TFC312", active_path, message, fix, (path,))
+
+
+@rule("TFC345")
+def _last_scrape(job: JobValues) -> Iterator[Diagnostic]:
+    metrics = job.data["metrics"]
+    monitor, stays = metrics.get("podMonitor") or {}, metrics.get("lastScrapeSeconds")
+    interval = re.fullmatch(r"(\d+)(ms|s|m|h)", monitor.get("interval") or "")
+    if not (metrics.get("enabled") and monitor.get("enabled") and stays and interval):
+        return
+    if int(interval[1]) * _SECONDS[interval[2]] > stays:
+        message = f"{stays}, but Prometheus scrapes every {interval[0]}, and may never see how the job ended"
+        fix = "set it to the interval, or longer"
+        related = (("metrics", "podMonitor", "interval"),)
+        yield job.diagnostic("TFC345", ("metrics", "lastScrapeSeconds"), message, fix, related)
 
 
 @rule("TFC313")

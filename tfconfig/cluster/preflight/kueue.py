@@ -18,6 +18,7 @@ GROUP, VERSION = "kueue.x-k8s.io", "v1beta2"
 PRIORITY = "kueue.x-k8s.io/priority-class"
 _API = f"/apis/{GROUP}/{VERSION}"
 ASK_ADMINISTRATOR = "ask the administrator of the queue"
+PODS = "pods"
 _STOPPED = ("Hold", "HoldAndDrain")
 
 
@@ -61,6 +62,7 @@ class _Resources(TypedDict, total=False):
 class _ClusterSpec(TypedDict, total=False):
     cohortName: str
     stopPolicy: str
+    namespaceSelector: dict[str, Any]
     resourceGroups: list[_Resources]
 
 
@@ -154,9 +156,14 @@ def _check_cluster_queue(get: Get, name: str, pods: PodCounts) -> Iterator[Check
     stopped = _stopped(spec.get("stopPolicy", ""), queue.get("status", {}))
     if stopped:
         yield Check(check, WARNING, f"{stopped}; the job would wait", ASK_ADMINISTRATOR)
+    if spec.get("namespaceSelector") is None:
+        message = "has no namespaceSelector, and so takes jobs of no namespace; the job would wait for ever"
+        yield Check(check, ERROR, message, ASK_ADMINISTRATOR)
     groups = spec.get("resourceGroups", [])
     needed = summed([_times(pod_amounts(pod["spec"], "requests"), count) for pod, count in pods])
     covered = {name for group in groups for name in group.get("coveredResources", [])}
+    if PODS in covered:  # counts, where it is there
+        needed[PODS] = parse(sum(count for _, count in pods))
     missing = sorted(name for name, amount in needed.items() if amount.nanos and name not in covered)
     if missing:
         message = f"has no quota for {', '.join(missing)}, which the job requests; Kueue does not admit it"

@@ -21,7 +21,15 @@ POD = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "
 def cluster_queue(cpu: str = "8", gpu: str = "4", **spec: Any) -> Object:
     resources = [{"name": "cpu", "nominalQuota": cpu}, {"name": "t/gpu", "nominalQuota": gpu}]
     group = {"coveredResources": ["cpu", "t/gpu"], "flavors": [{"name": "f", "resources": resources}]}
-    return {"spec": {"resourceGroups": [group], **spec}}
+    return {"spec": {"namespaceSelector": {}, "resourceGroups": [group], **spec}}
+
+
+def limited_to(pods: int) -> Object:
+    """A ClusterQueue that counts pods, too."""
+    queue = cluster_queue()
+    resources = {"name": "g", "resources": [{"name": "pods", "nominalQuota": pods}]}
+    queue["spec"]["resourceGroups"].append({"coveredResources": ["pods"], "flavors": [resources]})
+    return queue
 
 
 def checks_of(objects: dict[str, Any], count: int = 2, priority: str = "") -> list[Check]:
@@ -75,12 +83,23 @@ def test_a_job_without_a_queue_asks_nothing() -> None:
             of_cluster(WARNING, "is stopped (stopPolicy Hold); the job would wait"),
         ),
         (
+            {CLUSTER: cluster_queue(namespaceSelector=None)},
+            of_cluster(
+                ERROR, "has no namespaceSelector, and so takes jobs of no namespace; the job would wait for ever"
+            ),
+        ),
+        ({CLUSTER: limited_to(2)}, [IS_THERE]),
+        (
+            {CLUSTER: limited_to(1)},
+            of_cluster(ERROR, "pods needed 2, quota 1: the job is larger than the queue, and would wait for ever"),
+        ),
+        (
             {CLUSTER: cluster_queue(gpu="3")},
             of_cluster(ERROR, "t/gpu needed 4, quota 3: the job is larger than the queue, and would wait for ever"),
         ),
         ({CLUSTER: cluster_queue(gpu="3", cohortName="all")}, [IS_THERE]),
         (
-            {CLUSTER: {"spec": {"resourceGroups": [{"coveredResources": ["cpu"], "flavors": []}]}}},
+            {CLUSTER: cluster_queue(resourceGroups=[{"coveredResources": ["cpu"], "flavors": []}])},
             of_cluster(ERROR, "has no quota for t/gpu, which the job requests; Kueue does not admit it"),
         ),
     ],

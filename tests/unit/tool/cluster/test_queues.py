@@ -44,6 +44,30 @@ def test_the_condition_of_a_workload(conditions: list[dict[str, Any]], text: str
     assert condition_message({"status": {"conditions": conditions}}) == text
 
 
+@pytest.mark.parametrize(
+    ("admitted", "checks", "text"),
+    [
+        (
+            False,
+            [{"name": "nodes", "state": "Pending", "message": "Provisioning Request is pending"}],
+            "has its quota, waits for admission checks: nodes is Pending (Provisioning Request is pending)",
+        ),
+        (
+            False,
+            [{"name": "nodes", "state": "Ready"}, {"name": "far", "state": "Pending", "message": ""}],
+            "has its quota, waits for admission checks: far is Pending",
+        ),
+        (False, [{"name": "nodes", "state": "Ready"}], ""),
+        (True, [{"name": "nodes", "state": "Pending"}], ""),
+    ],
+)
+def test_a_workload_with_quota_that_waits_for_admission_checks(
+    admitted: bool, checks: list[dict[str, Any]], text: str
+) -> None:
+    conditions = [{"type": "QuotaReserved", "status": "True"}, {"type": "Admitted", "status": str(admitted)}]
+    assert condition_message({"status": {"conditions": conditions, "admissionChecks": checks}}) == text
+
+
 def test_what_only_the_workload_says_is_a_line_of_the_status() -> None:
     objects = replace(documents(WAITS, [held("worker-0")]), queue_message="LocalQueue nosuch doesn't exist")
     lines = [line.split(None, 1) for line in job_text.job(view(objects, NOW), NOW, 80)]

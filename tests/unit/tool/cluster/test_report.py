@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -138,6 +139,16 @@ def test_of_a_local_job(tmp_path: Path) -> None:
     shown = CliRunner().invoke(main, ["report", "--local", str(tmp_path), "--file", "-"])
     assert shown.exit_code == 0, shown.output
     assert "ValueError: bad shape" in shown.stdout
+
+
+def test_a_local_job_that_was_interrupted_does_not_run_on(tmp_path: Path) -> None:
+    state = replace(LOST, phase="Running", message="all run", finished=None, reason="", record=RECORD)
+    (tmp_path / "status.json").write_text(status.dump(a_job("Custom", worker=1), state, {}))
+    os.utime(tmp_path / "status.json", (LOST.started + 65, LOST.started + 65))
+    page = CliRunner().invoke(main, ["report", "--local", str(tmp_path), "--file", "-"]).stdout
+    assert ">digits: Interrupted<" in page.replace(tmp_path.name, "digits")
+    assert "<p>tfconfig run was interrupted</p>" in page
+    assert "1 min 5 s in all" in page
 
 
 @pytest.mark.parametrize("text", [None, "[]", "{", "\x00"])

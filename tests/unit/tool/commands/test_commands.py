@@ -331,3 +331,13 @@ def test_a_dry_run_needs_tensorflow_where_a_run_does(folder: Path) -> None:
         result = run("run", "job.yaml", "--python", str(without), *more)
         assert result.exit_code == 2
         assert f"{without} has no TensorFlow, which a server needs" in result.stderr
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("latin-1", r"grün\U0001f600"), ("utf-8", "grün\U0001f600")])
+def test_what_the_encoding_of_the_output_lacks_is_escaped(encoding: str, shown: str, tmp_path: Path) -> None:
+    (tmp_path / "v.yaml").write_text("program: {command: [a], grün\U0001f600: 1}\n", "utf-8")
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "tfconfig", "validate", str(tmp_path / "v.yaml")]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    assert done.returncode == 1
+    assert f"program.'{shown}': unknown key" in done.stdout.decode(encoding)

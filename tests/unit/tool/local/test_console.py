@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tfconfig.tensorflow_job.task.job_spec import Task
 
 CHIEF = Task("chief", 0)
 TOLD = Progress(CHIEF, 1200, 2000, 0.5, 100.0, 1.0)
+METRICS = replace(TOLD, metrics={"accuracy": 0.75, "auc": 0.75})
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,14 @@ class Terminal(io.StringIO):
     ("told", "width", "line"),
     [
         (TOLD, 100, "█" * 12 + "░" * 8 + " step 1200 of 2000 (60 %), loss 0.5, 100 steps/s, 8 s left"),
-        (TOLD, 30, "█" * 12 + "░" * 8 + " step 1200"),
+        (TOLD, 30, "step 1200 of 2000 (60 %), loss"),
+        (
+            METRICS,
+            120,
+            "█" * 12 + "░" * 8 + " step 1200 of 2000 (60 %), loss 0.5, accuracy 0.75, auc 0.75, 100 steps/s, 8 s left",
+        ),
+        (METRICS, 80, "█" * 12 + "░" * 8 + " step 1200 of 2000 (60 %), loss 0.5, 100 steps/s, 8 s left"),
+        (METRICS, 60, "step 1200 of 2000 (60 %), loss 0.5, 100 steps/s, 8 s left"),
         (Progress(CHIEF, 3000, 2000), 100, "█" * 20 + " step 3000 of 2000 (100 %)"),
         (Progress(CHIEF, 7), 100, "step 7"),
     ],
@@ -129,3 +138,15 @@ def test_elsewhere_progress_is_a_line_now_and_then() -> None:
         console.progress(Progress(CHIEF, step))
     console.end()
     assert stream.getvalue() == "tfconfig | step 0\n"
+
+
+def test_a_terminal_without_the_characters_of_the_bar_gets_lines_of_progress() -> None:
+    class Ascii(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Ascii(io.BytesIO(), "ascii", write_through=True)
+    Console([CHIEF], None, stream).progress(TOLD)
+    written = stream.buffer.getvalue()  # type: ignore[attr-defined]
+    assert b"step 1200 of 2000 (60 %)" in written
+    assert written.endswith(b"\n")
