@@ -79,7 +79,7 @@ def measure(job: Job) -> Seconds | None:
 
 def program_end(job: Job) -> float | None:
     """When the deciding program ended by its own last line (programs.shell), as the lifecycle's log has kept them."""
-    ends = re.findall(r"^ended at (\d+\.\d+)$", job.tail(), re.MULTILINE)
+    ends = re.findall(r"^  ended at (\d+\.\d+)$", job.lifecycle_log(), re.MULTILINE)
     return float(ends[-1]) if ends else None
 
 
