@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +55,15 @@ def call(arguments: Sequence[str]) -> str:
         return _run([*arguments])
     except FileNotFoundError:
         raise HelmError(MISSING) from None
+
+
+def document(arguments: Sequence[str]) -> Any:
+    """What `helm ARGUMENTS --output=json` prints; None for nothing. Raises HelmError, also where it is no JSON."""
+    text = call([*arguments, "--output=json"])
+    try:
+        return json.loads(text or "null")
+    except ValueError:
+        raise HelmError(f"helm {arguments[0]} printed what is no JSON: {escaped_line(text[:80])}") from None
 
 
 def _run(arguments: list[str]) -> str:

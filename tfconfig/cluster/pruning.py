@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,8 +98,7 @@ class _Scope(NamedTuple):
 
 def _charts(scope: _Scope) -> Mapping[str, str]:
     """Release -> the name of its chart."""
-    arguments = ["list", *scope.options, *_STATES, "--max=0", "--output=json"]
-    releases = json.loads(helm.call(arguments) or "[]")
+    releases = helm.document(["list", *scope.options, *_STATES, "--max=0"]) or []
     return {release["name"]: re.sub(r"-\d+\.\d+\.\d+.*$", "", release["chart"]) for release in releases}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -43,10 +42,16 @@ class Release:
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
-        """The job's values, over the defaults of its chart. Raises HelmError."""
-        values = json.loads(helm.call(["get", "values", self.name, *self.options, "--output=json", "--all"])) or {}
+        """The job's values, over the defaults of its chart. Raises HelmError, also where there is no job at its key."""
+        values = helm.document(["get", "values", self.name, *self.options, "--all"]) or {}
         for key in self.key.split(".") if self.key else ():
-            values = values.get(key) or {}
+            values = values.get(key) if isinstance(values, dict) else None
+        if not isinstance(values, dict) or (
+            self.key and "program" not in values
+        ):  # it has a default: only a job has it
+            raise helm.HelmError(
+                f"the values of release {self.name} have no job at {self.key}; name its key with --alias"
+            )
         return values
 
     def upgrade(self, setting: str, value: str, report: Callable[[str], None], given: Sequence[str] = ()) -> None:
@@ -83,7 +88,7 @@ def upgradable(kubectl: Kubectl, context: str | None, name: str, chart: str | No
     job = jobs.find_one(kubectl, name)
     release, options = _release_of(kubectl, job), helm.scope(kubectl.namespace, context)
     _require_helm()
-    installed = json.loads(helm.call(["get", "metadata", release, *options, "--output=json"]))
+    installed = helm.document(["get", "metadata", release, *options]) or {}
     own = installed.get("chart") == NAME
     version = bundled().metadata["version"]
     if chart is None:
@@ -97,7 +102,10 @@ def upgradable(kubectl: Kubectl, context: str | None, name: str, chart: str | No
         key = job.removeprefix(f"{release}-")
         if key == job:
             raise helm.HelmError(f"job {job} is part of release {release}; name its key in the values with --alias")
-    return Release(release, job, options, chart, key)
+    target = Release(release, job, options, chart, key)
+    if key:
+        _ = target.values  # helm takes any key, and a wrong one has no effect
+    return target
 
 
 def _require_helm() -> None:

@@ -113,7 +113,7 @@ def test_values_that_are_given_are_not_printed(helm: FakeHelm, given: str, shown
 
 @pytest.mark.parametrize(("key", "path"), [("", "suspend"), ("a.b", "a.b.suspend")])
 def test_a_suspended_job_is_not_run_again_before_it_is_resumed(helm: FakeHelm, key: str, path: str) -> None:
-    values = {"run": 3, "suspend": True}
+    values = {"run": 3, "suspend": True, "program": {}}
     helm.answer("get-values", {"a": {"b": values}} if key else values)
     words = ["rerun", "digits", *(["--alias", key] if key else [])]
     result = run(*words, "--set", f"{path}=true,x=1", "-n", "team-a")
@@ -162,7 +162,7 @@ def test_in_an_umbrella_chart_the_chart_is_to_be_named_and_the_key_is_found(kube
     kube.install("both-train", "both")
     kube.install("both-tune", "both")
     helm.answer("get-metadata", {"chart": "team", "version": "1.0.0"})
-    helm.answer("get-values", {"train": {"run": 1}})
+    helm.answer("get-values", {"train": {"run": 1, "program": {}}, "a": {"b": {"program": {}}}})
     result = run("suspend", "both-train")
     assert result.exit_code == 2
     assert "release both was installed from chart team 1.0.0" in result.stderr
@@ -173,6 +173,25 @@ def test_in_an_umbrella_chart_the_chart_is_to_be_named_and_the_key_is_found(kube
         ("oci://registry.example.com/team", "--set=train.run=2"), ("team", "--set=a.b.suspend=true")
     ]  # fmt: skip
     assert "release both has several jobs" in run("suspend", "both", "--chart", "team").stderr
+
+
+@pytest.mark.parametrize("command", ["suspend", "resume", "rerun"])
+@pytest.mark.parametrize("key", ["tain", "image", "image.tag", "image.tag.x", "nothing"])
+def test_a_key_that_leads_to_no_job_is_refused(helm: FakeHelm, command: str, key: str) -> None:
+    """Helm sets it without a word, and nothing would be suspended."""
+    helm.answer("get-metadata", {"chart": "team", "version": "1.0.0"})
+    helm.answer("get-values", {"train": {"program": {}}, "image": {"tag": "1"}, "nothing": None})
+    result = run(command, "digits", "--chart", "team", "--alias", key)
+    assert (result.exit_code, result.stdout, helm.changes()) == (2, "", [])
+    assert f"the values of release digits have no job at {key}; name its key with --alias" in result.stderr
+
+
+@pytest.mark.parametrize("call", ["get-metadata", "get-values"])
+def test_a_helm_that_prints_no_json_is_reported(helm: FakeHelm, call: str) -> None:
+    helm.answer(call, "\x1b[1mhello")
+    result = run("rerun", "digits")
+    assert (result.exit_code, helm.changes()) == (2, [])
+    assert "helm get printed what is no JSON: \\x1b[1mhello" in result.stderr
 
 
 @pytest.mark.usefixtures("kube")
