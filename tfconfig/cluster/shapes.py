@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
+from tfconfig.cluster.preflight.node_affinity import Affinity
 from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError, conforming, parse_json
 from tfconfig.tensorflow_job.lifecycle.usage import is_plausible
 from tfconfig.tensorflow_job.task import contracts
@@ -132,6 +133,7 @@ class PodSpec(TypedDict, total=False):
     initContainers: list[Container]
     nodeSelector: dict[str, str]
     tolerations: list[Toleration]
+    affinity: Affinity
 
 
 class JobStatus(TypedDict, total=False):

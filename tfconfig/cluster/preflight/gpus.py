@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, Object, PodCounts
+from tfconfig.cluster.preflight.node_affinity import required_by
 from tfconfig.values.pod_amounts import pod_amounts
 from tfconfig.values.quantity import parse
 
@@ -39,7 +40,7 @@ def _check(name: str, pods: PodCounts, nodes: Sequence[Object] | None, running: 
             sizes[node["metadata"]["name"]] for node in candidates if any(fits(pod, node) for pod, _ in wanted)
         )
         message = f"{needed}, {usable} on eligible nodes; not all pods fit"
-        return Check(name, ERROR, message, "request fewer, or correct nodeSelector and tolerations")
+        return Check(name, ERROR, message, "request fewer, or correct nodeSelector, affinity and tolerations")
     if running is None:
         message = f"{needed}, {total} in the cluster; no permission to list the pods that use them"
         return Check(name, UNKNOWN, message, "if they are in use, the job waits")
@@ -80,11 +81,13 @@ def _fit_all(wanted: _Wanted, nodes: Sequence[Object], free: Mapping[str, int]) 
 
 
 def fits(pod: Object, node: Object) -> bool:
-    """Whether a node is eligible for a pod: by its selector, the node's taints, and whether it is cordoned."""
+    """Whether a pod may run on a node: by its selector and affinity, the node's taints, and if it is cordoned."""
     labels, spec = node["metadata"].get("labels") or {}, node.get("spec") or {}
     if spec.get("unschedulable"):
         return False
     if any(labels.get(key) != value for key, value in (pod["spec"].get("nodeSelector") or {}).items()):
+        return False
+    if not required_by(pod, node):
         return False
     taints = [taint for taint in spec.get("taints") or () if taint["effect"] in ("NoSchedule", "NoExecute")]
     tolerations = pod["spec"].get("tolerations") or ()

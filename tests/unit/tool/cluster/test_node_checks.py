@@ -64,6 +64,30 @@ class TestGpus:
         assert gpus.check_gpus(self.wanted(**tolerates, nodeSelector={"pool": "gpu"}), tainted, [])[0].result == OK
         assert gpus.check_gpus(self.wanted(**tolerates, nodeSelector={"pool": "cpu"}), tainted, [])[0].result == ERROR
 
+    @pytest.mark.parametrize(
+        ("terms", "result"),
+        [
+            ([{"matchExpressions": [{"key": "pool", "operator": "In", "values": ["cpu", "gpu"]}]}], OK),
+            ([{"matchExpressions": [{"key": "pool", "operator": "In", "values": ["cpu"]}]}], ERROR),
+            ([{"matchExpressions": [{"key": "pool", "operator": "NotIn", "values": ["gpu"]}]}], ERROR),
+            ([{"matchExpressions": [{"key": "zone", "operator": "NotIn", "values": ["a"]}]}], OK),
+            ([{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}], ERROR),
+            ([{"matchExpressions": [{"key": "zone", "operator": "DoesNotExist"}]}], OK),
+            ([{"matchExpressions": [{"key": "size", "operator": "Gt", "values": ["79"]}]}], OK),
+            ([{"matchExpressions": [{"key": "size", "operator": "Lt", "values": ["80"]}]}], ERROR),
+            ([{"matchExpressions": [{"key": "pool", "operator": "Gt", "values": ["1"]}]}], ERROR),
+            ([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["a"]}]}], OK),
+            ([{"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["b"]}]}], ERROR),
+            ([{}], ERROR),
+            ([{}, {"matchExpressions": [{"key": "pool", "operator": "Exists"}]}], OK),
+            ([{"matchExpressions": [{"key": key, "operator": "Exists"} for key in ("pool", "zone")]}], ERROR),
+        ],
+    )
+    def test_required_node_affinity_counts(self, terms: list[Any], result: str) -> None:
+        required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+        wanted = self.wanted(affinity={"nodeAffinity": required})
+        assert gpus.check_gpus(wanted, [node("a", 4, pool="gpu", size="80")], [])[0].result == result
+
     def test_without_permission_for_nodes_or_pods_the_result_is_unknown(self) -> None:
         assert gpus.check_gpus(self.wanted(), None, None)[0].result == UNKNOWN
         assert gpus.check_gpus(self.wanted(), [node("a", 4)], None)[0].result == UNKNOWN
