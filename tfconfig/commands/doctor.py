@@ -11,7 +11,8 @@ from tfconfig.cluster import helm, network_probe
 from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.cluster.preflight import versions
 from tfconfig.cluster.preflight.check import ERROR, OK, document, table
-from tfconfig.cluster.preflight.examine import Examination, lifecycle_pod
+from tfconfig.cluster.preflight.examine import Examination
+from tfconfig.cluster.preflight.owners import complete, lifecycle_pod
 from tfconfig.cluster.rights import INSTALLER_VERBS
 from tfconfig.commands import cluster_options, options
 from tfconfig.values.chart import Chart, bundled
@@ -62,7 +63,7 @@ def command(
     if all(check.result == OK for check in checks):
         root, kube_version = (chart or bundled()).root, "{}.{}.0".format(*versions.numbers(kubernetes))
         arguments = [*(f"--values={file}" for file in files), *sets.arguments()]
-        objects = helm.template(release, kubectl.namespace, root, kube_version, arguments)
+        objects = complete(helm.template(release, kubectl.namespace, root, kube_version, arguments))
         checks += Examination(kubectl, values.job_release(release), objects, INSTALLER_VERBS).run()
         if probe_network and not any(check.check == "namespace" and check.result == ERROR for check in checks):
             checks.append(network_probe.probe(kubectl, lifecycle_pod(objects, kubectl.namespace)))

@@ -44,8 +44,11 @@ def check_capacity(pods: PodCounts, nodes: Sequence[Object] | None, running: Seq
 def setting(pod: Object) -> tuple[str, str]:
     """What a pod of the job is called, and where the values have its resources."""
     labels = pod["metadata"].get("labels") or {}
-    role, component = labels.get(ROLE_LABEL), labels.get(COMPONENT_LABEL, "")
-    return (role, f"{role}.resources") if role else (component, f"{component}.resources")
+    name = labels.get(ROLE_LABEL) or labels.get(COMPONENT_LABEL)
+    if name:
+        return name, f"{name}.resources"
+    own = pod["metadata"].get("generateName", "").rstrip("-")
+    return own, f"{own} (extraObjects) resources"
 
 
 def _requests(pod: Object) -> Mapping[str, Quantity]:
@@ -68,7 +71,7 @@ def _too_large(pod: Object, nodes: Sequence[Object], whole: _Room) -> Check:
     eligible = [whole[node["metadata"]["name"]] for node in nodes if fits(pod, node)]
     if not eligible:
         message = f"{name}: none of the {len(nodes)} nodes is eligible"
-        return Check(NAME, ERROR, message, "correct nodeSelector and tolerations, or uncordon nodes")
+        return Check(NAME, ERROR, message, "correct nodeSelector, affinity and tolerations, or uncordon nodes")
     largest = max(eligible, key=lambda room: room.get("cpu", 0))
     has = ", ".join(
         f"{resource} {Quantity(amount, resource == 'memory').short()}" for resource, amount in largest.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +16,7 @@ from tfconfig.cluster.preflight import (
     gpus,
     injection,
     kueue,
+    owners,
     permissions,
     quota,
     references,
@@ -24,7 +24,7 @@ from tfconfig.cluster.preflight import (
 )
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check
 from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError
-from tfconfig.tensorflow_job.task.names import set_name, status_name
+from tfconfig.tensorflow_job.task.names import status_name
 
 PARALLEL_REQUESTS = 8
 _NOT_ENDED = "status.phase!=Succeeded,status.phase!=Failed"
@@ -35,7 +35,7 @@ class Examination:
 
     def __init__(self, kubectl: Kubectl, job: str, objects: Sequence[Object], installer_verbs: Sequence[str]) -> None:
         self._kubectl, self._job, self._objects, self._verbs = kubectl, job, objects, installer_verbs
-        self._owners = [item for item in objects if item["kind"] in ("StatefulSet", "Deployment", "Job")]
+        self._owners, self._counts = owners.owners(objects), owners.pod_counts(objects)
         for item in objects:
             item["metadata"].setdefault("namespace", kubectl.namespace)
 
@@ -44,8 +44,8 @@ class Examination:
         namespace = self._namespace()
         if namespace.result == ERROR:
             return [namespace]
-        claims = [item for item in self._objects if item["kind"] == "PersistentVolumeClaim"]
-        pods = [pod_of(owner, self._kubectl.namespace) for owner in self._owners]
+        claims = owners.claims(self._objects)
+        pods = [owners.pod_of(owner, self._kubectl.namespace) for owner in self._owners]
         names = references.external_references(pods, self._objects)
         with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
             installed = pool.submit(self._installed)
@@ -53,11 +53,11 @@ class Examination:
             accepted = pool.submit(self._dry_run)
             tried = pool.map(self._try_pod, self._owners)
             existing = list(pool.map(self._existing, claims))
-            claimed = pool.map(self._claim, claims, existing)
+            listed = pool.submit(self._list, "storageclasses", True)
             referenced = pool.map(self._reference, names)
             pod_counts, pod_checks, added, sent_and_got = [], [], [], []
             for owner, sent, (pod, checks) in zip(self._owners, pods, tried, strict=True):
-                pod_counts.append((pod, self._replicas().get(owner["metadata"]["name"], 1)))
+                pod_counts.append((pod, self._counts.get(owner["metadata"]["name"], 1)))
                 pod_checks += checks
                 if all(check.result == OK for check in checks):
                     sent_and_got.append((sent, pod))
@@ -65,7 +65,8 @@ class Examination:
             queues = pool.submit(kueue.check_kueue, self._get, self._kubectl.namespace, self._owners, pod_counts)
             quotas = pool.submit(self._list, "resourcequotas")
             pending = pool.submit(self._list, "pods", True, fieldSelector=_NOT_ENDED)
-            nodes, running = self._list("nodes", True), pending.result()
+            nodes, running, classes = self._list("nodes", True), pending.result(), listed.result()
+            needed = quota.needs(pod_counts, self._new(claims, existing), storage.default_class(classes))
             return [
                 namespace,
                 *installed.result(),
@@ -74,11 +75,11 @@ class Examination:
                 *admission.merge_equal(pod_checks),
                 *gang.check_gang(sent_and_got),
                 *queues.result(),
-                *quota.check_quotas(quotas.result(), quota.needs(pod_counts, self._new(claims, existing))),
+                *quota.check_quotas(quotas.result(), needed),
                 *injection.check_injection(added),
                 capacity.check_capacity(pod_counts, nodes, running),
                 *gpus.check_gpus(pod_counts, nodes, running),
-                *claimed,
+                *(storage.check_claim(claim, classes, there) for claim, there in zip(claims, existing, strict=True)),
                 *referenced,
             ]
 
@@ -145,7 +146,7 @@ class Examination:
         A StatefulSet is accepted whatever its pods are; Pod Security and quota reject those later, in Events alone.
         """
         own_accounts = {item["metadata"]["name"] for item in self._objects if item["kind"] == "ServiceAccount"}
-        pod = pod_of(owner, self._kubectl.namespace)
+        pod = owners.pod_of(owner, self._kubectl.namespace)
         if pod["spec"].get("serviceAccountName") in own_accounts:
             del pod["spec"]["serviceAccountName"]  # it does not exist yet
         result = self._kubectl.send(["create", "--dry-run=server", "-o", "json"], [pod])
@@ -153,7 +154,7 @@ class Examination:
         name = labels.get("tensorflow-job/role") or labels.get(COMPONENT_LABEL) or owner["metadata"]["name"]
         if result.returncode == 0:
             try:
-                pod = shapes.dry_run_pod(parse_objects(result.stdout))
+                pod = {**shapes.dry_run_pod(parse_objects(result.stdout)), "metadata": pod["metadata"]}
             except ShapeError as error:
                 raise malformed(error) from None
         return pod, admission.dry_run(name, result.stderr if result.returncode else "", "accepted", "create pods")
@@ -163,9 +164,6 @@ class Examination:
             return self._kubectl.item("persistentvolumeclaims", claim["metadata"]["name"])
         except (NotFoundError, ForbiddenError):
             return None
-
-    def _claim(self, claim: Object, existing: Object | None) -> Check:
-        return storage.check_claim(claim, self._list("storageclasses", True), existing)
 
     def _new(self, claims: Sequence[Object], existing: Sequence[Object | None]) -> list[Object]:
         """The objects without the claims that an earlier release has kept: a quota has counted those."""
@@ -179,28 +177,10 @@ class Examination:
         except ClusterError as error:
             return Check(f"{kind} {name}", UNKNOWN, error.message)
         if document and kind == "PersistentVolumeClaim":
-            return storage.check_existing_claim(name, document, sum(self._replicas().values()))
+            return storage.check_existing_claim(name, document, self._mounting(reference))
         return references.check_reference(kind, name, None if document is None else bool(document))
 
-    def _replicas(self) -> dict[str, int]:
-        """StatefulSet -> its number of pods. The chart leaves that to the lifecycle: it is in job.json."""
-        counts: dict[str, int] = {}
-        for item in self._objects:
-            text = (item.get("data") or {}).get("job.json") if item["kind"] == "ConfigMap" else None
-            if text:
-                spec = json.loads(text)
-                counts.update({set_name(spec["name"], role): count for role, count in spec["replicas"].items()})
-        return counts
-
-
-def lifecycle_pod(objects: Sequence[Object], namespace: str) -> Object:
-    """The pod of the lifecycle among the objects of a release."""
-    return pod_of(next(item for item in objects if item["kind"] == "Job"), namespace)
-
-
-def pod_of(owner: Object, namespace: str) -> Object:
-    """The pod that a StatefulSet, Deployment or Job would create."""
-    template = owner["spec"]["template"]
-    generated = {"generateName": f"{owner['metadata']['name']}-", "namespace": namespace}
-    metadata = {**template["metadata"], **generated}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": dict(template["spec"])}
+    def _mounting(self, claim: references.Reference) -> int:
+        """The number of pods that mount a claim."""
+        pods = [(owners.pod_of(owner, ""), self._counts.get(owner["metadata"]["name"], 1)) for owner in self._owners]
+        return sum(count for pod, count in pods if claim in references.external_references([pod], []))

@@ -107,7 +107,7 @@ def check_kueue(get: Get, namespace: str, owners: Sequence[Object], pods: PodCou
 
 def _label(owner: Object, name: str) -> str:
     """A label as Kueue reads it: of the pods of a StatefulSet, and of a Job itself."""
-    metadata = owner["metadata"] if owner["kind"] == "Job" else owner["spec"]["template"]["metadata"]
+    metadata = owner["metadata"] if owner["kind"] == "Job" else owner["spec"]["template"].get("metadata") or {}
     return str((metadata.get("labels") or {}).get(name, ""))
 
 

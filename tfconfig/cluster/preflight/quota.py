@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, Object, PodCounts
 from tfconfig.cluster.preflight.permissions import RESOURCES
@@ -11,10 +11,14 @@ from tfconfig.values.quantity import Quantity, parse
 
 # Of objects without an API group: quotas may count these under their plain names, too.
 _PLAIN = {"ConfigMap", "PersistentVolumeClaim", "Secret", "Service"}
+_PLAIN_AMOUNTS = ("cpu", "memory", "ephemeral-storage")  # the same for what pods request
 
 
-def needs(pods: PodCounts, objects: Iterable[Object]) -> Amounts:
-    """What all pods and other objects count for, under the names that quotas use."""
+def needs(pods: PodCounts, objects: Iterable[Object], default_class: str = "") -> Amounts:
+    """What all pods and other objects count for, under the names that quotas use.
+
+    `default_class`: the storage class of claims that name none.
+    """
     total: dict[str, Quantity] = {}
 
     def add(name: str, amount: Quantity) -> None:
@@ -25,7 +29,7 @@ def needs(pods: PodCounts, objects: Iterable[Object]) -> Amounts:
             amounts = pod_amounts(pod["spec"], kind)
             for name, amount in amounts.items():
                 add(f"{kind}.{name}", amount * count)
-                if kind == "requests" and name in ("cpu", "memory"):
+                if kind == "requests" and (name in _PLAIN_AMOUNTS or name.startswith("hugepages-")):
                     add(name, amount * count)
         for name in ("pods", "count/pods"):
             add(name, parse(count))
@@ -37,8 +41,18 @@ def needs(pods: PodCounts, objects: Iterable[Object]) -> Amounts:
             if kind in _PLAIN:
                 add(plural, parse(1))
         if kind == "PersistentVolumeClaim":
-            add("requests.storage", parse(item["spec"]["resources"]["requests"]["storage"]))
+            for name, amount in _of_claim(item.get("spec") or {}, default_class):
+                add(name, amount)
     return total
+
+
+def _of_claim(spec: Object, default_class: str) -> Iterator[tuple[str, Quantity]]:
+    """What the storage of a claim counts for, in all and of its class."""
+    size = parse(((spec.get("resources") or {}).get("requests") or {}).get("storage", 0))
+    yield "requests.storage", size
+    if storage_class := spec.get("storageClassName", default_class):
+        yield f"{storage_class}.storageclass.storage.k8s.io/requests.storage", size
+        yield f"{storage_class}.storageclass.storage.k8s.io/persistentvolumeclaims", parse(1)
 
 
 def check_quotas(quotas: Sequence[Object] | None, needed: Amounts) -> list[Check]:

@@ -84,5 +84,10 @@ def _existing(name: str, existing: Object, modes: Sequence[str]) -> Check:
     return Check(name, OK, f"exists ({phase}); the job uses it, with its checkpoints")
 
 
+def default_class(classes: Sequence[Object] | None) -> str:
+    """The name of the default storage class; empty where there is none, or it is not known."""
+    return next((str(item["metadata"]["name"]) for item in classes or () if _is_default(item)), "")
+
+
 def _is_default(storage_class: Object) -> bool:
     return (storage_class["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"

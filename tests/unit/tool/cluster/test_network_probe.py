@@ -14,7 +14,7 @@ from tfconfig.cluster import network_probe
 from tfconfig.cluster.kubectl import Kubectl
 from tfconfig.cluster.preflight import network
 from tfconfig.cluster.preflight.check import OK, UNKNOWN, WARNING
-from tfconfig.cluster.preflight.examine import lifecycle_pod
+from tfconfig.cluster.preflight.owners import lifecycle_pod
 
 Answer = Callable[[str, dict[str, Any]], tuple[int, str, str]]
 

@@ -151,6 +151,19 @@ class TestQuota:
             "persistentvolumeclaims": "1", "count/persistentvolumeclaims": "1", "requests.storage": "10Gi",
         }  # fmt: skip
 
+    @pytest.mark.parametrize(("given", "storage_class"), [({}, "nfs"), ({"storageClassName": "disk"}, "disk")])
+    def test_a_claim_counts_for_its_class_too(self, given: dict[str, str], storage_class: str) -> None:
+        claim = {"kind": "PersistentVolumeClaim", "spec": {"resources": {"requests": {"storage": "10Gi"}}, **given}}
+        needed = quota.needs([], [claim, {"kind": "PersistentVolumeClaim"}], "nfs")
+        assert str(needed[f"{storage_class}.storageclass.storage.k8s.io/requests.storage"]) == "10Gi"
+        assert needed[f"{storage_class}.storageclass.storage.k8s.io/persistentvolumeclaims"].nanos
+        none = {**claim, "spec": {**claim["spec"], "storageClassName": ""}}  # type: ignore[dict-item]
+        assert not [name for name in quota.needs([], [none], "nfs") if "storageclass" in name]
+
+    def test_quotas_may_name_requests_of_local_storage_and_huge_pages_plainly(self) -> None:
+        needed = quota.needs([(pod({"ephemeral-storage": "1Gi", "hugepages-2Mi": "4Mi"}), 2)], [])
+        assert (str(needed["ephemeral-storage"]), str(needed["hugepages-2Mi"])) == ("2Gi", "8Mi")
+
     @pytest.mark.parametrize(("hard", "used", "result"), [("5", "0", OK), ("5", "1", WARNING), ("4", "0", ERROR)])
     def test_what_others_use_is_waited_for_and_a_limit_that_is_too_low_is_an_error(
         self, hard: str, used: str, result: str
