@@ -1,4 +1,4 @@
-"""Whether nodes have the CPU and memory that the pods request, and enough of both free."""
+"""Whether nodes have the CPU, memory and local storage that the pods request, and enough of it and of places free."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tfconfig.values.pod_amounts import pod_amounts
 from tfconfig.values.quantity import Quantity, parse
 
 NAME = "CPU and memory"
-_RESOURCES = ("cpu", "memory")
+_PODS = "pods"  # a node takes a number of them, often 110, on small ones of EKS 29
+_RESOURCES = ("cpu", "memory", "ephemeral-storage", _PODS)
 _ENDED = ("Succeeded", "Failed")
 _Room = dict[str, dict[str, int]]  # node -> resource -> what is left, in Quantity's billionths
 _Wanted = Sequence[tuple[Object, int, Mapping[str, Quantity]]]  # each pod, how many of them, and what one asks for
@@ -53,7 +54,8 @@ def setting(pod: Object) -> tuple[str, str]:
 
 def _requests(pod: Object) -> Mapping[str, Quantity]:
     amounts = pod_amounts(pod.get("spec") or {}, "requests")
-    return {name: amount for name, amount in amounts.items() if name in _RESOURCES and amount.nanos}
+    asked = {name: amount for name, amount in amounts.items() if name in _RESOURCES and amount.nanos}
+    return {**asked, _PODS: parse(1)}
 
 
 def _allocatable(node: Object) -> dict[str, int]:
@@ -67,14 +69,17 @@ def _has(room: Mapping[str, int], asked: Mapping[str, Quantity]) -> bool:
 
 def _too_large(pod: Object, nodes: Sequence[Object], whole: _Room) -> Check:
     name, values = setting(pod)
-    wanted = ", ".join(f"{resource} {amount.short()}" for resource, amount in _requests(pod).items())
+    asked = {resource: amount for resource, amount in _requests(pod).items() if resource != _PODS}
+    wanted = ", ".join(f"{resource} {amount.short()}" for resource, amount in asked.items())
     eligible = [whole[node["metadata"]["name"]] for node in nodes if fits(pod, node)]
     if not eligible:
         message = f"{name}: none of the {len(nodes)} nodes is eligible"
         return Check(NAME, ERROR, message, "correct nodeSelector, affinity and tolerations, or uncordon nodes")
     largest = max(eligible, key=lambda room: room.get("cpu", 0))
     has = ", ".join(
-        f"{resource} {Quantity(amount, resource == 'memory').short()}" for resource, amount in largest.items()
+        f"{resource} {Quantity(amount, resource != 'cpu').short()}"
+        for resource, amount in largest.items()
+        if resource in ("cpu", "memory", *asked)
     )
     message = f"{name} requests {wanted}; the largest eligible node has {has}"
     return Check(NAME, ERROR, message, f"request less in {values}.requests; an autoscaler may add larger nodes")
@@ -88,7 +93,9 @@ def _not_enough(pods: _Wanted, whole: _Room) -> str:
             total = sum(room[resource] for room in whole.values())
             if wanted.nanos > total:
                 nodes = Quantity(total, wanted.binary).short()
-                return f"all pods together request {resource} {wanted.short()}; all nodes together have {nodes}"
+                asked_for = "are" if resource == _PODS else f"request {resource}"
+                takes = "take" if resource == _PODS else "have"
+                return f"all pods together {asked_for} {wanted.short()}; all nodes together {takes} {nodes}"
     return ""
 
 

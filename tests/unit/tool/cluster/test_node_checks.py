@@ -137,6 +137,30 @@ class TestCapacity:
         ended = {**held, "status": {"phase": "Failed"}}
         assert capacity.check_capacity(self.task("1"), self.nodes("2"), [ended]).result == OK
 
+    @pytest.mark.parametrize(
+        ("count", "running", "result", "says"),
+        [
+            (3, 0, OK, "all pods fit"),
+            (4, 0, ERROR, "all pods together are 4; all nodes together take 3"),
+            (3, 1, WARNING, "beside those that run now"),
+        ],
+    )
+    def test_a_node_takes_a_number_of_pods(self, count: int, running: int, result: str, says: str) -> None:
+        (large,) = self.nodes("64")
+        large["status"]["allocatable"]["pods"] = "3"
+        held = [{**pod({}), "spec": {"nodeName": "n0"}}] * running
+        check = capacity.check_capacity(self.task("1", count=count), [large], held)
+        assert (check.result, says in check.message) == (result, True), check
+
+    def test_local_storage_counts(self) -> None:
+        (node,) = self.nodes("64")
+        node["status"]["allocatable"] |= {"ephemeral-storage": "10Gi", "pods": "110"}
+        task = {**pod({"ephemeral-storage": "20Gi"}), "metadata": {"labels": self.LABELS}}
+        assert capacity.check_capacity([(task, 1)], [node], []).message == (
+            "worker requests ephemeral-storage 20Gi; the largest eligible node has cpu 64, memory 8Gi, "
+            "ephemeral-storage 10Gi"
+        )
+
     def test_the_setting_of_a_pod_that_is_too_large_is_named(self) -> None:
         assert "worker.resources.requests" in capacity.check_capacity(self.task("9"), self.nodes("2"), []).fix
 
