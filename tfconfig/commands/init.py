@@ -114,6 +114,8 @@ def command(
         click.echo(starter(choices), nl=False)
         return
     path = Path(output)
+    if path.name == choices.script:
+        raise click.UsageError(f"--file {output} is the name of the program; name a file for the values: values.yaml")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(starter(choices, path.name))

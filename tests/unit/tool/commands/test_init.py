@@ -72,6 +72,12 @@ class TestInitWrites:
         assert run("init", "Custom", "-f", "-").stdout == starter(Choices("Custom"))
         assert run("init", "Custom", "-f", "no/such/folder.yaml").exit_code == 2
 
+    @pytest.mark.parametrize("words", [["-f", "train.py"], ["-f", "./my.py", "--script", "my.py"]])
+    def test_values_are_not_written_in_place_of_the_program(self, folder: Path, words: list[str]) -> None:
+        result = run("init", "Custom", *words)
+        assert (result.exit_code, "is the name of the program" in result.stderr) == (2, True)
+        assert list(folder.iterdir()) == []
+
     def test_strategy_that_is_none_is_a_usage_error(self) -> None:
         for words in (
             ["Horovod"],
