@@ -42,7 +42,8 @@ def command(release: str, namespace: str | None, context: str | None, timeout: f
     kubectl = Kubectl(namespace, context)
     deadline = None if timeout is None else time.monotonic() + timeout
     name = jobs.find_one(kubectl, release)
-    with job_watch.watch(kubectl, name, pod_selector=f"{COMPONENT_LABEL}={LIFECYCLE}") as job:
+    pods = "" if form == "json" else f"{COMPONENT_LABEL}={LIFECYCLE}"  # the text says nothing of the others
+    with job_watch.watch(kubectl, name, pod_selector=pods) as job:
         view = wait_until_over(job, deadline, cluster_options.report)
         if view is None:
             click.echo(f"{job_text.line(job.view())}; timed out after {duration(timeout or 0.0)}", err=True)

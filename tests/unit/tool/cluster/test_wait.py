@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.unit.lifecycle.fake import NAMESPACE
-from tests.unit.tool.cluster.documents import CONTROLLER, RUN
+from tests.unit.tool.cluster.documents import CONTROLLER, RUN, exited, pod
 from tests.unit.tool.cluster.kube import JOB, LOG, LOST, PATIENCE, RUNS, WON, Kube, Program
 from tfconfig.cli import main
 from tfconfig.cluster import job_wait, job_watch, jobs
@@ -205,9 +205,11 @@ def test_a_lifecycle_that_was_replaced_in_time_starts_the_patience_anew(monkeypa
 
 def test_as_json_it_prints_the_document_of_the_job_at_its_end(kube: Kube, start: Start) -> None:
     kube.write(LOST)
+    kube.pod(pod("worker-0", state=exited(3)))  # kept by cleanup
     wait = start("wait", "digits", "-o", "json")
     assert wait.ends() == 1
     shown = CliRunner().invoke(main, ["status", "digits", "-o", "json"]).stdout
     ended, now = json.loads(wait.out), json.loads(shown)
     assert (ended["phase"], ended["exitCode"]) == ("Failed", 3)
-    assert {**ended, "tasks": []} == {**now, "tasks": []}
+    assert ended == now
+    assert ended["tasks"][0]["lastExit"]["exitCode"] == 3
