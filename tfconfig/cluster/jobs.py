@@ -117,12 +117,12 @@ def job_spec(kubectl: Kubectl, job: str) -> JobSpec:
         ) from None
 
 
-def lifecycle_log(kubectl: Kubectl, objects: JobObjects) -> str:
+def lifecycle_log(kubectl: Kubectl, objects: JobObjects, **query: str) -> str:
     """The log of the lifecycle's newest pod; empty where there is none, or it cannot be read."""
     pods = component(objects.pods, LIFECYCLE)
     if not pods:
         return ""
     try:
-        return kubectl.text(kubectl.path("pods", pods[-1]["metadata"]["name"], "log"))
+        return kubectl.text(kubectl.path("pods", pods[-1]["metadata"]["name"], "log"), **query)
     except ClusterError:
         return ""

@@ -12,7 +12,7 @@ from tfconfig.cluster import job_text, job_watch, jobs, log_follow
 from tfconfig.cluster.job_objects import training_pods
 from tfconfig.cluster.job_view import JobView, view
 from tfconfig.cluster.kubectl import Kubectl
-from tfconfig.cluster.log_lines import LIFECYCLE, LinePrinter
+from tfconfig.cluster.log_lines import LIFECYCLE, LinePrinter, merged_with_times
 from tfconfig.cluster.task_logs import log_query, print_logs, select_tasks
 from tfconfig.commands import cluster_options, options
 from tfconfig.tensorflow_job.task import job_spec
@@ -80,8 +80,9 @@ def command(
         query = {**query, "previous": "true"} if previous else query
         print_logs(kubectl, pods, query, printer, cluster_options.report)
     elif shown.over:
-        for line in jobs.lifecycle_log(kubectl, objects).removesuffix("\n").split("\n"):
-            printer.line(LIFECYCLE, line)
+        of_pod = {key: value for key, value in query.items() if key != "container"}
+        for when, name, line in merged_with_times({LIFECYCLE: jobs.lifecycle_log(kubectl, objects, **of_pod)}):
+            printer.line(name, line, when)
         _report_end(shown)
     else:
         click.echo(f"no pod of {job} yet: {shown.message}; --follow waits for them", err=True)

@@ -120,6 +120,15 @@ def test_after_the_end_it_is_the_log_of_the_lifecycle(kube: Kube, words: tuple[s
     assert result.stderr.startswith("digits: Failed after 1 min (TaskFailed): worker-0 exited 3")
 
 
+def test_what_is_asked_of_lines_holds_for_the_log_of_the_lifecycle_too(kube: Kube) -> None:
+    kube.write(LOST)
+    assert logs().stdout == ""  # it has printed nothing yet
+    kube.say("lifecycle", *LOG.splitlines())
+    assert logs("--tail", "1").stdout == "lifecycle |   ValueError: bad shape\n"
+    assert logs("--timestamps").stdout.splitlines()[0].split()[2].endswith("Z")
+    assert all(json.loads(line)["time"] for line in logs("-o", "json").stdout.splitlines())
+
+
 def test_followed_every_line_comes_once_through_restarts_new_pods_and_broken_connections(
     running: Kube, start: Start
 ) -> None:
