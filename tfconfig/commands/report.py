@@ -75,4 +75,6 @@ def _local_status(folder: Path) -> StatusDocument:
         return shapes.status(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else visible(str(error))
-        raise click.UsageError(f"--local {file}: {why}; run the job with tfconfig run --logs {folder}") from None
+        raise click.UsageError(
+            f"--local {file}: {why}; run the job with tfconfig run --logs {folder}, which writes it at its end"
+        ) from None

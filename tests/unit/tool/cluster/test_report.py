@@ -157,5 +157,5 @@ def test_a_folder_without_a_status_is_refused(text: str | None, tmp_path: Path) 
         (tmp_path / "status.json").write_text(text)
     refused = CliRunner().invoke(main, ["report", "--local", str(tmp_path)])
     assert refused.exit_code == 2
-    assert "run the job with tfconfig run --logs" in " ".join(refused.stderr.split())
+    assert f"run the job with tfconfig run --logs {tmp_path}, which writes it at its end" in refused.stderr
     assert CliRunner().invoke(main, ["report"]).exit_code == 2
