@@ -352,11 +352,14 @@ def status(text: str) -> contracts.StatusDocument:
         _parsed(parse_ranges, ranges, f"succeeded.{role}")
     if "progress" in document:
         _parsed(parse_name, document["progress"]["task"], "progress.task")
-    for task in [*document.get("usage", {}), *document.get("slow", [])]:
-        _parsed(parse_name, task, "usage")
-    for task, used in document.get("usage", {}).items():
-        if not is_plausible(used):
-            raise ShapeError(f"usage.{task}: an amount that no container uses")
+    for task in document.get("slow", []):
+        _parsed(parse_name, task, "slow")
+    past = [run["record"].get("usage", {}) for run in document.get("history", []) if "record" in run]
+    for usage in [document.get("usage", {}), *past]:
+        for task, used in usage.items():
+            _parsed(parse_name, task, "usage")
+            if not is_plausible(used):
+                raise ShapeError(f"usage.{task}: an amount that no container uses")
     return document
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +38,7 @@ def command(
     """Print what a job will ask of the cluster: pods and their resources, claims, ports, objects, permissions.
 
     With --measured also the requests that follow from what a job used that ran, or runs, there: a fifth more than the
-    most of any task of the role. It needs permission to get configmaps.
+    most of any task of the role, in its newest run of which that is known. It needs permission to get configmaps.
     """
     document = plan(options.load_valid(files, sets, release, chart, alias), release)
     if measured is not None:
@@ -49,16 +48,19 @@ def command(
 
 def _measured(release: str, namespace: str | None, context: str | None) -> dict[str, dict[str, Any]]:
     from tfconfig.cluster import jobs  # a plan that asks no cluster starts sooner without them
-    from tfconfig.cluster.job_objects import JobObjects
-    from tfconfig.cluster.job_view import view
     from tfconfig.cluster.kubectl import Kubectl
     from tfconfig.cluster.measured import proposals
-    from tfconfig.tensorflow_job.task.names import status_name
+    from tfconfig.records.run_records import runs
+    from tfconfig.tensorflow_job.lifecycle.usage import load
+    from tfconfig.tensorflow_job.task.job_spec import parse_name
 
     kubectl = Kubectl(namespace, context)
-    job = jobs.find_one(kubectl, release)
-    used = view(JobObjects(kubectl.item("configmaps", status_name(job))), time.time()).used
-    return proposals(used)
+    status = jobs.read_status(kubectl, jobs.find_one(kubectl, release))
+    for run in reversed(runs(status) if status else []):  # of one that has just begun nothing is known
+        proposed = proposals({parse_name(task): load(used) for task, used in run.usage.items()})
+        if proposed:
+            return proposed
+    return {}
 
 
 def _text(document: Mapping[str, Any]) -> list[str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tests.unit.tool.cluster.documents import NOW, time
 from tests.unit.tool.cluster.kube import RUNS, Kube
 from tfconfig.cli import main
 from tfconfig.cluster.measured import proposals
-from tfconfig.tensorflow_job.lifecycle.state import Usage
+from tfconfig.tensorflow_job.lifecycle.state import Outcome, Record, Usage
 from tfconfig.tensorflow_job.lifecycle.usage import dump
 from tfconfig.tensorflow_job.task.job_spec import Task
 
@@ -71,6 +73,22 @@ def test_the_status_lists_it_and_a_plan_proposes_requests(kube: Kube, tmp_path: 
     assert runner.invoke(main, ["plan", str(values(tmp_path)), "--measured", "none"]).exit_code == 2
 
 
+def test_of_a_run_that_has_just_begun_the_one_before_is_measured(kube: Kube, tmp_path: Path) -> None:
+    record = Record(NOW - 900, {}, usage={WORKER: USED})
+    past = Outcome("r1", "Succeeded", "Completed", "", NOW - 60, record)
+    kube.write(replace(RUNS, history=(past,)), usage={"worker-0": dump(Usage(5.0, 5.0))})
+    shown = CliRunner().invoke(main, ["plan", str(values(tmp_path)), "--measured", "digits"]).stdout
+    assert "  worker: {cpu: 500m, memory: 3712Mi}" in shown
+
+
+@pytest.mark.parametrize("usage", [{"worker-x": {}}, {"worker-0": {"seconds": -1.0}}])
+def test_a_record_with_another_usage_is_unreadable(kube: Kube, usage: object) -> None:
+    ended = {"runId": "r1", "phase": "Failed", "reason": "", "message": "", "completionTime": time(NOW)}
+    record = {"startTime": time(NOW), "settings": {}, "events": [], "steps": [], "restarts": 0, "lastLine": ""}
+    kube.write(RUNS, history=[{**ended, "record": {**record, "usage": usage}}])
+    assert "StatusUnreadable" in CliRunner().invoke(main, ["status", "digits"]).stdout
+
+
 AMOUNTS = [
     {"seconds": 60.0, "cpuSeconds": 1.7e308},
     {"seconds": -1.0},
@@ -86,4 +104,5 @@ def test_a_status_with_another_usage_is_unreadable(kube: Kube, usage: object, tm
     kube.write(RUNS, usage=usage)
     assert "StatusUnreadable" in CliRunner().invoke(main, ["status", "digits"]).stdout
     result = CliRunner().invoke(main, ["plan", str(values(tmp_path)), "--measured", "digits"])
-    assert (result.exit_code, "most cpu" in result.stdout) == (0, False)
+    assert (result.exit_code, "most cpu" in result.stdout) == (2, False)
+    assert "status.json of job digits is unreadable" in result.stderr
