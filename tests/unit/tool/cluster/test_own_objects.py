@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.unit.tool.cluster.kube import Kube
-from tests.unit.tool.cluster.test_doctor import Doctor, answers, checks, doctor
+from tests.unit.tool.cluster.test_doctor import PODS, Answers, Doctor, answers, checks, doctor, pods
 from tfconfig.cluster.preflight import owners
 
 __all__ = ["answers", "doctor"]  # fixtures
@@ -58,6 +59,19 @@ def test_a_role_whose_pods_are_accepted_and_fit_no_node_is_named(doctor: Doctor)
     result = doctor("-o", "json", worker={"resources": {"requests": {"cpu": "65"}}})
     assert checks(result)["CPU and memory"][1].startswith("worker requests cpu 65; the largest eligible node has")
     assert "request less in worker.resources.requests" in result.stdout
+
+
+def test_the_roles_that_the_cluster_adds_containers_to_are_named(doctor: Doctor, answers: Answers, kube: Kube) -> None:
+    def inject(words: list[str], items: list[dict[str, Any]]) -> tuple[int, str, str]:
+        if items[0]["kind"] != "Pod":
+            return answers(words, items)
+        pod, containers = items[0], [*items[0]["spec"]["containers"], {"name": "istio-proxy"}]
+        return 0, json.dumps({**pod, "spec": {**pod["spec"], "containers": containers}}), ""
+
+    kube.feed = inject
+    message = checks(doctor("-o", "json"))["injection"][1]
+    assert pods(message) == PODS
+    assert message.endswith(": the cluster adds istio-proxy")
 
 
 def test_the_pod_of_the_lifecycle_is_not_that_of_another_job() -> None:
