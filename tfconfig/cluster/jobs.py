@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tfconfig.tensorflow_job.task.contracts import JobSpec, StatusDocument
 
 MAX_NAMES = 5  # of jobs, where none is like the one that was asked for
+_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _STATUSES = f"app.kubernetes.io/name=tensorflow-job,{COMPONENT_LABEL}={LIFECYCLE}"
 
 
@@ -44,6 +46,8 @@ def find(kubectl: Kubectl, release: str) -> list[str]:
 
     Raises NotFoundError, which names similar jobs.
     """
+    if not _NAME.fullmatch(release):  # "" would be any job, and of a path the API server would say nothing useful
+        raise NotFoundError(f"{visible(repr(release))} is no name of a job; tfconfig status lists the jobs")
     try:
         if is_status(kubectl.item("configmaps", status_name(release))):
             return [release]

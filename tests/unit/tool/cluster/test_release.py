@@ -239,6 +239,17 @@ def test_a_job_that_is_not_there(command: str) -> None:
     assert (result.exit_code, "no job digts in namespace team-a" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "command", ["suspend", "resume", "rerun", "cancel", "wait", "logs", "status", "runs", "report"]
+)
+@pytest.mark.parametrize("name", ["", "job/digits", "../digits", "digits?x=y", "-x"])
+def test_what_is_no_name_is_refused(helm: FakeHelm, command: str, name: str) -> None:
+    """Of an unset variable nothing remains: it must not become the only job of the namespace."""
+    result = run(command, "--", name)
+    assert (result.exit_code, result.stdout, helm.changes()) == (2, "", [])
+    assert f"'{name}' is no name of a job; tfconfig status lists the jobs" in result.stderr
+
+
 def test_what_is_suggested_for_the_words_of_other_tools_exists() -> None:
     assert set(SYNONYMS.values()) <= set(COMMANDS)
     assert not set(SYNONYMS) & set(COMMANDS)
