@@ -59,7 +59,7 @@ def failure_lines(job: JobWatch, view: JobView) -> Iterator[str]:
     What the status says comes at once; the rest waits for the log of the lifecycle.
     """
     if view.deciding_task:
-        yield f"decided by {job_text.deciding_exit(view)}"
+        yield f"decided by {visible(job_text.deciding_exit(view))}"
     if view.last_line:
         yield f"last line: {visible(view.last_line)}"
     if view.hint:

@@ -213,3 +213,12 @@ def test_as_json_it_prints_the_document_of_the_job_at_its_end(kube: Kube, start:
     assert (ended["phase"], ended["exitCode"]) == ("Failed", 3)
     assert ended == now
     assert ended["tasks"][0]["lastExit"]["exitCode"] == 3
+
+
+def test_what_stands_in_the_status_does_not_control_the_terminal(kube: Kube, start: Start) -> None:
+    kube.write(LOST, decidingTask="\x1b[31m", lastLine="\x1b[31m", hint="\x1b[31m", message="\x1b[31m")
+    kube.say("lifecycle", *LOG.splitlines())
+    wait = start("wait", "digits")
+    assert wait.ends() == 1
+    assert "decided by \\x1b[31m, exited 3" in wait.out
+    assert "\x1b" not in wait.out + wait.err
