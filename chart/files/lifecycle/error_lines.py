@@ -170,7 +170,7 @@ def _exception(head: Sequence[str], rest: Sequence[str]) -> str:
     if not _continues_below(line):
         return line
     message = line.partition(":")[2]
-    below = [text.strip() for text in _without_places(rest[:MAX_MESSAGE_LINES])]
+    below = [text.strip() for text in _without_places(rest)]
     below = [text for text in below if not (_BELOW.match(text) or _NOISE.match(text))]
     if "in user code" in message or "root error" in message:
         raised = [text for text in below if re.match(r"[A-Za-z_][\w.]*(Error|Exception): |\(0\) ", text)]

@@ -56,6 +56,12 @@ SURE = {
         '  File "/app/train.py", line 9, in f\n\nbad : Tensor had Inf values\n\t [[{{node CheckNumerics}}]] [Op:x]\n',
         f"{INVALID}Graph execution error: bad : Tensor had Inf values",
     ),
+    "a graph that was made deep in libraries": (
+        f"{HEAD}{INVALID}Graph execution error:\n\nDetected at node x defined at (most recent call last):\n"
+        + '  File "/app/library.py", line 9, in f\n\n' * 2 * MAX_MESSAGE_LINES
+        + "bad : Tensor had Inf values\n",
+        f"{INVALID}Graph execution error: bad : Tensor had Inf values",
+    ),
     "a graph in TensorFlow 2.12 and older": (
         f"{HEAD}{INVALID}Graph execution error:\n\nDetected at node 'dense' defined at (most recent call last):\n"
         "    File \"train.py\", line 10, in <module>\n      model.fit(data)\nNode: 'dense'\n2 root error(s) found.\n"
