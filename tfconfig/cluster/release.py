@@ -46,9 +46,7 @@ class Release:
         values = helm.document(["get", "values", self.name, *self.options, "--all"]) or {}
         for key in self.key.split(".") if self.key else ():
             values = values.get(key) if isinstance(values, dict) else None
-        if not isinstance(values, dict) or (
-            self.key and "program" not in values
-        ):  # it has a default: only a job has it
+        if not isinstance(values, dict) or (self.key and "program" not in values):  # which every job has by default
             raise helm.HelmError(
                 f"the values of release {self.name} have no job at {self.key}; name its key with --alias"
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
-from tfconfig.cluster.preflight.node_affinity import Affinity
+from tfconfig.cluster.node_affinity import Affinity
 from tfconfig.tensorflow_job.lifecycle.shapes import ShapeError, conforming, parse_json
 from tfconfig.tensorflow_job.lifecycle.usage import is_plausible
 from tfconfig.tensorflow_job.task import contracts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tfconfig.cluster.node_affinity import required_by
 from tfconfig.cluster.preflight.check import ERROR, OK, UNKNOWN, WARNING, Check, Object, PodCounts
-from tfconfig.cluster.preflight.node_affinity import required_by
 from tfconfig.values.pod_amounts import pod_amounts
 from tfconfig.values.quantity import parse
 

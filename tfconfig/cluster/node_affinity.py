@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from tfconfig.cluster.preflight.check import Object
+Object = Mapping[str, Any]
 
 
 class _Requirement(TypedDict):
