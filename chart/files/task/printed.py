@@ -41,7 +41,7 @@ _BENCHMARK = re.compile(r"(\d+)\timages/sec: [^\t]*\t(%s)" % _NUMBER)  # tf_cnn_
 # The evaluation of a program that trains: its steps are its own, or no news.
 _EVALUATION = re.compile(
     r"(?i)(?:^|[\]:|>])(?<!INFO:(?=\w))\W{0,8}(?:eval(?:uat(?:ion|ing))?|valid(?:ation|ating)?|val|test(?:ing)?)"
-    r"(?:\s*[|:()\[\]-]|\s+(?:step|iter|epoch|batch))|Saving dict for global step"
+    r"(?:\s*(?:[|:()\[\]]|-(?!\w))|\s+(?:step|iter|epoch|batch))|Saving dict for global step"
 )
 _OF_EVALUATION = re.compile(r"(?i)(?:val|valid|validation|test|eval|evaluation)(?![a-z])")
 _OF_DICT = re.compile(r"(?:.*\] |\s*)[{ ]['\"][\w/.-]+['\"]: ")  # as pprint prints what a step returned
@@ -200,7 +200,8 @@ class Printed:
         if step and not step.group(2):  # one of this task alone, maybe
             step = next((match for match in steps if match.group().lower().startswith("global")), step)
         evaluation = _EVALUATION.search(line)
-        if evaluation and (not step or evaluation.start() < step.start()):
+        before = line[: evaluation.start()] if evaluation else ""
+        if evaluation and not (step and step.start() < len(before)) and not _metrics(before):  # nothing of training
             self._took_step = False
             self._add({name if _OF_EVALUATION.match(name) else "val_" + name: metrics[name] for name in metrics})
             return
@@ -305,7 +306,7 @@ def _metrics(text: str) -> Dict[str, float]:
     pairs: List[Tuple[str, str]] = _METRIC.findall(text) + _SPOKEN.findall(text)
     values = {}  # type: Dict[str, float]
     for written, number in pairs:
-        name = "loss" if written.lower() in _LOSSES else written.lstrip("_").replace(" ", "_")
+        name = "loss" if written.lower().replace("_", " ") in _LOSSES else written.lstrip("_").replace(" ", "_")
         value = _number(number) if _DIGIT.search(number) else math.nan  # which JSON has not: the last one holds no more
         if value is not None and name not in values and not _NO_METRICS.match(name):
             values[name] = value

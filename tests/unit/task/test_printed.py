@@ -225,6 +225,21 @@ def test_an_evaluation_changes_neither_step_nor_loss(lines: str) -> None:
     assert last["metrics"] == ({} if "%|" in lines else {"val_loss": 9.5})
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Epoch 3/10 | train: loss 0.5 | val: loss 0.6",
+        "Epoch 3/10 | loss: 0.5 | eval: 0.6",
+        "[epoch 3/10] train_loss=0.5 | test: acc=0.6",
+        "test-run | epoch 3/10 loss 0.5",
+    ],
+)
+def test_the_line_of_an_epoch_may_tell_of_its_evaluation_too(line: str) -> None:
+    last = found(line)
+    assert last
+    assert (last["step"], last["total"], last["loss"]) == (3, 10, 0.5)
+
+
 def test_a_logger_that_has_the_name_of_an_evaluation_logs_of_a_training() -> None:
     last = found("INFO:test:step 10/90 loss 0.5")
     assert last
@@ -253,7 +268,7 @@ def test_what_a_step_returned_may_take_several_lines() -> None:
         "train | step:  10 | steps/sec: 2.0 | output: \n    {'learning_rate': 0.1,\n     'training_loss': 0.5}"
     )
     assert last
-    assert last["metrics"] == {"learning_rate": 0.1, "training_loss": 0.5}
+    assert (last["loss"], last["metrics"]) == (0.5, {"learning_rate": 0.1})
     last = found(
         "I0101 x.py:705] Step 10 per-step time 0.5s\nI0101 x.py:8] {'Loss/total_loss': 0.6,\n 'learning_rate': 0.1}"
     )
