@@ -200,8 +200,8 @@ def _why_waiting(
         if reason == GATED:
             return reason, gate_text(spec, labels, message)
         return UNSCHEDULABLE if reason == SCHEDULABLE else reason, cause(message)
-    text = group_text(spec) or scheduler_text(spec)
-    if not scheduled and text:
+    text = "" if scheduled else group_text(spec) or scheduler_text(spec)
+    if text:
         return "", text
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in UNINFORMATIVE:

@@ -234,7 +234,7 @@ class Printed:
         if old is not None:
             kept = dict(old["metrics"], **metrics)  # type: ignore[call-overload]
             loss = kept.pop("loss", old["loss"])
-            self.document = dict(old, loss=_finite(loss), metrics=_first(kept))
+            self.document = dict(old, loss=finite(loss), metrics=first_metrics(kept))
 
     def _put_counted(
         self,
@@ -281,9 +281,9 @@ class Printed:
         document = {
             "step": step,
             "total": total,
-            "loss": old.get("loss") if loss is None else _finite(loss),
+            "loss": old.get("loss") if loss is None else finite(loss),
             "rate": rate,
-            "metrics": _first(kept),
+            "metrics": first_metrics(kept),
             "source": source,
         }
         if rate is None and old.get("step") == step:
@@ -323,12 +323,14 @@ def _rate(text: str) -> Optional[float]:
     return _UNITS[match.group(2) or match.group(4)] / seconds if match and seconds and seconds > 1e-9 else None
 
 
-def _first(metrics: Dict[str, float]) -> Dict[str, float]:
-    finite = ((name, value) for name, value in sorted(metrics.items()) if math.isfinite(value))
-    return dict(itertools.islice(finite, MAX_METRICS))
+def first_metrics(metrics: Dict[str, float]) -> Dict[str, float]:
+    """The first ones by name, as many as are told, without those that are no number any more."""
+    numbers = ((name, value) for name, value in sorted(metrics.items()) if math.isfinite(value))
+    return dict(itertools.islice(numbers, MAX_METRICS))
 
 
-def _finite(number: Optional[float]) -> Optional[float]:
+def finite(number: Optional[float]) -> Optional[float]:
+    """The number, or nothing in place of nan and inf, which JSON has not."""
     return number if number is None or math.isfinite(number) else None
 
 

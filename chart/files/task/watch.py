@@ -7,7 +7,6 @@ that list that tells anything counts.
 """
 
 import json
-import math
 import os
 import re
 import signal
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from .event_files import MARK, EventFile
 from .output import write_line
-from .printed import Printed, check
-from .progress import CHECKPOINTS, MAX_METRICS, MAX_NAME, OBSERVED, OUTPUT, TENSORBOARD
+from .printed import Printed, check, finite, first_metrics
+from .progress import CHECKPOINTS, MAX_NAME, OBSERVED, OUTPUT, TENSORBOARD
 
 if TYPE_CHECKING:
     from .contracts import JobSpec
@@ -212,13 +211,15 @@ def _from_events(events: EventFile) -> Dict[str, Any]:
         name = re.sub(r"^(epoch|batch)_", "", tag.rpartition("/")[2] if tag.startswith("train/") else tag)
         values[name[:MAX_NAME]] = value
     rate = values.pop("global_step/sec", values.pop("steps_per_second", None))
-    if "loss" in values:
-        loss: Optional[float] = values.pop("loss")
-    else:
-        loss = next((value for name, value in values.items() if name.endswith("loss")), None)
-    loss = loss if loss is not None and math.isfinite(loss) else None
-    metrics = dict(sorted((name, value) for name, value in values.items() if math.isfinite(value))[:MAX_METRICS])
-    return {"step": events.step, "loss": loss, "rate": rate, "metrics": metrics, "source": TENSORBOARD}
+    others = (value for name, value in values.items() if name.endswith("loss"))
+    loss = values.pop("loss") if "loss" in values else next(others, None)
+    return {
+        "step": events.step,
+        "loss": finite(loss),
+        "rate": finite(rate),
+        "metrics": first_metrics(values),
+        "source": TENSORBOARD,
+    }
 
 
 def _files(root: str, depth: int) -> Iterator[Tuple[str, Tuple[float, int]]]:

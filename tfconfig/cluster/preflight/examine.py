@@ -57,7 +57,7 @@ class Examination:
             referenced = pool.map(self._reference, names)
             pod_counts, pod_checks, added, sent_and_got = [], [], [], []
             for owner, sent, (pod, checks) in zip(self._owners, pods, tried, strict=True):
-                pod_counts.append((pod, self._counts.get(owner["metadata"]["name"], 1)))
+                pod_counts.append((pod, self._count(owner)))
                 pod_checks += checks
                 if all(check.result == OK for check in checks):
                     sent_and_got.append((sent, pod))
@@ -182,5 +182,8 @@ class Examination:
 
     def _mounting(self, claim: references.Reference) -> int:
         """The number of pods that mount a claim."""
-        pods = [(owners.pod_of(owner, ""), self._counts.get(owner["metadata"]["name"], 1)) for owner in self._owners]
+        pods = [(owners.pod_of(owner, ""), self._count(owner)) for owner in self._owners]
         return sum(count for pod, count in pods if claim in references.external_references([pod], []))
+
+    def _count(self, owner: Object) -> int:
+        return self._counts.get(owner["metadata"]["name"], 1)
